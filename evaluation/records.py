@@ -1,0 +1,91 @@
+"""What crosses the boundary between the platform and the engine: plain, frozen records."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """Weights in a local directory, or in a hub repository at a pinned commit. Safetensors only.
+
+    location: absolute path, or repository id when `revision` is set.
+    weights_hash: expected sha256 of the weight files (`loading.weights_hash`); empty means "do not compare".
+    """
+
+    location: str
+    revision: str = ""
+    weights_hash: str = ""
+    trust_remote_code: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """An OpenAI-compatible server. `style` is "completions" (log-likelihoods and text) or "chat" (text only).
+
+    base_url: up to and including /v1. tokenizer: local directory of the tokenizer (needed for log-likelihoods).
+    allowed_networks: private networks (CIDR) or host names that the operator allows on purpose.
+    """
+
+    base_url: str
+    model: str
+    style: str = "completions"
+    tokenizer: str = ""
+    api_key: str = field(default="", repr=False)
+    concurrency: int = 8
+    allowed_networks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class BenchmarkSpec:
+    """What to ask. Either our own (`definition` + `documents`), or one of lm-eval's tasks by `harness_task`."""
+
+    name: str
+    version: str
+    definition: Mapping[str, Any] = field(default_factory=dict)
+    documents: tuple[Mapping[str, Any], ...] = ()
+    harness_task: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RunSpec:
+    """One contender on one benchmark: everything that the numbers depend on.
+
+    skip: indices of samples that are finished already (resume); limit: only the first `limit` samples.
+    """
+
+    model: Checkpoint | Endpoint
+    benchmark: BenchmarkSpec
+    scheme: str = "fp32"
+    device: str = "cpu"
+    batch_size: int = 64
+    seed: int = 1234
+    limit: int | None = None
+    skip: frozenset[int] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One try at one sample, scored. `score` is the benchmark's primary metric for this sample, always finite.
+
+    choice: index of the chosen answer (multiple choice), else None. answer: extracted answer as text.
+    log_likelihoods: one per choice, in nats. tokens and seconds: None where they were not measured (never 0).
+    """
+
+    sample: int
+    score: float
+    answer: str
+    output: str
+    target: str
+    attempt: int = 0
+    choice: int | None = None
+    log_likelihoods: tuple[float, ...] = ()
+    tokens_in: int | None = None
+    tokens_out: int | None = None
+    seconds: float | None = None
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    document_hash: str = ""
+    prompt_hash: str = ""
+    target_hash: str = ""

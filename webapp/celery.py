@@ -1,0 +1,35 @@
+"""The Celery application. The web rings workers by name and never imports their code."""
+
+from __future__ import annotations
+
+import logging
+import os
+from functools import partial
+from typing import Any
+
+from celery import Celery
+from django.db import transaction
+from kombu.exceptions import OperationalError
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "webapp.settings")
+
+app = Celery("crosstable")
+app.config_from_object("django.conf:settings", namespace="CELERY")
+app.autodiscover_tasks(["workers"], related_name="tasks")
+
+log = logging.getLogger("crosstable.doorbell")
+
+
+def enqueue(task: str, *args: Any) -> None:
+    """Ring `workers.<task>` once the transaction has committed.
+
+    A broker that is down loses only the doorbell: the rows say what is to be done, and the sweep rings again.
+    """
+    transaction.on_commit(partial(_ring, task, args))
+
+
+def _ring(task: str, args: tuple[Any, ...]) -> None:
+    try:
+        app.send_task(f"workers.{task}", args=args)
+    except (OperationalError, OSError) as error:
+        log.warning("the broker cannot be reached (%s); the sweep will ring %s again", error, task)

@@ -1,0 +1,56 @@
+"""Reads the environment once, with clear errors. The only file that touches os.environ for settings."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from django.core.exceptions import ImproperlyConfigured
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def text(name: str, default: str = "") -> str:
+    return os.environ.get(name, default).strip()
+
+
+def flag(name: str, default: bool = False) -> bool:
+    value = text(name).lower()
+    if value in {"", "0", "1", "true", "false", "yes", "no"}:
+        return default if value == "" else value in {"1", "true", "yes"}
+    raise ImproperlyConfigured(f"{name}={value!r} is not yes or no. Set it to 1 or 0.")
+
+
+def words(name: str, default: str = "", separator: str = ",") -> list[str]:
+    return [part.strip() for part in text(name, default).split(separator) if part.strip()]
+
+
+def database(url: str) -> dict[str, Any]:
+    """Django's DATABASES entry from a postgresql:// URL; a socket folder may stand in `?host=`."""
+    parts = urlsplit(url)
+    if parts.scheme not in {"postgres", "postgresql"}:
+        raise ImproperlyConfigured("DATABASE_URL must start with postgresql://. Crosstable runs on PostgreSQL only.")
+    options = dict(parse_qsl(parts.query))
+    return {
+        "ENGINE": "django.db.backends.postgresql",
+        "NAME": unquote(parts.path.lstrip("/")) or "postgres",
+        "USER": unquote(parts.username or ""),
+        "PASSWORD": unquote(parts.password or ""),
+        "HOST": options.pop("host", "") or unquote(parts.hostname or ""),
+        "PORT": options.pop("port", "") or str(parts.port or ""),
+        "OPTIONS": options,
+    }
+
+
+def channel_layer_url(broker_url: str) -> str:
+    """The channel layer's address: its own setting, or the broker's when that is a Redis or Valkey."""
+    explicit = text("CHANNEL_LAYER_URL")
+    if explicit:
+        return explicit
+    if broker_url.startswith("redis+socket://"):
+        return "unix://" + urlsplit(broker_url).path
+    if broker_url.startswith(("redis://", "rediss://")):
+        return broker_url
+    raise ImproperlyConfigured("Set CHANNEL_LAYER_URL to a Redis or Valkey: the broker is neither, and pages are pushed over it.")

@@ -1,0 +1,127 @@
+"""Errors by audience: a DomainError is for the user and becomes HTTP once, for pages and REST alike (RFC 9457)."""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+from django.core.exceptions import PermissionDenied
+from django.core.exceptions import ValidationError as ModelValidationError
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import render
+from rest_framework import exceptions
+from rest_framework.response import Response
+from rest_framework.views import exception_handler
+
+log = logging.getLogger("crosstable.errors")
+PROBLEM = "application/problem+json"
+
+
+class DomainError(Exception):
+    """A rule of the product was broken. message: what is wrong; field: which input; remedy: what to do."""
+
+    status = 400
+
+    def __init__(self, message: str, *, field: str = "", remedy: str = "", status: int | None = None) -> None:
+        self.message, self.field, self.remedy = message, field, remedy
+        self.status = status or self.status
+        super().__init__(f"{message} {remedy}".strip())
+
+
+class NotAllowed(DomainError):
+    status = 403
+
+
+class Conflict(DomainError):
+    status = 409
+
+
+class Unprocessable(DomainError):
+    status = 422
+
+
+def problem(status: int, title: str, detail: str = "", **more: Any) -> dict[str, Any]:
+    """The body of a problem-details answer; `errors` maps fields to messages."""
+    return {"type": "about:blank", "title": title, "status": status, "detail": detail, **more}
+
+
+def problem_details(error: Exception, context: dict[str, Any]) -> Response | None:
+    """DRF's EXCEPTION_HANDLER."""
+    if isinstance(error, DomainError):
+        more = {"errors": {error.field: [str(error)]}} if error.field else {}
+        return _as_problem(Response(problem(error.status, error.message, error.remedy, **more), status=error.status))
+    if isinstance(error, ModelValidationError):
+        error = exceptions.ValidationError({"detail": error.messages})
+    response = exception_handler(error, context)
+    if response is None:
+        return _as_problem(Response(_internal(error), status=500))
+    body = problem(response.status_code, _title(error), "")
+    if isinstance(error, exceptions.ValidationError):
+        body["errors"] = response.data if isinstance(response.data, dict) else {"body": response.data}
+        body["detail"] = "Correct the fields named in `errors`."
+    elif isinstance(response.data, dict):
+        body["detail"] = str(response.data.get("detail", ""))
+    response.data = body
+    return _as_problem(response)
+
+
+def _title(error: Exception) -> str:
+    if isinstance(error, Http404):
+        return "Not found"
+    return str(getattr(error, "default_detail", "")) or "Error"
+
+
+def _as_problem(response: Response) -> Response:
+    response.content_type = PROBLEM
+    return response
+
+
+def _internal(error: Exception) -> dict[str, Any]:
+    reference = uuid.uuid4().hex[:12]
+    log.error("internal error %s", reference, exc_info=error)
+    return problem(500, "Internal error", f"Tell the operator this reference: {reference}", reference=reference)
+
+
+class DomainErrorMiddleware:
+    """Pages: a DomainError that no view turned into a form error becomes a page that says what to do."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.get_response(request)
+
+    def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
+        if isinstance(error, DomainError):
+            return error_page(request, error.status, error.message, error.remedy)
+        return None
+
+
+def error_page(request: HttpRequest, status: int, message: str, remedy: str = "") -> HttpResponse:
+    return render(request, "error.html", {"status": status, "message": message, "remedy": remedy}, status=status)
+
+
+def is_api(request: HttpRequest) -> bool:
+    return request.path.startswith("/api/")
+
+
+def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    if is_api(request):
+        return JsonResponse(problem(404, "Not found"), status=404, content_type=PROBLEM)
+    return error_page(request, 404, "There is nothing here that you may see.", "Check the address, or sign in as someone who may.")
+
+
+def forbidden(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+    detail = str(exception) if isinstance(exception, PermissionDenied) else ""
+    return error_page(request, 403, detail or "You may not do this.", "Ask an owner of the team for the role that may.")
+
+
+def internal(request: HttpRequest) -> HttpResponse:
+    reference = uuid.uuid4().hex[:12]
+    log.error("internal error %s on %s", reference, request.path)
+    body = problem(500, "Internal error", f"Tell the operator this reference: {reference}", reference=reference)
+    if is_api(request):
+        return JsonResponse(body, status=500, content_type=PROBLEM)
+    return error_page(request, 500, "Something broke on our side.", body["detail"])

@@ -1,0 +1,214 @@
+"""One settings file for the demo, the tests and production; what differs comes from the environment (env.py)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from django.core.exceptions import ImproperlyConfigured
+
+from webapp import env
+
+BASE_DIR = env.ROOT
+DATA_DIR = Path(env.text("CROSSTABLE_DATA") or BASE_DIR / "var").resolve()
+
+DEBUG = env.flag("DEBUG")
+# One-click demo sign-in. The supervisor sets it, and only when it listens on loopback.
+DEMO = env.flag("CROSSTABLE_DEMO")
+SECRET_KEY = env.text("SECRET_KEY")
+if not SECRET_KEY:
+    raise ImproperlyConfigured("SECRET_KEY is not set. `make run` makes one; in production set a long random text.")
+ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", "127.0.0.1,localhost,[::1]")
+CSRF_TRUSTED_ORIGINS = env.words("CSRF_TRUSTED_ORIGINS")
+
+INSTALLED_APPS = [
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django.contrib.humanize",
+    "rest_framework",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "django_htmx",
+    "channels",
+    "webapp.accounts",
+    "webapp.catalog",
+    "webapp.jobs",
+    "webapp.results",
+    "webapp.leaderboards",
+    "webapp.pages",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.middleware.gzip.GZipMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.auth.middleware.LoginRequiredMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+    "webapp.errors.DomainErrorMiddleware",
+]
+
+ROOT_URLCONF = "webapp.urls"
+ASGI_APPLICATION = "webapp.asgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "webapp.pages.context.site",
+            ],
+            "loaders": [
+                ("django.template.loaders.cached.Loader", ["django.template.loaders.filesystem.Loader", "django.template.loaders.app_directories.Loader"]),
+            ],
+            "builtins": ["webapp.pages.templatetags.crosstable"],
+        },
+    }
+]
+
+DATABASES = {
+    "default": {
+        **env.database(env.text("DATABASE_URL") or "postgresql://postgres@127.0.0.1:5432/crosstable"),
+        "CONN_MAX_AGE": 300,
+        "CONN_HEALTH_CHECKS": True,
+    }
+}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache", "OPTIONS": {"MAX_ENTRIES": 2000}}}
+
+AUTH_USER_MODEL = "accounts.User"
+LOGIN_URL = "accounts:sign_in"
+LOGIN_REDIRECT_URL = "pages:home"
+LOGOUT_REDIRECT_URL = "pages:home"
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+SIGN_UP_OPEN = env.flag("CROSSTABLE_SIGN_UP", True)
+
+LANGUAGE_CODE = "en-gb"
+TIME_ZONE = "UTC"
+USE_TZ = True
+
+STATIC_URL = "/static/"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+STATIC_ROOT = DATA_DIR / "static"
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "webapp.storage.StaticStorage"},
+}
+
+# --- who may do what, and how much -------------------------------------------------------------------------------
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Lax"
+SECURE_COOKIES = env.flag("CROSSTABLE_HTTPS")
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_COOKIES
+SECURE_HSTS_SECONDS = 31_536_000 if SECURE_COOKIES else 0
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if SECURE_COOKIES else None
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+DATA_UPLOAD_MAX_MEMORY_SIZE = 64 * 2**20
+# Folders below which a local checkpoint may lie. A path outside is refused, at submit and on the worker.
+MODEL_ROOTS = [Path(p).resolve() for p in env.words("CROSSTABLE_MODEL_ROOTS", str(BASE_DIR / "deploy/demo/checkpoints"), ":")]
+# Private networks or hosts that endpoints may use on purpose (CIDR or names); empty: public addresses only.
+ALLOWED_NETWORKS = env.words("CROSSTABLE_ALLOWED_NETWORKS")
+BENCHMARK_UPLOAD_BYTES = 32 * 2**20
+
+# --- REST --------------------------------------------------------------------------------------------------------
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "webapp.accounts.authentication.TokenAuthentication",
+        "rest_framework.authentication.SessionAuthentication",
+    ],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_THROTTLE_CLASSES": ["rest_framework.throttling.UserRateThrottle", "rest_framework.throttling.AnonRateThrottle"],
+    "DEFAULT_THROTTLE_RATES": {"user": env.text("CROSSTABLE_API_RATE", "1200/min"), "anon": "60/min"},
+    "DEFAULT_PAGINATION_CLASS": "webapp.rest.Page",
+    "PAGE_SIZE": 50,
+    "EXCEPTION_HANDLER": "webapp.errors.problem_details",
+    "COERCE_DECIMAL_TO_STRING": True,
+    "TEST_REQUEST_DEFAULT_FORMAT": "json",
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Crosstable",
+    "VERSION": "1",
+    "DESCRIPTION": "Register entries, submit evaluation jobs, read boards. Errors are problem details (RFC 9457).",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "SCHEMA_PATH_PREFIX": "/api/v1",
+    "COMPONENT_SPLIT_REQUEST": True,
+    "ENUM_NAME_OVERRIDES": {
+        "JobState": "webapp.jobs.models.Job.State",
+        "RunState": "webapp.jobs.models.Run.State",
+        "Visibility": "webapp.accounts.models.Visibility",
+    },
+}
+
+# --- Celery: the broker is a doorbell, Postgres is the state -------------------------------------------------------
+BROKER_URL = env.text("BROKER_URL") or "redis://127.0.0.1:6379/0"
+CELERY_BROKER_URL = BROKER_URL
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_RESULT_BACKEND = None
+CELERY_TASK_ACKS_LATE = True
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_TASK_DEFAULT_QUEUE = "analysis"
+CELERY_TASK_ROUTES = {"workers.evaluate": {"queue": "evaluation"}}
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_WORKER_ENABLE_REMOTE_CONTROL = False
+CELERY_WORKER_SEND_TASK_EVENTS = False
+CELERY_TASK_PUBLISH_RETRY_POLICY = {"max_retries": 1, "interval_start": 0.1, "interval_max": 0.2}
+CELERY_BROKER_TRANSPORT_OPTIONS = (
+    {"visibility_timeout": 12 * 3600, "unacked_restore_interval": 5, "unacked_restore_throttle": 1}
+    if BROKER_URL.startswith("redis")
+    else {}
+)
+SWEEP_SECONDS = 5
+CELERY_BEAT_SCHEDULE = {
+    # A sweep that waited longer than a period is worth nothing: the next one does its work.
+    "sweep": {"task": "workers.sweep", "schedule": SWEEP_SECONDS, "options": {"expires": SWEEP_SECONDS}},
+}
+CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "celerybeat-schedule")
+
+# --- runs --------------------------------------------------------------------------------------------------------
+LEASE_SECONDS = int(env.text("CROSSTABLE_LEASE_SECONDS", "30"))
+HEARTBEAT_SECONDS = 5
+RUN_ATTEMPTS = 3
+RUN_MAX_SECONDS = int(env.text("CROSSTABLE_RUN_MAX_SECONDS", "14400"))
+
+# --- Channels ----------------------------------------------------------------------------------------------------
+CHANNEL_LAYERS = {
+    "default": {
+        "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
+        "CONFIG": {
+            "hosts": [{"address": env.channel_layer_url(BROKER_URL), "socket_timeout": None, "max_connections": 5000}],
+            "prefix": env.text("CROSSTABLE_CHANNEL_PREFIX", "crosstable"),
+        },
+    }
+}
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "{asctime} {levelname} {name} {message}", "style": "{"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["console"], "level": env.text("LOG_LEVEL", "WARNING")},
+    "loggers": {"crosstable": {"level": env.text("CROSSTABLE_LOG_LEVEL", "INFO")}},
+}
