@@ -1,0 +1,58 @@
+"""`Authorization: Bearer ct_...`: a token acts for its user, within its scopes."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from django.utils import timezone
+from drf_spectacular.extensions import OpenApiAuthenticationExtension
+from rest_framework.authentication import BaseAuthentication, get_authorization_header
+from rest_framework.exceptions import AuthenticationFailed
+from rest_framework.permissions import SAFE_METHODS, BasePermission
+from rest_framework.request import Request
+from rest_framework.views import APIView
+
+from webapp.accounts.models import Token, User
+from webapp.accounts.selectors import token_of
+
+# Writing "last used" at every call would make each read a write.
+USE_RESOLUTION = timedelta(minutes=1)
+
+
+class TokenAuthentication(BaseAuthentication):
+    keyword = "Bearer"
+
+    def authenticate(self, request: Request) -> tuple[User, Token] | None:
+        scheme, _, secret = get_authorization_header(request).decode("latin-1").partition(" ")
+        if scheme.lower() != "bearer":
+            return None
+        token = token_of(secret.strip())
+        if token is None:
+            raise AuthenticationFailed("This token is unknown, revoked or expired. Make a new one on your profile page.")
+        now = timezone.now()
+        if token.last_used_at is None or now - token.last_used_at > USE_RESOLUTION:
+            Token.objects.filter(pk=token.pk).update(last_used_at=now)
+        return token.user, token
+
+    def authenticate_header(self, request: Request) -> str:
+        return self.keyword
+
+
+class InScope(BasePermission):
+    """Reading needs the scope `read`; anything else the view's `scope` (default `submit`). Sessions have all scopes."""
+
+    message = "This token does not have the scope that the call needs. Make one that has it on your profile page."
+
+    def has_permission(self, request: Request, view: APIView) -> bool:
+        if not isinstance(request.auth, Token):
+            return True
+        needed = "read" if request.method in SAFE_METHODS else getattr(view, "scope", "submit")
+        return needed in request.auth.scopes
+
+
+class TokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
+    target_class = TokenAuthentication
+    name = "token"
+
+    def get_security_definition(self, auto_schema: object) -> dict[str, str]:
+        return {"type": "http", "scheme": "bearer", "description": "An API token from your profile page: `ct_...`"}

@@ -1,0 +1,90 @@
+"""What a person may see and do. Every object that a page or the API shows is fetched through `visible`."""
+
+from __future__ import annotations
+
+import hashlib
+from enum import StrEnum
+from typing import TypeVar
+
+from django.contrib.auth.models import AnonymousUser
+from django.db.models import Model, Q, QuerySet
+from django.utils import timezone
+
+from webapp.accounts.models import AuditEvent, Membership, Role, Team, Token, User, Visibility
+from webapp.errors import NotAllowed
+
+M = TypeVar("M", bound=Model)
+Viewer = User | AnonymousUser
+
+
+class May(StrEnum):
+    """What a role allows; each value is also the token scope that it needs."""
+
+    READ = "read"
+    REVIEW = "review"
+    SUBMIT = "submit"
+    MANAGE = "admin"
+
+
+ALLOWS: dict[str, frozenset[May]] = {
+    Role.VIEWER: frozenset({May.READ}),
+    Role.REVIEWER: frozenset({May.READ, May.REVIEW}),
+    Role.SUBMITTER: frozenset({May.READ, May.REVIEW, May.SUBMIT}),
+    Role.OWNER: frozenset(May),
+}
+
+
+def roles_that(may: May) -> list[str]:
+    return [role for role, allowed in ALLOWS.items() if may in allowed]
+
+
+def teams_where(user: Viewer, may: May = May.READ) -> QuerySet[Team]:
+    if not user.is_authenticated:
+        return Team.objects.none()
+    return Team.objects.filter(memberships__user=user, memberships__role__in=roles_that(may)).order_by("name")
+
+
+def visible(rows: QuerySet[M], user: Viewer) -> QuerySet[M]:
+    """The rows of an `Owned` model (or one with the same columns) that this person may read."""
+    allowed = Q(visibility=Visibility.PUBLIC)
+    if user.is_authenticated:
+        mine = Membership.objects.filter(user=user)
+        allowed |= Q(visibility=Visibility.TEAM, team_id__in=mine.values("team_id"))
+        allowed |= Q(visibility=Visibility.PRIVATE, team_id__in=mine.filter(role=Role.OWNER).values("team_id"))
+        allowed |= Q(visibility=Visibility.PRIVATE, created_by=user, team_id__in=mine.values("team_id"))
+    return rows.filter(allowed)
+
+
+def may(user: Viewer, team: Team, what: May) -> bool:
+    if not user.is_authenticated:
+        return False
+    return Membership.objects.filter(user=user, team=team, role__in=roles_that(what)).exists()
+
+
+def require(user: Viewer, team: Team, what: May) -> None:
+    """Raises NotAllowed, in words, unless the person's role in the team allows it."""
+    if not may(user, team, what):
+        roles = " or ".join(roles_that(what))
+        raise NotAllowed(f"This needs the role {roles} in the team {team.name}.", remedy="Ask an owner of the team.")
+
+
+def members(team: Team) -> QuerySet[Membership]:
+    return team.memberships.select_related("user").order_by("user__username")
+
+
+def tokens(user: User) -> QuerySet[Token]:
+    return user.tokens.filter(revoked_at=None).order_by("-created_at")
+
+
+def audit_events(team: Team) -> QuerySet[AuditEvent]:
+    return AuditEvent.objects.filter(team=team).order_by("-id")
+
+
+def digest(secret: str) -> str:
+    return hashlib.sha256(secret.encode()).hexdigest()
+
+
+def token_of(secret: str) -> Token | None:
+    """The live token with this secret, or None when it is unknown, revoked or expired."""
+    live = Token.objects.filter(digest=digest(secret), revoked_at=None, expires_at__gt=timezone.now(), user__is_active=True)
+    return live.select_related("user").first()

@@ -1,0 +1,166 @@
+"""A request and its life: jobs, runs (leased, fenced), events, workers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+from django.db.models import Q
+
+from webapp.accounts.models import Owned, Team, User, Visibility
+from webapp.catalog.models import BenchmarkVersion, Contender, Suite
+
+
+def default_settings() -> dict[str, Any]:
+    return {"seed": 1234, "batch_size": 64, "limit": None, "repeat": 0}
+
+
+class Run(models.Model):
+    """One contender on one benchmark version.
+
+    A run is *leased*: a worker claims it, keeps it by heartbeats, and fences every write with `attempt`, which grows
+    with each claim. `last_attempt` is the attempt after which a lost run is given up. A finished run with the same
+    `identity` is reused by later jobs; the partial unique constraint makes that a fact, not a hope.
+    """
+
+    class State(models.TextChoices):
+        QUEUED = "queued", "Queued"
+        RUNNING = "running", "Running"
+        DONE = "done", "Done"
+        FAILED = "failed", "Failed"
+        CANCELLED = "cancelled", "Cancelled"
+
+    team = models.ForeignKey(Team, on_delete=models.CASCADE, related_name="+")
+    created_by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
+    visibility = models.CharField(max_length=8, choices=Visibility, default=Visibility.TEAM)
+    contender = models.ForeignKey(Contender, on_delete=models.CASCADE, related_name="runs")
+    version = models.ForeignKey(BenchmarkVersion, on_delete=models.CASCADE, related_name="runs")
+    settings = models.JSONField(default=default_settings)
+    identity = models.CharField(max_length=64)
+    priority = models.SmallIntegerField(default=0)
+    max_seconds = models.PositiveIntegerField()
+
+    state = models.CharField(max_length=10, choices=State, default=State.QUEUED)
+    reason = models.TextField(default="Waiting for a worker.")
+    queued_at = models.DateTimeField(auto_now_add=True)
+    started_at = models.DateTimeField(null=True, blank=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+    cancel_requested = models.BooleanField(default=False)
+
+    attempt = models.PositiveSmallIntegerField(default=0)
+    last_attempt = models.PositiveSmallIntegerField(default=3)
+    worker = models.CharField(max_length=200, blank=True)
+    leased_until = models.DateTimeField(null=True, blank=True)
+    heartbeat_at = models.DateTimeField(null=True, blank=True)
+
+    total = models.PositiveIntegerField(null=True, blank=True)
+    done = models.PositiveIntegerField(default=0)
+    score_sum = models.FloatField(default=0.0)
+    done_before = models.PositiveIntegerField(default=0)  # samples that earlier attempts had finished
+    mean = models.FloatField(null=True, blank=True)
+    standard_error = models.FloatField(null=True, blank=True)
+    seconds = models.FloatField(null=True, blank=True)
+    tokens_in = models.BigIntegerField(null=True, blank=True)
+    tokens_out = models.BigIntegerField(null=True, blank=True)
+    provenance = models.JSONField(default=dict, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["identity"], condition=Q(state__in=["queued", "running", "done"]), name="run_identity_once"
+            ),
+            models.CheckConstraint(
+                condition=~Q(state="running") | Q(leased_until__isnull=False), name="running_has_a_lease"
+            ),
+            models.CheckConstraint(condition=~Q(state="done") | Q(mean__isnull=False), name="done_has_a_mean"),
+        ]
+        indexes = [
+            models.Index(fields=["-priority", "queued_at", "id"], condition=Q(state="queued"), name="run_queue"),
+            models.Index(fields=["leased_until"], condition=Q(state="running"), name="run_leases"),
+            models.Index(fields=["team", "version", "contender"], name="run_by_cell"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.contender} on {self.version}"
+
+
+class Job(Owned):
+    """A team's request: contenders x benchmarks of a suite."""
+
+    class State(models.TextChoices):
+        QUEUED = "queued", "Queued"
+        RUNNING = "running", "Running"
+        DONE = "done", "Done"
+        FAILED = "failed", "Failed"
+        CANCELLED = "cancelled", "Cancelled"
+
+    title = models.CharField(max_length=160)
+    suite = models.ForeignKey(Suite, null=True, blank=True, on_delete=models.SET_NULL, related_name="jobs")
+    settings = models.JSONField(default=default_settings)
+    priority = models.SmallIntegerField(default=0)
+    runs = models.ManyToManyField(Run, through="JobRun", related_name="jobs")
+    state = models.CharField(max_length=10, choices=State, default=State.QUEUED)
+    reason = models.TextField(default="Waiting for a worker.")
+    finished_at = models.DateTimeField(null=True, blank=True)
+    # What pages compare to know whether they show the latest state.
+    changes = models.PositiveIntegerField(default=0)
+    idempotency_key = models.CharField(max_length=100, blank=True)
+    request_hash = models.CharField(max_length=64, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["created_by", "idempotency_key"], condition=~Q(idempotency_key=""), name="job_idempotency"
+            ),
+        ]
+        indexes = [models.Index(fields=["team", "-id"], name="job_by_team")]
+
+    def __str__(self) -> str:
+        return self.title
+
+
+class JobRun(models.Model):
+    """A run that a job asked for; reused: it was there already, finished or on its way."""
+
+    job = models.ForeignKey(Job, on_delete=models.CASCADE, related_name="parts")
+    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="parts")
+    reused = models.BooleanField(default=False)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["job", "run"], name="job_run_once")]
+
+    def __str__(self) -> str:
+        return f"{self.job}: {self.run}"
+
+
+class RunEvent(models.Model):
+    """The diary of a run: each change of state with its reason, who, and when."""
+
+    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="events")
+    at = models.DateTimeField(auto_now_add=True)
+    attempt = models.PositiveSmallIntegerField()
+    state = models.CharField(max_length=10)
+    text = models.TextField()
+
+    class Meta:
+        ordering = ["id"]
+
+    def __str__(self) -> str:
+        return f"{self.at:%H:%M:%S} {self.text}"
+
+
+class Worker(models.Model):
+    """A worker process that has been heard of. `packages` lists what it can load."""
+
+    name = models.CharField(max_length=200, unique=True)
+    host = models.CharField(max_length=120)
+    device = models.CharField(max_length=120)
+    schemes = ArrayField(models.CharField(max_length=40), default=list)
+    environment = models.JSONField(default=dict)
+    started_at = models.DateTimeField()
+    seen_at = models.DateTimeField()
+    stopped_at = models.DateTimeField(null=True, blank=True)
+
+    def __str__(self) -> str:
+        return self.name

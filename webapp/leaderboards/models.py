@@ -1,0 +1,56 @@
+"""The live page: a leaderboard over a suite, and its standings."""
+
+from __future__ import annotations
+
+from django.db import models
+
+from webapp.accounts.models import Owned, slug
+from webapp.catalog.models import Contender, Suite
+
+
+class Leaderboard(Owned):
+    """A board over one suite. `version` grows with each change that a viewer can see.
+
+    stale_since: a run behind the board changed then, and the standings do not show it yet.
+    """
+
+    name = models.CharField(max_length=63, validators=[slug])
+    title = models.CharField(max_length=120)
+    description = models.TextField(max_length=4000, blank=True)
+    suite = models.ForeignKey(Suite, on_delete=models.PROTECT, related_name="leaderboards")
+    order = models.CharField(max_length=40, default="mean-score")
+    parameters = models.JSONField(default=dict, blank=True)
+    version = models.PositiveIntegerField(default=0)
+    stale_since = models.DateTimeField(null=True, blank=True)
+    refreshed_at = models.DateTimeField(null=True, blank=True)
+    notes = models.JSONField(default=list, blank=True)  # what the order wants said: warnings, left-out contenders
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["team", "name"], name="leaderboard_name_in_team")]
+
+    def __str__(self) -> str:
+        return self.title
+
+
+class Standing(models.Model):
+    """A row of the board. cells: one per benchmark of the suite, in order (see standings.Cell).
+
+    position is null while a contender is not complete: missing is never zero, and never ranked.
+    """
+
+    leaderboard = models.ForeignKey(Leaderboard, on_delete=models.CASCADE, related_name="standings")
+    contender = models.ForeignKey(Contender, on_delete=models.CASCADE, related_name="standings")
+    position = models.PositiveIntegerField(null=True)
+    rank_low = models.PositiveIntegerField(null=True)
+    rank_high = models.PositiveIntegerField(null=True)
+    value = models.FloatField(null=True)
+    error = models.FloatField(null=True)
+    cells = models.JSONField(default=list)
+    changed_in = models.PositiveIntegerField(default=0)
+
+    class Meta:
+        ordering = [models.F("position").asc(nulls_last=True), "contender__name"]
+        constraints = [models.UniqueConstraint(fields=["leaderboard", "contender"], name="standing_once")]
+
+    def __str__(self) -> str:
+        return f"{self.contender} in {self.leaderboard}"
