@@ -1,0 +1,55 @@
+"""What every analysis is: a pure function with a name, described parameters, a version and a source."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Generic, Literal, TypeVar
+
+from evaluation.analyses.codec import from_json, to_json
+from evaluation.analyses.parameters import Parameter, described, parameter, parse_params
+from evaluation.tables import BenchmarkTable, Floats, Integers, ScoreTable
+
+__all__ = ["Analysis", "Parameter", "Ranking", "described", "from_json", "parameter", "parse_params", "to_json"]
+
+T = TypeVar("T", BenchmarkTable, ScoreTable)
+P = TypeVar("P")
+R = TypeVar("R")
+
+
+@dataclass(frozen=True, eq=False)
+class Ranking:
+    """An order of contenders that admits ties; every array has one number per contender, in `contenders`' order.
+
+    value: the statistic. standard_error, low, high: its error and 95 % interval, None where they are not known.
+    rank_low, rank_high: best and worst rank that the data allow. benchmarks_used: how many count for the value.
+    """
+
+    contenders: tuple[str, ...]
+    value: Floats
+    standard_error: Floats | None
+    low: Floats | None
+    high: Floats | None
+    rank_low: Integers
+    rank_high: Integers
+    benchmarks_used: Integers
+    higher_is_better: bool = True
+
+
+@dataclass(frozen=True)
+class Analysis(Generic[T, P, R]):
+    """One analysis. Registered in `evaluation.analyses.ANALYSES`; everything that lists analyses reads it there.
+
+    Params: frozen dataclass of `parameter` fields. compute: (table, params) -> frozen result, pure.
+    version: raised when the same input gives other numbers. source: the paper or definition it follows.
+    needs: "means" for a BenchmarkTable, "samples" for a ScoreTable.
+    ranking: how a board orders contenders by this result; None where it gives no order.
+    """
+
+    title: str
+    Params: type[P]
+    compute: Callable[[T, P], R]
+    version: int
+    source: str
+    needs: Literal["means", "samples"]
+    ranking: Callable[[R], Ranking] | None = None
