@@ -60,6 +60,8 @@ class Run(models.Model):
     done_before = models.PositiveIntegerField(default=0)  # samples that earlier attempts had finished
     mean = models.FloatField(null=True, blank=True)
     standard_error = models.FloatField(null=True, blank=True)
+    low = models.FloatField(null=True, blank=True)  # 95 % interval of the mean
+    high = models.FloatField(null=True, blank=True)
     seconds = models.FloatField(null=True, blank=True)
     tokens_in = models.BigIntegerField(null=True, blank=True)
     tokens_out = models.BigIntegerField(null=True, blank=True)

@@ -6,6 +6,7 @@ from django.db import models
 
 from webapp.accounts.models import Owned, slug
 from webapp.catalog.models import Contender, Suite
+from webapp.results.models import Report
 
 
 class Leaderboard(Owned):
@@ -23,7 +24,8 @@ class Leaderboard(Owned):
     version = models.PositiveIntegerField(default=0)
     stale_since = models.DateTimeField(null=True, blank=True)
     refreshed_at = models.DateTimeField(null=True, blank=True)
-    notes = models.JSONField(default=list, blank=True)  # what the order wants said: warnings, left-out contenders
+    # The latest output of the order's analysis, kept up to date as runs land.
+    report = models.OneToOneField(Report, null=True, blank=True, on_delete=models.SET_NULL, related_name="leaderboard")
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["team", "name"], name="leaderboard_name_in_team")]

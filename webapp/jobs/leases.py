@@ -1,0 +1,185 @@
+"""The life of a run under a worker: claim, keep, fence, let go; and the sweep that finds lost ones.
+
+Postgres' clock decides (Now()), so workers' clocks may differ. Every write is fenced with the attempt number: a worker
+that was declared lost and comes back can change nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import F, QuerySet
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from webapp.jobs.models import Job, Run, Worker
+from webapp.jobs.services import note, requeue, ring, run_changed
+from webapp.live import publish
+
+State = Run.State
+
+
+class LeaseLost(Exception):
+    """This attempt no longer holds the run: stop, write nothing."""
+
+
+@dataclass(frozen=True)
+class Lease:
+    """The right to write to a run: checked on every write."""
+
+    run_id: int
+    attempt: int
+    worker: str
+
+    def held(self) -> dict[str, object]:
+        return {"pk": self.run_id, "attempt": self.attempt, "worker": self.worker, "state": State.RUNNING}
+
+
+def _until() -> Now:
+    return Now() + timedelta(seconds=settings.LEASE_SECONDS)  # type: ignore[return-value]
+
+
+@transaction.atomic
+def claim(*, worker: str, schemes: Sequence[str]) -> Run | None:
+    """Take the next queued run that this worker can do, or None. Two workers never get the same one."""
+    queue = Run.objects.filter(state=State.QUEUED, contender__scheme__in=schemes)
+    run = queue.order_by("-priority", "queued_at", "pk").select_for_update(skip_locked=True, of=("self",)).first()
+    if run is None:
+        return None
+    attempt = run.attempt + 1
+    reason = f"Running on {worker}, attempt {attempt}."
+    Run.objects.filter(pk=run.pk).update(
+        state=State.RUNNING,
+        attempt=attempt,
+        worker=worker,
+        leased_until=_until(),
+        heartbeat_at=Now(),
+        started_at=Now(),
+        done_before=F("done"),
+        reason=reason,
+    )
+    run = Run.objects.select_related("contender__version__entry", "version__benchmark", "team").get(pk=run.pk)
+    note(run, State.RUNNING, reason)
+    run_changed(run)
+    return run
+
+
+def lease_of(run: Run) -> Lease:
+    return Lease(run.pk, run.attempt, run.worker)
+
+
+def locked(lease: Lease) -> Run:
+    """The run, locked for this transaction; raises LeaseLost when the lease is not ours any more."""
+    run = Run.objects.select_for_update().filter(**lease.held()).first()
+    if run is None:
+        raise LeaseLost(f"run {lease.run_id}, attempt {lease.attempt}")
+    return run
+
+
+def beat(lease: Lease) -> bool:
+    """Keep the lease. Returns True when the run is to stop (a person cancelled it)."""
+    kept = Run.objects.filter(**lease.held()).update(leased_until=_until(), heartbeat_at=Now())
+    if not kept:
+        raise LeaseLost(f"run {lease.run_id}, attempt {lease.attempt}")
+    return Run.objects.filter(pk=lease.run_id, cancel_requested=True).exists()
+
+
+@transaction.atomic
+def start(*, lease: Lease, total: int) -> None:
+    """The engine has loaded the model and counted the samples that the run has in all."""
+    run = locked(lease)
+    Run.objects.filter(pk=run.pk).update(total=total)
+    progressed(run)
+
+
+def progressed(run: Run) -> None:
+    """Tell pages that show the run's jobs that there is more to show."""
+    jobs = list(Job.objects.filter(parts__run=run).order_by("pk").values_list("pk", flat=True))
+    Job.objects.filter(pk__in=jobs).update(changes=F("changes") + 1)
+    for job in jobs:
+        publish(f"job.{job}", job=job)
+
+
+@transaction.atomic
+def end(*, lease: Lease, state: str, reason: str) -> None:
+    """Close the attempt as failed or cancelled, with the reason that people will read."""
+    run = locked(lease)
+    run.state, run.reason, run.finished_at, run.leased_until = state, reason, timezone.now(), None
+    run.save(update_fields=["state", "reason", "finished_at", "leased_until"])
+    note(run, state, reason)
+    run_changed(run)
+
+
+@transaction.atomic
+def give_back(*, lease: Lease, reason: str) -> None:
+    """Return a run that this worker could not finish (shut down, internal error); bounded by its attempts."""
+    _again_or_fail(locked(lease), reason)
+
+
+def _again_or_fail(run: Run, reason: str) -> None:
+    if run.cancel_requested:
+        run.state, run.reason = State.CANCELLED, f"Cancelled. {reason}"
+    elif run.attempt >= run.last_attempt:
+        run.state, run.reason = State.FAILED, f"Given up after {run.attempt} attempts. {reason}"
+    else:
+        again = f"{reason} Requeued; next is attempt {run.attempt + 1} of {run.last_attempt}, {run.done} samples are kept."
+        requeue(run, again, fresh_attempts=False)
+        ring(1)
+        run_changed(run)
+        return
+    run.finished_at, run.leased_until = timezone.now(), None
+    run.save(update_fields=["state", "reason", "finished_at", "leased_until"])
+    note(run, run.state, run.reason)
+    run_changed(run)
+
+
+def sweep() -> list[int]:
+    """Requeue runs whose worker went silent, and ring again for runs that wait while nobody was rung.
+
+    Returns the ids of the lost runs. Safe to run anywhere, any number of times at once.
+    """
+    lost = []
+    for pk in Run.objects.filter(state=State.RUNNING, leased_until__lt=Now()).values_list("pk", flat=True):
+        with transaction.atomic():
+            late = Run.objects.select_for_update(skip_locked=True).filter(pk=pk, state=State.RUNNING, leased_until__lt=Now())
+            run = late.first()
+            if run is None:
+                continue
+            lost.append(run.pk)
+            _again_or_fail(run, f"Worker {run.worker} was lost: no heartbeat for {settings.LEASE_SECONDS} s.")
+    ring_idle_workers()
+    return lost
+
+
+ALIVE = timedelta(seconds=30)
+
+
+def alive_workers() -> QuerySet[Worker]:
+    return Worker.objects.filter(stopped_at=None, seen_at__gt=Now() - ALIVE)
+
+
+@transaction.atomic
+def ring_idle_workers() -> None:
+    """A doorbell can be lost (a broker that was down, a killed worker): ring once for each worker that could take a run."""
+    waiting = Run.objects.filter(state=State.QUEUED).count()
+    idle = alive_workers().count() - Run.objects.filter(state=State.RUNNING).count()
+    ring(min(waiting, max(idle, 0)))
+
+
+def worker_seen(*, name: str, host: str, device: str, schemes: Sequence[str], environment: dict[str, object]) -> None:
+    """A worker says that it lives; its row is what the queue's reasons and the workers' page are made of."""
+    now = timezone.now()
+    new = {"host": host, "device": device, "schemes": list(schemes), "environment": environment, "started_at": now}
+    Worker.objects.update_or_create(name=name, defaults={**new, "seen_at": now, "stopped_at": None})
+
+
+def worker_alive(name: str) -> None:
+    Worker.objects.filter(name=name).update(seen_at=Now())
+
+
+def worker_stopped(name: str) -> None:
+    Worker.objects.filter(name=name).update(stopped_at=Now())

@@ -1,0 +1,133 @@
+"""From a request to runs: which exist already, which are new, what they will take. Used by submit and by `dry_run`."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.db.models import Avg, F
+
+from webapp.accounts.models import Team
+from webapp.catalog.models import BenchmarkVersion, Contender, Source
+from webapp.errors import Unprocessable
+from webapp.jobs.models import Run, default_settings
+
+MAX_RUNS = 5000
+ACTIVE = [Run.State.QUEUED, Run.State.RUNNING, Run.State.DONE]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A planned run; `existing` is the identical run that is there already, if any."""
+
+    contender: Contender
+    version: BenchmarkVersion
+    identity: str
+    existing: Run | None
+    samples: int | None
+    seconds: float | None
+
+    @property
+    def remaining_seconds(self) -> float | None:
+        return 0.0 if self.existing and self.existing.state == Run.State.DONE else self.seconds
+
+
+def clean_settings(raw: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings that the numbers depend on, with defaults; raises Unprocessable that names the field."""
+    settings = default_settings()
+    bounds = {"seed": (0, 2**31 - 1), "batch_size": (1, 4096), "limit": (1, 10_000_000), "repeat": (0, 1000)}
+    for key, value in raw.items():
+        if key not in bounds:
+            raise Unprocessable(f"{key} is not a setting.", field=key, remedy=f"Known: {', '.join(bounds)}.")
+        if value is None and settings[key] is None:
+            continue
+        low, high = bounds[key]
+        if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+            raise Unprocessable(f"{key} must be a whole number from {low} to {high}.", field=key)
+        settings[key] = value
+    return settings
+
+
+def identity(team: Team, contender: Contender, version: BenchmarkVersion, settings: Mapping[str, Any]) -> str:
+    """sha256 of everything that the scores depend on; contender and version are immutable, so their ids serve."""
+    parts = [team.pk, contender.pk, version.pk, dict(sorted(settings.items()))]
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def check(contenders: Sequence[Contender], versions: Sequence[BenchmarkVersion]) -> None:
+    if not contenders:
+        raise Unprocessable("No entry is chosen.", field="contenders", remedy="Choose at least one.")
+    if not versions:
+        raise Unprocessable("No benchmark is chosen.", field="suite", remedy="Choose a suite with benchmarks.")
+    if len(contenders) * len(versions) > MAX_RUNS:
+        raise Unprocessable(f"This job has more than {MAX_RUNS} runs.", field="contenders", remedy="Split it.")
+    for contender in contenders:
+        _check_endpoint(contender, versions)
+
+
+def _check_endpoint(contender: Contender, versions: Iterable[BenchmarkVersion]) -> None:
+    """What an endpoint cannot answer is refused at submit, not after an hour in the queue."""
+    entry = contender.version
+    if entry.source != Source.ENDPOINT:
+        return
+    for version in versions:
+        if version.kind != "multiple_choice":
+            continue
+        if entry.endpoint_style == "chat":
+            raise Unprocessable(
+                f"{contender} is a chat endpoint: it gives no log-likelihoods, which {version.benchmark} needs.",
+                field="contenders",
+                remedy="Register its completions endpoint, or choose generation benchmarks.",
+            )
+        if not entry.tokenizer:
+            raise Unprocessable(
+                f"{contender} has no tokenizer, which log-likelihoods on {version.benchmark} need.",
+                field="contenders",
+                remedy="Register a version of the entry that names its tokenizer folder.",
+            )
+
+
+def plan(
+    team: Team, contenders: Sequence[Contender], versions: Sequence[BenchmarkVersion], settings: Mapping[str, Any]
+) -> list[Cell]:
+    """One cell per contender x benchmark, in this order; two queries whatever their number."""
+    check(contenders, versions)
+    keys = {(c.pk, v.pk): identity(team, c, v, settings) for c in contenders for v in versions}
+    active = Run.objects.filter(identity__in=keys.values(), state__in=ACTIVE)
+    existing = {run.identity: run for run in active}
+    speed = seconds_per_sample(contenders, versions)
+    limit = settings.get("limit")
+    cells = []
+    for c in contenders:
+        for v in versions:
+            samples = min(v.samples, limit) if v.samples and limit else v.samples or limit
+            rate = speed.get((c.pk, v.pk))
+            seconds = samples * rate if samples and rate is not None else None
+            key = keys[c.pk, v.pk]
+            cells.append(Cell(c, v, key, existing.get(key), samples, seconds))
+    return cells
+
+
+def seconds_per_sample(
+    contenders: Sequence[Contender], versions: Sequence[BenchmarkVersion]
+) -> dict[tuple[int, int], float]:
+    """From history: of the same cell, else of the benchmark over all contenders; absent where nothing is known."""
+    done = Run.objects.filter(state=Run.State.DONE, version__in=versions, done__gt=0, seconds__isnull=False)
+    rates = done.values_list("contender", "version").annotate(rate=Avg(F("seconds") / F("done")))
+    known = {(c, v): rate for c, v, rate in rates}
+    by_version: dict[int, list[float]] = {}
+    for (_, v), rate in known.items():
+        by_version.setdefault(v, []).append(rate)
+    result = {}
+    for contender in contenders:
+        for version in versions:
+            rates_here = by_version.get(version.pk)
+            own = known.get((contender.pk, version.pk))
+            if own is not None:
+                result[contender.pk, version.pk] = own
+            elif rates_here:
+                result[contender.pk, version.pk] = sum(rates_here) / len(rates_here)
+    return result

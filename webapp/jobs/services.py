@@ -1,0 +1,245 @@
+"""What people do with jobs: submit, cancel, retry. The life of a run under a worker is in leases.py."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.conf import settings as conf
+from django.db import transaction
+from django.db.models import Count, F, Q
+from django.utils import timezone
+
+from webapp.accounts.models import Team, User, Visibility
+from webapp.accounts.selectors import May, require
+from webapp.accounts.services import record
+from webapp.catalog.models import BenchmarkVersion, Contender, Suite
+from webapp.celery import enqueue
+from webapp.errors import Unprocessable
+from webapp.jobs import planning
+from webapp.jobs.models import Job, JobRun, Run, RunEvent
+from webapp.live import publish
+
+# Each worker that took a run rings for the next one, so a few doorbells wake every worker.
+DOORBELLS = 16
+State = Run.State
+
+
+@dataclass(frozen=True)
+class JobRequest:
+    """What a team asks for. key and body_hash make a repeated submission the same submission."""
+
+    contenders: Sequence[Contender]
+    versions: Sequence[BenchmarkVersion]
+    suite: Suite | None = None
+    title: str = ""
+    settings: Mapping[str, Any] | None = None
+    priority: int = 0
+    visibility: str = Visibility.TEAM
+    max_seconds: int | None = None
+    key: str = ""
+    body_hash: str = ""
+
+
+@transaction.atomic
+def submit_job(*, actor: User, team: Team, request: JobRequest) -> tuple[Job, bool]:
+    """Returns the job and whether it is new. Plans its runs, reuses identical ones, rings the workers on commit."""
+    require(actor, team, May.SUBMIT)
+    earlier = _same_key(actor, request)
+    if earlier:
+        return earlier, False
+    settings = planning.clean_settings(request.settings or {})
+    cells = planning.plan(team, request.contenders, request.versions, settings)
+    job = Job.objects.create(
+        team=team,
+        created_by=actor,
+        visibility=request.visibility,
+        title=request.title or _title(request),
+        suite=request.suite,
+        settings=settings,
+        priority=request.priority,
+        idempotency_key=request.key,
+        request_hash=request.body_hash,
+    )
+    fresh = _make_runs(job, [cell for cell in cells if cell.existing is None], _time_limit(request))
+    _attach(job, cells, fresh)
+    settle(job)
+    ring(len(fresh))
+    record(actor=actor, team=team, verb="submitted", target=job, after={"runs": len(cells), "new": len(fresh)})
+    return job, True
+
+
+def _same_key(actor: User, request: JobRequest) -> Job | None:
+    if not request.key:
+        return None
+    User.objects.select_for_update().get(pk=actor.pk)  # two equal requests at once: the second one waits
+    earlier = Job.objects.filter(created_by=actor, idempotency_key=request.key).first()
+    if earlier and earlier.request_hash != request.body_hash:
+        raise Unprocessable(
+            "This Idempotency-Key was used with another body.",
+            field="Idempotency-Key",
+            remedy="Use a new key for a new request.",
+        )
+    return earlier
+
+
+def _title(request: JobRequest) -> str:
+    names = [contender.name for contender in request.contenders]
+    shown = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+    return f"{shown} on {request.suite or request.versions[0].benchmark}"[:160]
+
+
+def _time_limit(request: JobRequest) -> int:
+    seconds = request.max_seconds or conf.RUN_MAX_SECONDS
+    if not 1 <= seconds <= conf.RUN_MAX_SECONDS:
+        raise Unprocessable(
+            f"A run may take 1 to {conf.RUN_MAX_SECONDS} seconds.", field="max_seconds", remedy="Choose less."
+        )
+    return seconds
+
+
+def _make_runs(job: Job, cells: Iterable[planning.Cell], max_seconds: int) -> set[str]:
+    """Insert the new runs; one that another job made in the same moment is left to the constraint and reused."""
+    rows = [
+        Run(
+            team=job.team,
+            created_by=job.created_by,
+            visibility=job.visibility,
+            contender=cell.contender,
+            version=cell.version,
+            settings=job.settings,
+            identity=cell.identity,
+            priority=job.priority,
+            max_seconds=max_seconds,
+            total=cell.samples,
+            last_attempt=conf.RUN_ATTEMPTS,
+        )
+        for cell in cells
+    ]
+    Run.objects.bulk_create(rows, ignore_conflicts=True, batch_size=500)
+    return {row.identity for row in rows}
+
+
+def _attach(job: Job, cells: Sequence[planning.Cell], fresh: set[str]) -> None:
+    active = Run.objects.filter(identity__in=[c.identity for c in cells], state__in=planning.ACTIVE)
+    runs = {run.identity: run for run in active}
+    JobRun.objects.bulk_create(
+        [JobRun(job=job, run=runs[c.identity], reused=c.identity not in fresh) for c in cells], batch_size=500
+    )
+    if job.visibility == Visibility.PUBLIC:
+        Run.objects.filter(parts__job=job).exclude(visibility=Visibility.PUBLIC).update(visibility=Visibility.PUBLIC)
+    if job.priority:
+        waiting = Run.objects.filter(parts__job=job, state=State.QUEUED, priority__lt=job.priority)
+        waiting.update(priority=job.priority)
+
+
+def ring(runs: int) -> None:
+    for _ in range(min(runs, DOORBELLS)):
+        enqueue("evaluate")
+
+
+def settle(job: Job) -> None:
+    """Derive the job's state and reason from its runs. Call it in the transaction that changed one of them."""
+    now = Job.objects.select_for_update().get(pk=job.pk)
+    if now.state == Job.State.CANCELLED:
+        return
+    counts = dict(job.runs.values_list("state").annotate(n=Count("id")).order_by())
+    state, reason = _verdict(counts)
+    over = state in {Job.State.DONE, Job.State.FAILED, Job.State.CANCELLED}
+    job.state, job.reason, job.finished_at = state, reason, (timezone.now() if over else None)
+    Job.objects.filter(pk=job.pk).update(
+        state=state, reason=reason, finished_at=job.finished_at, changes=F("changes") + 1
+    )
+    publish(f"job.{job.pk}", job=job.pk)
+
+
+def _verdict(counts: Mapping[str, int]) -> tuple[str, str]:
+    total = sum(counts.values())
+    done, failed = counts.get(State.DONE, 0), counts.get(State.FAILED, 0)
+    queued, running, cancelled = (counts.get(s, 0) for s in (State.QUEUED, State.RUNNING, State.CANCELLED))
+    if queued or running:
+        parts = [f"{done} of {total} runs done", f"{running} running", f"{queued} waiting"]
+        if failed:
+            parts.append(f"{failed} failed")
+        state = Job.State.RUNNING if running or done else Job.State.QUEUED
+        return state, ", ".join(parts) + "."
+    if failed:
+        return Job.State.FAILED, f"{failed} of {total} runs failed. Retry runs only those again."
+    if cancelled:
+        return Job.State.CANCELLED, f"Cancelled with {done} of {total} runs done. Retry runs the rest."
+    return Job.State.DONE, f"All {total} runs are done."
+
+
+def run_changed(run: Run) -> None:
+    """After any change of a run's state: settle its jobs, in a fixed order so that no two workers deadlock."""
+    for job in Job.objects.filter(parts__run=run).order_by("pk"):
+        settle(job)
+
+
+def note(run: Run, state: str, text: str) -> None:
+    RunEvent.objects.create(run=run, attempt=run.attempt, state=state, text=text)
+
+
+@transaction.atomic
+def cancel_job(*, actor: User, job: Job) -> Job:
+    """Stop what only this job needs; finished scores stay. Safe to press twice."""
+    require(actor, job.team, May.SUBMIT)
+    job = Job.objects.select_for_update().get(pk=job.pk)
+    if job.state in {Job.State.DONE, Job.State.FAILED, Job.State.CANCELLED}:
+        return job
+    needed = Q(jobs__state__in=[Job.State.QUEUED, Job.State.RUNNING])
+    others = Run.objects.filter(needed & ~Q(jobs=job.pk)).values("pk")
+    alone = Run.objects.select_for_update(of=("self",)).filter(parts__job=job).exclude(pk__in=others)
+    for run in alone.filter(state=State.QUEUED):
+        run.state, run.reason, run.finished_at = State.CANCELLED, f"Cancelled by {actor}.", timezone.now()
+        run.save(update_fields=["state", "reason", "finished_at"])
+        note(run, run.state, run.reason)
+    stopping = f"Cancelled by {actor}: its worker stops within seconds and keeps the finished samples."
+    for run in alone.filter(state=State.RUNNING, cancel_requested=False):
+        run.cancel_requested, run.reason = True, stopping
+        run.save(update_fields=["cancel_requested", "reason"])
+        note(run, run.state, run.reason)
+    job.state, job.finished_at = Job.State.CANCELLED, timezone.now()
+    job.reason = f"Cancelled by {actor}. Retry runs what is not done."
+    job.changes += 1
+    job.save(update_fields=["state", "reason", "finished_at", "changes"])
+    publish(f"job.{job.pk}", job=job.pk)
+    record(actor=actor, team=job.team, verb="cancelled", target=job)
+    return job
+
+
+@transaction.atomic
+def retry_job(*, actor: User, job: Job) -> Job:
+    """Queue again what failed or was cancelled; finished samples of those runs are kept. Safe to press twice."""
+    require(actor, job.team, May.SUBMIT)
+    job = Job.objects.select_for_update().get(pk=job.pk)
+    if job.state == Job.State.CANCELLED:
+        job.state = Job.State.QUEUED
+        job.save(update_fields=["state"])
+    stopped = Run.objects.select_for_update(of=("self",)).filter(
+        parts__job=job, state__in=[State.FAILED, State.CANCELLED]
+    )
+    again = 0
+    for run in stopped:
+        twin = Run.objects.filter(identity=run.identity, state__in=planning.ACTIVE).first()
+        if twin:
+            JobRun.objects.filter(job=job, run=run).update(run=twin, reused=True)
+        else:
+            again += 1
+            requeue(run, f"Queued again by {actor}; {run.done} finished samples are kept.")
+    # A run that was told to stop and has not stopped yet simply goes on.
+    job.runs.filter(state=State.RUNNING, cancel_requested=True).update(cancel_requested=False)
+    settle(job)
+    ring(again)
+    record(actor=actor, team=job.team, verb="retried", target=job, after={"runs": again})
+    return job
+
+
+def requeue(run: Run, reason: str, *, fresh_attempts: bool = True) -> None:
+    run.state, run.reason, run.worker, run.leased_until, run.cancel_requested = State.QUEUED, reason, "", None, False
+    run.finished_at = None
+    if fresh_attempts:
+        run.last_attempt = run.attempt + conf.RUN_ATTEMPTS
+    run.save()
+    note(run, State.QUEUED, reason)

@@ -1,0 +1,101 @@
+"""Reads of scores: tables of contenders x samples for analyses, pages of samples for people."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from django.db.models import OuterRef, QuerySet, Subquery
+
+from evaluation.errors import NotEnoughData
+from evaluation.tables import ScoreTable
+from webapp.catalog.models import Sample
+from webapp.jobs.models import Run
+from webapp.results.models import PackedScores, Score
+from webapp.results.services import unpack
+
+PAGE = 50
+OUTCOMES = {"all": {}, "right": {"score__gte": 1.0}, "wrong": {"score__lt": 1.0}}
+
+
+def packed_scores(runs: Sequence[Run]) -> dict[int, np.ndarray]:
+    """Scores of each finished run by sample index (float, NaN = hole): one query, one pass."""
+    rows = PackedScores.objects.filter(run__in=[run.pk for run in runs]).values_list("run", "dtype", "values")
+    return {pk: unpack(dtype, bytes(data)) for pk, dtype, data in rows.iterator(chunk_size=500)}
+
+
+def score_table(runs: Sequence[Run]) -> ScoreTable:
+    """Contenders x samples of all benchmarks of these finished runs; a pair without a run is a hole.
+
+    Arrays follow the order of first appearance in `runs`. Raises NotEnoughData when a run has no scores.
+    """
+    packed = packed_scores(runs)
+    missing = [run for run in runs if run.pk not in packed]
+    if missing:
+        raise NotEnoughData(f"Run {missing[0].pk} has no scores yet.", remedy="Wait until it is done.")
+    contenders = list(dict.fromkeys(run.contender.name for run in runs))
+    benchmarks = list(dict.fromkeys(str(run.version) for run in runs))
+    size = {name: max(len(packed[r.pk]) for r in runs if str(r.version) == name) for name in benchmarks}
+    start = dict(zip(benchmarks, np.cumsum([0, *[size[name] for name in benchmarks]]), strict=False))
+    values = np.full((len(contenders), sum(size.values())), np.nan)
+    row_of = {name: i for i, name in enumerate(contenders)}
+    for run in runs:
+        scores, at = packed[run.pk], start[str(run.version)]
+        values[row_of[run.contender.name], at : at + len(scores)] = scores
+    samples = tuple((name, index) for name in benchmarks for index in range(size[name]))
+    return ScoreTable(tuple(contenders), tuple(benchmarks), samples, values[:, :, None])
+
+
+@dataclass(frozen=True)
+class SampleRow:
+    """A score beside its question, as the sample browser shows it."""
+
+    score: Score
+    sample: Sample | None
+
+    @property
+    def right(self) -> bool:
+        return self.score.score >= 1.0
+
+
+def sample_page(
+    run: Run, *, outcome: str = "all", search: str = "", after: int = -1, size: int = PAGE
+) -> tuple[list[SampleRow], int | None]:
+    """Scored samples with index > after, and where the next page starts (None at the end); keyset, so any page costs
+    the same. Two queries."""
+    scores = Score.objects.filter(run=run, index__gt=after, **OUTCOMES[outcome])
+    if search:
+        found = Sample.objects.filter(version=run.version, prompt__icontains=search).values("index")
+        scores = scores.filter(index__in=found)
+    rows = list(scores.order_by("index", "attempt")[: size + 1])
+    following = rows[size - 1].index if len(rows) > size else None
+    return beside_questions(run, rows[:size]), following
+
+
+def beside_questions(run: Run, scores: Sequence[Score]) -> list[SampleRow]:
+    wanted = Sample.objects.filter(version=run.version, index__in=[s.index for s in scores])
+    questions = {sample.index: sample for sample in wanted}
+    return [SampleRow(score, questions.get(score.index)) for score in scores]
+
+
+def outcomes(run: Run) -> dict[str, int]:
+    total = Score.objects.filter(run=run).count()
+    right = Score.objects.filter(run=run, **OUTCOMES["right"]).count()
+    return {"all": total, "right": right, "wrong": total - right}
+
+
+def neighbours(run: Run, index: int) -> tuple[int | None, int | None]:
+    """Indices of the scored samples before and after this one, for the keyboard."""
+    scores = Score.objects.filter(run=run)
+    before = scores.filter(index__lt=index).order_by("-index").values_list("index", flat=True).first()
+    after = scores.filter(index__gt=index).order_by("index").values_list("index", flat=True).first()
+    return before, after
+
+
+def same_sample(run: Run, index: int, others: QuerySet[Run]) -> QuerySet[Score]:
+    """What other finished runs of the same benchmark version answered to this sample, newest run per contender."""
+    newest = others.filter(contender=OuterRef("contender"), state=Run.State.DONE).order_by("-pk").values("pk")[:1]
+    runs = others.filter(version=run.version, state=Run.State.DONE, pk=Subquery(newest)).exclude(pk=run.pk)
+    scores = Score.objects.filter(run__in=runs, index=index).select_related("run__contender")
+    return scores.order_by("run__contender__name")
