@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import logging
+import sys
 import uuid
 from collections.abc import Callable
 from typing import Any
 
 from django.core.exceptions import PermissionDenied
-from django.core.exceptions import ValidationError as ModelValidationError
-from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
-from rest_framework import exceptions
-from rest_framework.response import Response
-from rest_framework.views import exception_handler
 
 log = logging.getLogger("crosstable.errors")
 PROBLEM = "application/problem+json"
@@ -45,43 +42,6 @@ class Unprocessable(DomainError):
 def problem(status: int, title: str, detail: str = "", **more: Any) -> dict[str, Any]:
     """The body of a problem-details answer; `errors` maps fields to messages."""
     return {"type": "about:blank", "title": title, "status": status, "detail": detail, **more}
-
-
-def problem_details(error: Exception, context: dict[str, Any]) -> Response | None:
-    """DRF's EXCEPTION_HANDLER."""
-    if isinstance(error, DomainError):
-        more = {"errors": {error.field: [str(error)]}} if error.field else {}
-        return _as_problem(Response(problem(error.status, error.message, error.remedy, **more), status=error.status))
-    if isinstance(error, ModelValidationError):
-        error = exceptions.ValidationError({"detail": error.messages})
-    response = exception_handler(error, context)
-    if response is None:
-        return _as_problem(Response(_internal(error), status=500))
-    body = problem(response.status_code, _title(error), "")
-    if isinstance(error, exceptions.ValidationError):
-        body["errors"] = response.data if isinstance(response.data, dict) else {"body": response.data}
-        body["detail"] = "Correct the fields named in `errors`."
-    elif isinstance(response.data, dict):
-        body["detail"] = str(response.data.get("detail", ""))
-    response.data = body
-    return _as_problem(response)
-
-
-def _title(error: Exception) -> str:
-    if isinstance(error, Http404):
-        return "Not found"
-    return str(getattr(error, "default_detail", "")) or "Error"
-
-
-def _as_problem(response: Response) -> Response:
-    response.content_type = PROBLEM
-    return response
-
-
-def _internal(error: Exception) -> dict[str, Any]:
-    reference = uuid.uuid4().hex[:12]
-    log.error("internal error %s", reference, exc_info=error)
-    return problem(500, "Internal error", f"Tell the operator this reference: {reference}", reference=reference)
 
 
 class DomainErrorMiddleware:
@@ -118,10 +78,15 @@ def forbidden(request: HttpRequest, exception: Exception | None = None) -> HttpR
     return error_page(request, 403, detail or "You may not do this.", "Ask an owner of the team for the role that may.")
 
 
-def internal(request: HttpRequest) -> HttpResponse:
+def internal_problem(error: BaseException | None) -> dict[str, Any]:
+    """An error of ours: the reader gets a reference, the log the traceback under the same reference."""
     reference = uuid.uuid4().hex[:12]
-    log.error("internal error %s on %s", reference, request.path)
-    body = problem(500, "Internal error", f"Tell the operator this reference: {reference}", reference=reference)
+    log.error("internal error %s", reference, exc_info=error)
+    return problem(500, "Internal error", f"Tell the operator this reference: {reference}", reference=reference)
+
+
+def internal(request: HttpRequest) -> HttpResponse:
+    body = internal_problem(sys.exc_info()[1])
     if is_api(request):
         return JsonResponse(body, status=500, content_type=PROBLEM)
     return error_page(request, 500, "Something broke on our side.", body["detail"])

@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import uuid
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Hashable
 from functools import partial
 from typing import Any
+from urllib.parse import parse_qsl
 
 from asgiref.sync import async_to_sync
+from channels.db import database_sync_to_async
+from channels.generic.websocket import AsyncWebsocketConsumer
 from channels.layers import get_channel_layer
+from django.contrib.auth.models import AnonymousUser
 from django.db import transaction
+
+from webapp.accounts.models import User
 
 log = logging.getLogger("crosstable.live")
 REMEMBERED = 256
@@ -22,7 +29,7 @@ def publish(group: str, **message: Any) -> None:
 
     A layer that is down costs liveness, never data: pages also poll while their socket is away.
     """
-    transaction.on_commit(partial(_send, group, {"type": "changed", **message}))
+    transaction.on_commit(partial(_send, group, {"type": "changed", "token": uuid.uuid4().hex, **message}))
 
 
 def _send(group: str, message: dict[str, Any]) -> None:
@@ -52,3 +59,60 @@ class RenderOnce:
         except Exception:
             self._futures.pop(key, None)
             raise
+
+
+class LivePage(AsyncWebsocketConsumer):
+    """A socket that keeps one fragment of a page up to date.
+
+    The page connects with `?version=` of what it shows; the socket answers with the fragment at once when there is a
+    newer one (so a reconnect catches up), and again after every change. Several changes while one is being rendered
+    become one push. A page that the person may not see is accepted and closed with 4404: a refused handshake would
+    look like a network fault, and the page would try again for ever.
+    """
+
+    rendered = RenderOnce()
+    pk: int | None = None
+
+    def find(self, user: User | AnonymousUser) -> bool:
+        """Look the subject up for this person; False when there is nothing that they may see."""
+        raise TypeError("a live page says how it is found")
+
+    @property
+    def group(self) -> str:
+        raise TypeError("a live page has a group")
+
+    def version(self) -> int:
+        raise TypeError("a live page has a version")
+
+    def key(self) -> tuple[Any, ...]:
+        raise TypeError("a live page has a key")
+
+    def render(self) -> str:
+        raise TypeError("a live page renders a fragment")
+
+    async def connect(self) -> None:
+        await self.accept()
+        if not await database_sync_to_async(self.find)(self.scope["user"]):
+            await self.close(code=4404)
+            return
+        await self.channel_layer.group_add(self.group, self.channel_name)
+        version = await database_sync_to_async(self.version)()
+        if version != self._claimed_version():
+            await self._push(version)
+
+    def _claimed_version(self) -> int:
+        query = dict(parse_qsl(self.scope["query_string"].decode("latin-1")))
+        value = query.get("version", "")
+        return int(value) if value.isdigit() and len(value) < 10 else -1
+
+    async def disconnect(self, code: int) -> None:
+        if self.pk is not None:
+            await self.channel_layer.group_discard(self.group, self.channel_name)
+
+    async def changed(self, message: dict[str, Any]) -> None:
+        await self._push(message["token"])
+
+    async def _push(self, token: Hashable) -> None:
+        """All sockets that show this subject and were told of the same change share one rendering."""
+        html = await self.rendered.get((*self.key(), token), database_sync_to_async(self.render))
+        await self.send(text_data=html)

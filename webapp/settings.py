@@ -140,7 +140,7 @@ REST_FRAMEWORK = {
     "DEFAULT_THROTTLE_RATES": {"user": env.text("CROSSTABLE_API_RATE", "1200/min"), "anon": "60/min"},
     "DEFAULT_PAGINATION_CLASS": "webapp.rest.Page",
     "PAGE_SIZE": 50,
-    "EXCEPTION_HANDLER": "webapp.errors.problem_details",
+    "EXCEPTION_HANDLER": "webapp.rest.problem_details",
     "COERCE_DECIMAL_TO_STRING": True,
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
 }

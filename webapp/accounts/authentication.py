@@ -8,9 +8,7 @@ from django.utils import timezone
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from rest_framework.authentication import BaseAuthentication, get_authorization_header
 from rest_framework.exceptions import AuthenticationFailed
-from rest_framework.permissions import SAFE_METHODS, BasePermission
 from rest_framework.request import Request
-from rest_framework.views import APIView
 
 from webapp.accounts.models import Token, User
 from webapp.accounts.selectors import token_of
@@ -36,18 +34,6 @@ class TokenAuthentication(BaseAuthentication):
 
     def authenticate_header(self, request: Request) -> str:
         return self.keyword
-
-
-class InScope(BasePermission):
-    """Reading needs the scope `read`; anything else the view's `scope` (default `submit`). Sessions have all scopes."""
-
-    message = "This token does not have the scope that the call needs. Make one that has it on your profile page."
-
-    def has_permission(self, request: Request, view: APIView) -> bool:
-        if not isinstance(request.auth, Token):
-            return True
-        needed = "read" if request.method in SAFE_METHODS else getattr(view, "scope", "submit")
-        return needed in request.auth.scopes
 
 
 class TokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]

@@ -1,0 +1,44 @@
+"""The live job page."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib.auth.models import AnonymousUser
+from django.template.loader import render_to_string
+
+from webapp.accounts.models import User
+from webapp.jobs import selectors
+from webapp.jobs.models import Job
+from webapp.live import LivePage
+
+
+class JobConsumer(LivePage):
+    def find(self, user: User | AnonymousUser) -> bool:
+        self.pk = self.scope["url_route"]["kwargs"]["pk"]
+        return selectors.jobs(user).filter(pk=self.pk).exists()
+
+    @property
+    def group(self) -> str:
+        return f"job.{self.pk}"
+
+    def version(self) -> int:
+        return Job.objects.values_list("changes", flat=True).get(pk=self.pk)
+
+    def key(self) -> tuple[Any, ...]:
+        return ("job", self.pk)
+
+    def render(self) -> str:
+        return render_to_string("jobs/_job_progress.html", progress_context(self.pk))
+
+
+def progress_context(pk: int) -> dict[str, Any]:
+    """What `_job_progress.html` draws, wherever it is delivered: nothing in it depends on the viewer."""
+    job = Job.objects.select_related("team", "suite", "created_by").get(pk=pk)
+    rows = selectors.job_runs(job)
+    return {
+        "job": job,
+        "runs": [(run, selectors.run_progress(run)) for run in rows],
+        "progress": selectors.job_progress(job, rows),
+        "waiting": selectors.waiting_reason(rows),
+    }

@@ -1,0 +1,128 @@
+"""Reads of jobs, runs and workers, with the words that say why something waits and when it will end."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from django.db.models import Count, F, Q, QuerySet
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from webapp.accounts.selectors import Viewer, visible
+from webapp.jobs.leases import alive_workers
+from webapp.jobs.models import Job, Run, Worker
+from webapp.jobs.planning import seconds_per_sample
+
+State = Run.State
+
+
+def jobs(user: Viewer, *, state: str = "", search: str = "") -> QuerySet[Job]:
+    rows = visible(Job.objects.all(), user).select_related("team", "created_by", "suite")
+    if state:
+        rows = rows.filter(state=state)
+    if search:
+        rows = rows.filter(title__icontains=search)
+    counts = {name: Count("runs", filter=Q(runs__state=name)) for name in ("done", "failed", "running")}
+    return rows.annotate(**{f"runs_{k}": v for k, v in counts.items()}, runs_total=Count("runs")).order_by("-pk")
+
+
+def runs(user: Viewer) -> QuerySet[Run]:
+    return visible(Run.objects.all(), user).select_related(
+        "contender__version__entry", "version__benchmark", "team", "created_by"
+    )
+
+
+def job_runs(job: Job) -> list[Run]:
+    """The runs of a job in the order of its plan; `run.reused` says that the job found it there."""
+    parts = job.parts.select_related("run__contender__version__entry", "run__version__benchmark").order_by("pk")
+    found = []
+    for part in parts:
+        part.run.reused = part.reused  # type: ignore[attr-defined]
+        found.append(part.run)
+    return found
+
+
+def workers() -> QuerySet[Worker]:
+    """Living workers first; those gone for a day are not shown."""
+    recent = Worker.objects.filter(seen_at__gt=Now() - timedelta(days=1))
+    return recent.order_by(F("stopped_at").desc(nulls_first=True), "-seen_at")
+
+
+def current_runs() -> dict[str, Run]:
+    running = Run.objects.filter(state=State.RUNNING).select_related("contender", "version__benchmark")
+    return {run.worker: run for run in running}
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Samples done of all, and seconds left where history or the running attempt tells."""
+
+    done: int
+    total: int | None
+    seconds_left: float | None
+    mean: float | None = None
+
+    @property
+    def share(self) -> float:
+        return self.done / self.total if self.total else 0.0
+
+    @property
+    def percent(self) -> int:
+        return int(100 * self.share)
+
+
+def run_progress(run: Run, rate: float | None = None) -> Progress:
+    """rate: seconds per sample from history, used until the attempt has a speed of its own."""
+    mean = run.score_sum / run.done if run.done else None
+    if run.state in {State.DONE, State.FAILED, State.CANCELLED}:
+        return Progress(run.done, run.total, 0.0 if run.state == State.DONE else None, mean)
+    left = run.total - run.done if run.total is not None else None
+    fresh = run.done - run.done_before
+    if run.state == State.RUNNING and fresh and run.started_at:
+        rate = (timezone.now() - run.started_at).total_seconds() / fresh
+    return Progress(run.done, run.total, left * rate if left is not None and rate is not None else None, mean)
+
+
+def job_progress(job: Job, rows: Sequence[Run]) -> Progress:
+    """Over all runs; the time left is shared by the workers that are alive."""
+    rates = seconds_per_sample([r.contender for r in rows], [r.version for r in rows])
+    parts = [run_progress(run, rates.get((run.contender_id, run.version_id))) for run in rows if not _given_up(run)]
+    total = None if any(p.total is None for p in parts) else sum(p.total or 0 for p in parts)
+    unknown = any(p.seconds_left is None for p in parts)
+    hands = max(1, alive_workers().count())
+    left = None if unknown else sum(p.seconds_left or 0.0 for p in parts) / hands
+    return Progress(sum(p.done for p in parts), total, left)
+
+
+def _given_up(run: Run) -> bool:
+    return run.state in {State.FAILED, State.CANCELLED}
+
+
+def waiting_reason(rows: Sequence[Run]) -> str:
+    """Why the first waiting run of these waits, and what would change it; empty when none waits."""
+    waiting = [run for run in rows if run.state == State.QUEUED]
+    if not waiting:
+        return ""
+    hands = list(alive_workers())
+    if not hands:
+        return "No worker is running. Runs start by themselves when one does; an operator starts it with `python -m workers`."
+    offered = {scheme for worker in hands for scheme in worker.schemes}
+    missing = sorted({run.contender.scheme for run in waiting} - offered)
+    if missing:
+        return f"No running worker offers {', '.join(missing)}. Start one with the packages that this scheme needs."
+    ahead = queue_position(waiting[0]) - 1
+    return f"{ahead} runs are ahead in the queue of {len(hands)} workers." if ahead else "Next in the queue."
+
+
+def queue_position(run: Run) -> int:
+    """1 for the run that is claimed next."""
+    before = Q(priority__gt=run.priority) | Q(priority=run.priority, queued_at__lt=run.queued_at)
+    before |= Q(priority=run.priority, queued_at=run.queued_at, pk__lt=run.pk)
+    return Run.objects.filter(before, state=State.QUEUED).count() + 1
+
+
+def runs_of_cell(run: Run, user: Viewer) -> QuerySet[Run]:
+    """All runs of the same contender and benchmark version: to compare a repetition with the first."""
+    return runs(user).filter(contender=run.contender_id, version=run.version_id).order_by("-pk")

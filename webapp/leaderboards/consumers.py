@@ -1,0 +1,38 @@
+"""The live board."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import parse_qsl
+
+from django.contrib.auth.models import AnonymousUser
+from django.template.loader import render_to_string
+
+from webapp.accounts.models import User
+from webapp.leaderboards import selectors
+from webapp.leaderboards.models import Leaderboard
+from webapp.leaderboards.selectors import View
+from webapp.live import LivePage
+
+
+class LeaderboardConsumer(LivePage):
+    def find(self, user: User | AnonymousUser) -> bool:
+        route = self.scope["url_route"]["kwargs"]
+        boards = selectors.leaderboards(user).filter(team__name=route["team"], name=route["name"])
+        self.pk = boards.values_list("pk", flat=True).first()
+        self.view = View.of(dict(parse_qsl(self.scope["query_string"].decode("latin-1"))))
+        return self.pk is not None
+
+    @property
+    def group(self) -> str:
+        return f"leaderboard.{self.pk}"
+
+    def version(self) -> int:
+        return Leaderboard.objects.values_list("version", flat=True).get(pk=self.pk)
+
+    def key(self) -> tuple[Any, ...]:
+        return ("leaderboard", self.pk, self.view)
+
+    def render(self) -> str:
+        leaderboard = Leaderboard.objects.select_related("team", "suite").get(pk=self.pk)
+        return render_to_string("leaderboards/_standings.html", {"board": selectors.board(leaderboard, self.view)})

@@ -1,0 +1,32 @@
+"""All addresses: pages, REST, sockets."""
+
+from __future__ import annotations
+
+from django.contrib import admin
+from django.urls import include, path
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
+
+from webapp.jobs.consumers import JobConsumer
+from webapp.leaderboards.consumers import LeaderboardConsumer
+
+handler403 = "webapp.errors.forbidden"
+handler404 = "webapp.errors.not_found"
+handler500 = "webapp.errors.internal"
+
+urlpatterns = [
+    path("", include("webapp.pages.urls")),
+    path("", include("webapp.accounts.urls")),
+    path("", include("webapp.catalog.urls")),
+    path("", include("webapp.jobs.urls")),
+    path("", include("webapp.results.urls")),
+    path("", include("webapp.leaderboards.urls")),
+    path("api/v1/", include("webapp.api")),
+    path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
+    path("api/docs/", SpectacularSwaggerView.as_view(url_name="schema"), name="docs"),
+    path("admin/", admin.site.urls),
+]
+
+websocket_urlpatterns = [
+    path("ws/jobs/<int:pk>/", JobConsumer.as_asgi()),
+    path("ws/boards/<str:team>/<str:name>/", LeaderboardConsumer.as_asgi()),
+]
