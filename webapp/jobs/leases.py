@@ -80,11 +80,16 @@ def locked(lease: Lease) -> Run:
     return run
 
 
-def beat(lease: Lease) -> bool:
-    """Keep the lease. Returns True when the run is to stop (a person cancelled it)."""
+def keep(lease: Lease) -> None:
+    """Extend the lease; raises LeaseLost when it is not ours any more."""
     kept = Run.objects.filter(**lease.held()).update(leased_until=_until(), heartbeat_at=Now())
     if not kept:
         raise LeaseLost(f"run {lease.run_id}, attempt {lease.attempt}")
+
+
+def beat(lease: Lease) -> bool:
+    """Keep the lease. Returns True when the run is to stop (a person cancelled it)."""
+    keep(lease)
     return Run.objects.filter(pk=lease.run_id, cancel_requested=True).exists()
 
 
@@ -160,6 +165,11 @@ ALIVE = timedelta(seconds=30)
 
 def alive_workers() -> QuerySet[Worker]:
     return Worker.objects.filter(stopped_at=None, seen_at__gt=Now() - ALIVE)
+
+
+def ring_next() -> None:
+    """One more doorbell, if something waits: a worker that took a run rings for the next one."""
+    ring(Run.objects.filter(state=State.QUEUED)[:1].count())
 
 
 @transaction.atomic

@@ -8,13 +8,12 @@ from typing import Any
 import numpy as np
 from django.db import connection, transaction
 from django.db.models import F, Sum
-from django.db.models.functions import Now
 from django.utils import timezone
 
 from evaluation.records import Attempt
 from evaluation.uncertainty import Estimate, mean_with_error, wilson_interval
 from webapp.catalog.models import BenchmarkVersion, Sample
-from webapp.jobs.leases import Lease, locked, progressed
+from webapp.jobs.leases import Lease, keep, locked, progressed
 from webapp.jobs.models import Run
 from webapp.jobs.services import note, run_changed
 from webapp.results.models import PackedScores, Score
@@ -38,8 +37,8 @@ def record_scores(*, lease: Lease, attempts: Sequence[Attempt], seconds: float) 
         seconds=(run.seconds or 0.0) + seconds,
         tokens_in=_plus(run.tokens_in, spent_in, run.done),
         tokens_out=_plus(run.tokens_out, spent_out, run.done),
-        heartbeat_at=Now(),
     )
+    keep(lease)
     progressed(run)
 
 

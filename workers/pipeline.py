@@ -1,0 +1,183 @@
+"""The life of one run inside a worker: claim, evaluate, store batch by batch, close.
+
+The engine computes in its own thread and hands over finished samples; this thread writes them, keeps the lease, and
+watches for cancellation, the time limit and shutdown. Whatever happens, the run ends in a state with a reason.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+import uuid
+from dataclasses import dataclass
+from functools import cache
+
+from django.db import transaction
+
+from evaluation.errors import EvaluationError
+from evaluation.inference.engine import Engine
+from evaluation.inference.run import Evaluation
+from evaluation.records import Attempt
+from webapp.errors import DomainError
+from webapp.jobs import leases
+from webapp.jobs.leases import Lease, LeaseLost
+from webapp.jobs.models import Run
+from webapp.leaderboards.services import run_landed
+from webapp.results.services import finish_run, finished_samples, record_scores
+from workers import devices
+from workers.presence import Presence
+from workers.specs import spec_of
+
+log = logging.getLogger("crosstable.worker")
+# A batch is written when it is this old or this large: often enough to watch, rarely enough to cost little.
+FLUSH_SECONDS = 0.5
+FLUSH_SAMPLES = 512
+BOARD_SECONDS = 2.0
+STUCK = 70  # exit status of a worker whose engine does not stop; the supervisor starts a fresh one
+
+stopping = threading.Event()
+
+
+class Stop(Exception):
+    """The run ends before its last sample: with which state, and why."""
+
+    def __init__(self, state: str, reason: str) -> None:
+        self.state, self.reason = state, reason
+        super().__init__(reason)
+
+
+@dataclass
+class Me:
+    """This worker process."""
+
+    name: str
+    device: str
+    schemes: list[str]
+    presence: Presence
+
+
+_me: Me | None = None
+
+
+@cache
+def engine() -> Engine:
+    """Warm for the life of the process: one task manager, models kept by size."""
+    return Engine()
+
+
+def begin(name: str) -> None:
+    """At start: load the engine (slow), tell Postgres who we are, and keep saying that we live."""
+    global _me  # noqa: PLW0603 - one worker per process, by design of the solo pool
+    device = os.environ.get("CROSSTABLE_DEVICE", "cpu")
+    offered = [*engine().schemes(device), "served"]
+    leases.worker_seen(
+        name=name,
+        host=name.partition("@")[2],
+        device=devices.describe(device),
+        schemes=offered,
+        environment=engine().environment(),
+    )
+    _me = Me(name, device, offered, Presence(name))
+    _me.presence.start()
+    with transaction.atomic():
+        leases.ring(1)  # something may have waited for a worker like us
+
+
+def leave() -> None:
+    if _me is not None:
+        _me.presence.stop()
+
+
+def evaluate_next() -> bool:
+    """Take and finish one run; False when there is none for us."""
+    if _me is None or stopping.is_set():
+        return False
+    run = leases.claim(worker=_me.name, schemes=_me.schemes)
+    if run is None:
+        return False
+    lease = leases.lease_of(run)
+    _landed(run)
+    try:
+        _evaluate(run, lease, _me.device)
+    except LeaseLost:
+        log.warning("lost the lease of %s: another attempt has it", run)
+    except Stop as stop:
+        _close(run, lease, stop.state, stop.reason)
+    except (EvaluationError, DomainError) as error:
+        _close(run, lease, Run.State.FAILED, str(error))
+    except Exception as error:  # noqa: BLE001 - a run must never be left without a reason
+        _internal(run, lease, error)
+    with transaction.atomic():
+        leases.ring_next()
+    return True
+
+
+def _evaluate(run: Run, lease: Lease, device: str) -> None:
+    finished = finished_samples(run)
+    spec = spec_of(run, device=device, skip=finished)
+    with Evaluation(spec, engine()) as evaluation:
+        leases.start(lease=lease, total=evaluation.total + len(finished))
+        _store(run, lease, evaluation)
+        provenance = {**evaluation.provenance, "settings": run.settings, "worker": lease.worker, "attempt": lease.attempt}
+    with transaction.atomic():
+        run = finish_run(lease=lease, provenance=provenance)
+        run_landed(run=run)
+
+
+def _store(run: Run, lease: Lease, evaluation: Evaluation) -> None:
+    """Drain the engine into Postgres until it has no more, or raise what ends the run early."""
+    began = flushed = beaten = shown = time.monotonic()
+    waiting: list[Attempt] = []
+    for batch in evaluation:
+        waiting.extend(batch)
+        now = time.monotonic()
+        if waiting and (now - flushed >= FLUSH_SECONDS or len(waiting) >= FLUSH_SAMPLES):
+            record_scores(lease=lease, attempts=waiting, seconds=now - flushed)
+            waiting, flushed = [], now
+        if now - beaten >= 1.0:
+            _keep(run, lease, now - began)
+            beaten = now
+        if now - shown >= BOARD_SECONDS:
+            _landed(run)
+            shown = now
+    if waiting:
+        record_scores(lease=lease, attempts=waiting, seconds=time.monotonic() - flushed)
+
+
+def _keep(run: Run, lease: Lease, spent: float) -> None:
+    if leases.beat(lease):
+        raise Stop(Run.State.CANCELLED, "Cancelled; the finished samples are kept.")
+    if spent > run.max_seconds:
+        raise Stop(
+            Run.State.FAILED,
+            f"Exceeded its time limit of {run.max_seconds} s. The finished samples are kept: retry goes on from there, "
+            "or submit with a higher limit.",
+        )
+    if stopping.is_set():
+        raise Stop(Run.State.QUEUED, f"Worker {lease.worker} was shut down.")
+
+
+def _landed(run: Run) -> None:
+    with transaction.atomic():
+        run_landed(run=run)
+
+
+def _close(run: Run, lease: Lease, state: str, reason: str) -> None:
+    try:
+        with transaction.atomic():
+            if state == Run.State.QUEUED:
+                leases.give_back(lease=lease, reason=reason)
+            else:
+                leases.end(lease=lease, state=state, reason=reason)
+            run_landed(run=run)
+    except LeaseLost:
+        log.warning("lost the lease of %s before it could be closed", run)
+
+
+def _internal(run: Run, lease: Lease, error: Exception) -> None:
+    """Not the author's fault as far as we know: tried again, a bounded number of times."""
+    reference = uuid.uuid4().hex[:12]
+    log.error("run %s failed inside, reference %s", run.pk, reference, exc_info=error)
+    _close(run, lease, Run.State.QUEUED, f"Internal error {reference} ({type(error).__name__}).")

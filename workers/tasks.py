@@ -1,0 +1,85 @@
+"""Thin Celery tasks. They carry ids at most, are safe to deliver twice, and leave every decision to Postgres."""
+
+from __future__ import annotations
+
+import ctypes
+import logging
+import os
+import signal
+from typing import Any
+
+from celery import shared_task, signals
+
+from webapp.celery import app
+from workers import checks
+from workers.presence import PULSE
+
+log = logging.getLogger("crosstable.worker")
+
+
+@shared_task(name="workers.evaluate")
+def evaluate() -> None:
+    """A doorbell: take the next run that this worker can do, if there is one, and ring for the one after it."""
+    from workers import pipeline
+
+    pipeline.evaluate_next()
+
+
+@shared_task(name="workers.refresh_leaderboard")
+def refresh_leaderboard(board_id: int) -> None:
+    from webapp.leaderboards import services
+
+    services.refresh(board_id=board_id)
+
+
+@shared_task(name="workers.sweep")
+def sweep() -> None:
+    """Find lost runs, ring again for what waits."""
+    from webapp.jobs import leases
+    from webapp.leaderboards import services
+
+    for run in leases.sweep():
+        log.warning("run %s was lost and has been dealt with", run)
+    services.refresh_stale()
+
+
+@signals.worker_init.connect
+def refuse_bad_settings(sender: Any, **_: Any) -> None:
+    """Better no worker than one that loses or doubles work."""
+    queues = {queue.name for queue in app.amqp.queues.consume_from.values()}
+    found = list(checks.problems(app, queues=queues, pool=_pool_name(sender)))
+    for sentence in found:
+        log.error("%s", sentence)
+    if found:
+        raise SystemExit(f"This worker does not start: {len(found)} settings are wrong (see above).")
+    if "evaluation" in queues:
+        _die_with_supervisor()
+        from workers import pipeline
+
+        pipeline.begin(sender.hostname)
+
+
+def _pool_name(worker: Any) -> str:
+    return str(worker.pool_cls.__module__).rpartition(".")[2]
+
+
+def _die_with_supervisor() -> None:
+    """Under a supervisor: end when it ends, even by kill -9 (Linux; elsewhere the pulse file is enough)."""
+    if os.environ.get(PULSE) and hasattr(ctypes.CDLL(None), "prctl"):
+        set_parent_death_signal = 1
+        ctypes.CDLL(None).prctl(set_parent_death_signal, signal.SIGTERM)
+
+
+@signals.worker_shutting_down.connect
+def stop_soon(**_: Any) -> None:
+    """Asked to stop: the run in hand goes back to the queue with its finished samples."""
+    from workers import pipeline
+
+    pipeline.stopping.set()
+
+
+@signals.worker_shutdown.connect
+def say_goodbye(**_: Any) -> None:
+    from workers import pipeline
+
+    pipeline.leave()
