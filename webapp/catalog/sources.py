@@ -68,7 +68,7 @@ def _directory(request: SourceRequest) -> dict[str, Any]:
     path = allowed_directory(request.location)
     try:
         found = checkpoints.describe(path)
-        small = found.size_bytes <= HASH_IN_WEB_BYTES
+        small = found.bytes <= HASH_IN_WEB_BYTES
         weights_hash = checkpoints.weights_hash(path) if small else ""
         tokenizer_hash, template_hash = checkpoints.tokenizer_hash(path), checkpoints.chat_template_hash(path)
     except EvaluationError as error:
@@ -80,7 +80,7 @@ def _directory(request: SourceRequest) -> dict[str, Any]:
         "chat_template_hash": template_hash,
         "architecture": found.architecture,
         "parameters": found.parameters,
-        "size_bytes": found.size_bytes,
+        "size_bytes": found.bytes,
     }
 
 
