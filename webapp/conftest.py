@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from django.core.cache import cache
-from pytest_django.fixtures import SettingsWrapper
+from pytest_django import Settings
 
 from webapp.accounts import services as accounts
 from webapp.accounts.models import Role, Team, User
@@ -17,7 +17,7 @@ from webapp.tests import factories
 
 
 @pytest.fixture(autouse=True)
-def quick_settings(settings: SettingsWrapper, tmp_path: Path) -> None:
+def quick_settings(settings: Settings, tmp_path: Path) -> None:
     """Cheap password hashes, static files without a manifest, checkpoints below the test's own folder."""
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     settings.MODEL_ROOTS = [tmp_path]
@@ -59,7 +59,9 @@ def _member(team: Team, owner: User, name: str, role: str) -> User:
 
 @pytest.fixture
 def entry(alice: User, team: Team, tmp_path: Path) -> EntryVersion:
-    return factories.entry(alice, team, "small", factories.checkpoint(tmp_path / "small"), title="Small one", tags=["tiny"])
+    return factories.entry(
+        alice, team, "small", factories.checkpoint(tmp_path / "small"), title="Small one", tags=["tiny"]
+    )
 
 
 @pytest.fixture

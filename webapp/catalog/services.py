@@ -61,7 +61,13 @@ def register_entry(
     """A new entry with its first version."""
     require(actor, team, May.SUBMIT)
     entry = ModelEntry(
-        team=team, created_by=actor, name=name, title=title, description=description, tags=list(tags), visibility=visibility
+        team=team,
+        created_by=actor,
+        name=name,
+        title=title,
+        description=description,
+        tags=list(tags),
+        visibility=visibility,
     )
     _save_new(entry, "an entry")
     record(actor=actor, team=team, verb="registered", target=entry, after={"visibility": visibility})
@@ -146,9 +152,7 @@ def add_benchmark_version(
     return version
 
 
-def _own_version(
-    actor: User, benchmark: Benchmark, raw: Mapping[str, Any], lines: Iterable[bytes]
-) -> BenchmarkVersion:
+def _own_version(actor: User, benchmark: Benchmark, raw: Mapping[str, Any], lines: Iterable[bytes]) -> BenchmarkVersion:
     try:
         definition = format_.Definition.from_dict(raw)
         documents = format_.parse_documents(lines, definition)
@@ -196,7 +200,7 @@ def _chance(choices: Sequence[int]) -> float | None:
 
 def _harness_version(actor: User, benchmark: Benchmark, task: str) -> BenchmarkVersion:
     """A task of lm-eval by name: its documents are read by the first worker that has them."""
-    content_hash = format_.text_hash(f"lm-eval task {task}")
+    content_hash = format_.prompt_hash(f"lm-eval task {task}")
     _refuse_same(benchmark, content_hash)
     return BenchmarkVersion.objects.create(
         benchmark=benchmark,

@@ -1,0 +1,141 @@
+"""A small world for tests, made through the same services as the real one."""
+
+from __future__ import annotations
+
+import json
+import struct
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from evaluation.records import Attempt
+from webapp.accounts import services as accounts
+from webapp.accounts.models import Team, User, Visibility
+from webapp.catalog import services as catalog
+from webapp.catalog.models import BenchmarkVersion, EntryVersion, Source, Suite
+from webapp.catalog.sources import SourceRequest
+from webapp.jobs import leases
+from webapp.jobs import services as jobs
+from webapp.jobs.leases import Lease
+from webapp.jobs.models import Job, Run
+from webapp.jobs.services import JobRequest
+from webapp.leaderboards import services as leaderboards
+from webapp.leaderboards.models import Leaderboard
+from webapp.results.services import finish_run, record_scores
+
+PASSWORD = "a long and quiet walk"
+SCHEMES = ["fp32", "bf16", "served"]
+CHOICE = {"kind": "multiple_choice", "prompt": "Q: {{ question }}\nA:"}
+TEXT = {"kind": "generation", "prompt": "Q: {{ question }}\nA:", "stop": ["\n"], "max_tokens": 8}
+
+
+def person(username: str) -> User:
+    return accounts.sign_up(username=username, email=f"{username}@example.org", password=PASSWORD)
+
+
+def checkpoint(folder: Path, *, width: int = 2) -> Path:
+    """A folder with the files of a checkpoint: a valid safetensors header over `width` zeros, no knowledge."""
+    folder.mkdir(parents=True, exist_ok=True)
+    header = json.dumps({"weight": {"dtype": "F32", "shape": [width], "data_offsets": [0, 4 * width]}}).encode()
+    (folder / "model.safetensors").write_bytes(struct.pack("<Q", len(header)) + header + bytes(4 * width))
+    (folder / "config.json").write_text(json.dumps({"architectures": ["GPT2LMHeadModel"], "model_type": "gpt2"}))
+    (folder / "tokenizer.json").write_text(json.dumps({"version": "1.0", "width": width}))
+    return folder
+
+
+def entry(actor: User, team: Team, name: str, folder: Path, **fields: Any) -> EntryVersion:
+    source = SourceRequest(Source.DIRECTORY, str(folder))
+    return catalog.register_entry(actor=actor, team=team, name=name, source=source, **fields)
+
+
+def documents(size: int) -> list[bytes]:
+    """Sums with two choices; the right one is always the first."""
+    return [
+        json.dumps({"question": f"{i}+{i}", "choices": [str(2 * i), str(2 * i + 1)], "gold": 0}).encode()
+        for i in range(size)
+    ]
+
+
+def texts(size: int) -> list[bytes]:
+    return [json.dumps({"question": f"{i}+{i}", "answer": str(2 * i)}).encode() for i in range(size)]
+
+
+def benchmark(
+    actor: User, team: Team, name: str, size: int = 4, *, kind: str = "choice", **more: Any
+) -> BenchmarkVersion:
+    definition, lines = (CHOICE, documents(size)) if kind == "choice" else (TEXT, texts(size))
+    return catalog.create_benchmark(actor=actor, team=team, name=name, definition=definition, lines=lines, **more)
+
+
+def suite(actor: User, team: Team, name: str, versions: Sequence[BenchmarkVersion], **more: Any) -> Suite:
+    return catalog.create_suite(actor=actor, team=team, name=name, versions=versions, **more)
+
+
+def job(
+    actor: User, team: Team, chosen: Suite, versions: Sequence[EntryVersion], scheme: str = "fp32", **more: Any
+) -> Job:
+    contenders = [catalog.contender(version=version, scheme=scheme) for version in versions]
+    items = [item.version for item in chosen.items.select_related("version__benchmark")]
+    request = JobRequest(contenders=contenders, versions=items, suite=chosen, **more)
+    return jobs.submit_job(actor=actor, team=team, request=request)[0]
+
+
+def board(actor: User, team: Team, name: str, chosen: Suite, **more: Any) -> Leaderboard:
+    return leaderboards.create_leaderboard(actor=actor, team=team, name=name, title=name.title(), suite=chosen, **more)
+
+
+def public_board(actor: User, team: Team, name: str, chosen: Suite) -> Leaderboard:
+    return board(actor, team, name, chosen, visibility=Visibility.PUBLIC)
+
+
+def worker(name: str = "worker-1", *, schemes: Sequence[str] = tuple(SCHEMES)) -> str:
+    """A worker that says it lives."""
+    leases.worker_seen(name=name, host="host", device="cpu", schemes=schemes, environment={"torch": "2.13.0"})
+    return name
+
+
+def claim(name: str = "worker-1") -> Lease:
+    """Take the next run of the queue, which must not be empty."""
+    run = leases.claim(worker=name, schemes=SCHEMES)
+    assert run is not None, "no run is queued"
+    lease = leases.lease_of(run)
+    leases.start(lease=lease, total=run.version.samples or 4)
+    return lease
+
+
+def score(lease: Lease, rights: Sequence[bool], *, start: int = 0) -> None:
+    """Store one attempt per flag: a right one chooses choice 0, a wrong one choice 1."""
+    attempts = [
+        Attempt(
+            sample=start + at,
+            score=float(right),
+            answer=str(2 * (start + at) + (not right)),
+            output=f" {2 * (start + at) + (not right)}",
+            target=str(2 * (start + at)),
+            choice=0 if right else 1,
+            log_likelihoods=(-1.0, -2.5) if right else (-3.0, -0.5),
+            tokens_in=12,
+            tokens_out=1,
+            seconds=0.01,
+        )
+        for at, right in enumerate(rights)
+    ]
+    record_scores(lease=lease, attempts=attempts, seconds=0.1 * len(attempts))
+
+
+def finish(rights: Sequence[bool]) -> Run:
+    """Claim the next run and score all of it."""
+    lease = claim()
+    score(lease, rights)
+    return finish_run(
+        lease=lease, provenance={"harness": "lm-eval 0.4.13", "seed": 1234, "command": "lm_eval --model hf"}
+    )
+
+
+def refresh(chosen: Leaderboard) -> Leaderboard:
+    """What the analysis worker does after a run landed."""
+    for run in Run.objects.filter(version__in=chosen.suite.benchmarks.all(), team=chosen.team):
+        leaderboards.run_landed(run=run)
+    leaderboards.refresh(board_id=chosen.pk)
+    chosen.refresh_from_db()
+    return chosen
