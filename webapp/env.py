@@ -53,4 +53,6 @@ def channel_layer_url(broker_url: str) -> str:
         return "unix://" + urlsplit(broker_url).path
     if broker_url.startswith(("redis://", "rediss://")):
         return broker_url
-    raise ImproperlyConfigured("Set CHANNEL_LAYER_URL to a Redis or Valkey: the broker is neither, and pages are pushed over it.")
+    raise ImproperlyConfigured(
+        "Set CHANNEL_LAYER_URL to a Redis or Valkey: the broker is neither, and pages are pushed over it."
+    )

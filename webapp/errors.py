@@ -70,7 +70,9 @@ def is_api(request: HttpRequest) -> bool:
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     if is_api(request):
         return JsonResponse(problem(404, "Not found"), status=404, content_type=PROBLEM)
-    return error_page(request, 404, "There is nothing here that you may see.", "Check the address, or sign in as someone who may.")
+    return error_page(
+        request, 404, "There is nothing here that you may see.", "Check the address, or sign in as someone who may."
+    )
 
 
 def forbidden(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:

@@ -38,7 +38,7 @@ def _send(group: str, message: dict[str, Any]) -> None:
         return
     try:
         async_to_sync(layer.group_send)(group, message)
-    except Exception as error:  # noqa: BLE001 - whatever the layer's client raises, the commit stands
+    except Exception as error:  # whatever the layer's client raises, the commit stands
         log.warning("cannot push to %s: %s", group, error)
 
 
@@ -51,7 +51,7 @@ class RenderOnce:
     async def get(self, key: Hashable, render: Callable[[], Awaitable[str]]) -> str:
         future = self._futures.get(key)
         if future is None or future.get_loop() is not asyncio.get_running_loop():
-            future = self._futures[key] = asyncio.ensure_future(render())  # type: ignore[arg-type]
+            future = self._futures[key] = asyncio.ensure_future(render())
             while len(self._futures) > REMEMBERED:
                 self._futures.popitem(last=False)
         try:
@@ -61,7 +61,7 @@ class RenderOnce:
             raise
 
 
-class LivePage(AsyncWebsocketConsumer):
+class LivePage(AsyncWebsocketConsumer):  # type: ignore[misc]
     """A socket that keeps one fragment of a page up to date.
 
     The page connects with `?version=` of what it shows; the socket answers with the fragment at once when there is a
@@ -71,7 +71,7 @@ class LivePage(AsyncWebsocketConsumer):
     """
 
     rendered = RenderOnce()
-    pk: int | None = None
+    pk: int
 
     def find(self, user: User | AnonymousUser) -> bool:
         """Look the subject up for this person; False when there is nothing that they may see."""
@@ -106,7 +106,7 @@ class LivePage(AsyncWebsocketConsumer):
         return int(value) if value.isdigit() and len(value) < 10 else -1
 
     async def disconnect(self, code: int) -> None:
-        if self.pk is not None:
+        if hasattr(self, "pk"):
             await self.channel_layer.group_discard(self.group, self.channel_name)
 
     async def changed(self, message: dict[str, Any]) -> None:

@@ -30,7 +30,9 @@ class Strict(serializers.Serializer[Any]):
             unknown = set(data) - set(self.fields)
             if unknown:
                 known = ", ".join(self.fields)
-                raise serializers.ValidationError({name: [f"Unknown field. Known: {known}."] for name in sorted(unknown)})
+                raise serializers.ValidationError(
+                    {name: [f"Unknown field. Known: {known}."] for name in sorted(unknown)}
+                )
         return super().to_internal_value(data)
 
 

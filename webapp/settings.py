@@ -70,7 +70,10 @@ TEMPLATES = [
                 "webapp.pages.context.site",
             ],
             "loaders": [
-                ("django.template.loaders.cached.Loader", ["django.template.loaders.filesystem.Loader", "django.template.loaders.app_directories.Loader"]),
+                (
+                    "django.template.loaders.cached.Loader",
+                    ["django.template.loaders.filesystem.Loader", "django.template.loaders.app_directories.Loader"],
+                ),
             ],
             "builtins": ["webapp.pages.templatetags.crosstable"],
         },
@@ -121,7 +124,9 @@ SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 64 * 2**20
 # Folders below which a local checkpoint may lie. A path outside is refused, at submit and on the worker.
-MODEL_ROOTS = [Path(p).resolve() for p in env.words("CROSSTABLE_MODEL_ROOTS", str(BASE_DIR / "deploy/demo/checkpoints"), ":")]
+MODEL_ROOTS = [
+    Path(p).resolve() for p in env.words("CROSSTABLE_MODEL_ROOTS", str(BASE_DIR / "deploy/demo/checkpoints"), ":")
+]
 # Private networks or hosts that endpoints may use on purpose (CIDR or names); empty: public addresses only.
 ALLOWED_NETWORKS = env.words("CROSSTABLE_ALLOWED_NETWORKS")
 BENCHMARK_UPLOAD_BYTES = 32 * 2**20
@@ -136,7 +141,10 @@ REST_FRAMEWORK = {
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
-    "DEFAULT_THROTTLE_CLASSES": ["rest_framework.throttling.UserRateThrottle", "rest_framework.throttling.AnonRateThrottle"],
+    "DEFAULT_THROTTLE_CLASSES": [
+        "rest_framework.throttling.UserRateThrottle",
+        "rest_framework.throttling.AnonRateThrottle",
+    ],
     "DEFAULT_THROTTLE_RATES": {"user": env.text("CROSSTABLE_API_RATE", "1200/min"), "anon": "60/min"},
     "DEFAULT_PAGINATION_CLASS": "webapp.rest.Page",
     "PAGE_SIZE": 50,

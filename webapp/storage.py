@@ -5,6 +5,6 @@ from __future__ import annotations
 from whitenoise.storage import CompressedManifestStaticFilesStorage
 
 
-class StaticStorage(CompressedManifestStaticFilesStorage):
+class StaticStorage(CompressedManifestStaticFilesStorage):  # type: ignore[misc]
     # Tests and `manage.py` commands run before collectstatic: fall back to the plain name.
     manifest_strict = False

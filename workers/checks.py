@@ -31,7 +31,7 @@ def problems(app: Celery, *, queues: set[str], pool: str) -> Iterator[str]:
 
 def _evaluation_problems(pool: str) -> Iterator[str]:
     if pool != "solo":
-        yield f"The evaluation queue runs on the pool {pool}: torch must not be forked or shared. Start it with -P solo."
+        yield f"The evaluation queue runs on the pool {pool}: torch must not be forked. Start it with -P solo."
     missing = [name for name in ENGINE if importlib.util.find_spec(name) is None]
     if missing:
         yield f"Packages are missing: {', '.join(missing)}. Install the extra `worker` (pip install '.[worker]')."

@@ -15,10 +15,10 @@ from dataclasses import dataclass
 from functools import cache
 
 from django.db import transaction
-
-from evaluation.errors import EvaluationError
 from evaluation.inference.engine import Engine
 from evaluation.inference.run import Evaluation
+
+from evaluation.errors import EvaluationError
 from evaluation.records import Attempt
 from webapp.errors import DomainError
 from webapp.jobs import leases
@@ -82,7 +82,7 @@ def begin(name: str) -> None:
     _me = Me(name, device, offered, Presence(name))
     _me.presence.start()
     with transaction.atomic():
-        leases.ring(1)  # something may have waited for a worker like us
+        leases.ring_next()  # something may have waited for a worker like us
 
 
 def leave() -> None:
@@ -107,7 +107,7 @@ def evaluate_next() -> bool:
         _close(run, lease, stop.state, stop.reason)
     except (EvaluationError, DomainError) as error:
         _close(run, lease, Run.State.FAILED, str(error))
-    except Exception as error:  # noqa: BLE001 - a run must never be left without a reason
+    except Exception as error:  # a run must never be left without a reason
         _internal(run, lease, error)
     with transaction.atomic():
         leases.ring_next()
@@ -120,7 +120,12 @@ def _evaluate(run: Run, lease: Lease, device: str) -> None:
     with Evaluation(spec, engine()) as evaluation:
         leases.start(lease=lease, total=evaluation.total + len(finished))
         _store(run, lease, evaluation)
-        provenance = {**evaluation.provenance, "settings": run.settings, "worker": lease.worker, "attempt": lease.attempt}
+        provenance = {
+            **evaluation.provenance,
+            "settings": run.settings,
+            "worker": lease.worker,
+            "attempt": lease.attempt,
+        }
     with transaction.atomic():
         run = finish_run(lease=lease, provenance=provenance)
         run_landed(run=run)

@@ -64,7 +64,9 @@ class Process:
         try:
             self.child.wait(GRACE_SECONDS)
         except subprocess.TimeoutExpired:
-            log.warning("%s did not stop in %.0f s: killed; its run is requeued by the sweep", self.device, GRACE_SECONDS)
+            log.warning(
+                "%s did not stop in %.0f s: killed; its run is requeued by the sweep", self.device, GRACE_SECONDS
+            )
             self.kill()
 
     def wait_before_restart(self) -> float:
@@ -99,5 +101,7 @@ def _look_after(process: Process, number: int, due: dict[int, float]) -> None:
         process.kill()
     if process.child.poll() is not None:
         pause = process.wait_before_restart()
-        log.warning("the worker on %s ended with %s; starting again in %.0f s", process.device, process.child.returncode, pause)
+        log.warning(
+            "the worker on %s ended with %s; starting again in %.0f s", process.device, process.child.returncode, pause
+        )
         process.child, due[number] = None, time.monotonic() + pause

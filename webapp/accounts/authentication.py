@@ -26,7 +26,9 @@ class TokenAuthentication(BaseAuthentication):
             return None
         token = token_of(secret.strip())
         if token is None:
-            raise AuthenticationFailed("This token is unknown, revoked or expired. Make a new one on your profile page.")
+            raise AuthenticationFailed(
+                "This token is unknown, revoked or expired. Make a new one on your profile page."
+            )
         now = timezone.now()
         if token.last_used_at is None or now - token.last_used_at > USE_RESOLUTION:
             Token.objects.filter(pk=token.pk).update(last_used_at=now)

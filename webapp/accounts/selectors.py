@@ -86,5 +86,7 @@ def digest(secret: str) -> str:
 
 def token_of(secret: str) -> Token | None:
     """The live token with this secret, or None when it is unknown, revoked or expired."""
-    live = Token.objects.filter(digest=digest(secret), revoked_at=None, expires_at__gt=timezone.now(), user__is_active=True)
+    live = Token.objects.filter(
+        digest=digest(secret), revoked_at=None, expires_at__gt=timezone.now(), user__is_active=True
+    )
     return live.select_related("user").first()

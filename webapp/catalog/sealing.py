@@ -21,7 +21,7 @@ def seal(secret: str) -> bytes:
     return _box().encrypt(secret.encode()) if secret else b""
 
 
-def unseal(sealed: bytes) -> str:
+def unseal(sealed: bytes | memoryview) -> str:
     if not sealed:
         return ""
     try:

@@ -15,8 +15,11 @@ from webapp.live import LivePage
 
 class JobConsumer(LivePage):
     def find(self, user: User | AnonymousUser) -> bool:
-        self.pk = self.scope["url_route"]["kwargs"]["pk"]
-        return selectors.jobs(user).filter(pk=self.pk).exists()
+        pk = self.scope["url_route"]["kwargs"]["pk"]
+        if not selectors.jobs(user).filter(pk=pk).exists():
+            return False
+        self.pk = pk
+        return True
 
     @property
     def group(self) -> str:

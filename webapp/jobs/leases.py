@@ -131,7 +131,9 @@ def _again_or_fail(run: Run, reason: str) -> None:
     elif run.attempt >= run.last_attempt:
         run.state, run.reason = State.FAILED, f"Given up after {run.attempt} attempts. {reason}"
     else:
-        again = f"{reason} Requeued; next is attempt {run.attempt + 1} of {run.last_attempt}, {run.done} samples are kept."
+        again = (
+            f"{reason} Requeued; next is attempt {run.attempt + 1} of {run.last_attempt}, {run.done} samples are kept."
+        )
         requeue(run, again, fresh_attempts=False)
         ring(1)
         run_changed(run)
@@ -150,7 +152,9 @@ def sweep() -> list[int]:
     lost = []
     for pk in Run.objects.filter(state=State.RUNNING, leased_until__lt=Now()).values_list("pk", flat=True):
         with transaction.atomic():
-            late = Run.objects.select_for_update(skip_locked=True).filter(pk=pk, state=State.RUNNING, leased_until__lt=Now())
+            late = Run.objects.select_for_update(skip_locked=True).filter(
+                pk=pk, state=State.RUNNING, leased_until__lt=Now()
+            )
             run = late.first()
             if run is None:
                 continue
@@ -174,7 +178,7 @@ def ring_next() -> None:
 
 @transaction.atomic
 def ring_idle_workers() -> None:
-    """A doorbell can be lost (a broker that was down, a killed worker): ring once for each worker that could take a run."""
+    """A doorbell can be lost (broker down, worker killed): ring once for each worker that could take a run."""
     waiting = Run.objects.filter(state=State.QUEUED).count()
     idle = alive_workers().count() - Run.objects.filter(state=State.RUNNING).count()
     ring(min(waiting, max(idle, 0)))

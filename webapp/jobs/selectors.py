@@ -107,7 +107,7 @@ def waiting_reason(rows: Sequence[Run]) -> str:
         return ""
     hands = list(alive_workers())
     if not hands:
-        return "No worker is running. Runs start by themselves when one does; an operator starts it with `python -m workers`."
+        return "No worker is running. Runs start by themselves when one does (an operator runs `python -m workers`)."
     offered = {scheme for worker in hands for scheme in worker.schemes}
     missing = sorted({run.contender.scheme for run in waiting} - offered)
     if missing:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from webapp.jobs.models import Run
 
 # Which of several runs of a cell is shown: a finished one, else the one that is furthest.
-PRECEDENCE = {Run.State.CANCELLED: 0, Run.State.FAILED: 1, Run.State.QUEUED: 2, Run.State.RUNNING: 3, Run.State.DONE: 4}
+PRECEDENCE = {"cancelled": 0, "failed": 1, "queued": 2, "running": 3, "done": 4}
 
 
 class Cell(NamedTuple):
@@ -47,7 +47,7 @@ def cell_of(run: Mapping[str, Any]) -> Cell:
 
 
 def grid(runs: Iterable[Mapping[str, Any]], versions: list[int]) -> dict[int, list[Cell]]:
-    """contender id -> one cell per benchmark version, in order. `runs` oldest first: a newer equal replaces an older."""
+    """Contender id -> a cell per benchmark version, in order. `runs` oldest first: of equals the newest stays."""
     column = {version: i for i, version in enumerate(versions)}
     rows: dict[int, list[Cell]] = {}
     for run in runs:

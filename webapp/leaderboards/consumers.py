@@ -19,9 +19,11 @@ class LeaderboardConsumer(LivePage):
     def find(self, user: User | AnonymousUser) -> bool:
         route = self.scope["url_route"]["kwargs"]
         boards = selectors.leaderboards(user).filter(team__name=route["team"], name=route["name"])
-        self.pk = boards.values_list("pk", flat=True).first()
-        self.view = View.of(dict(parse_qsl(self.scope["query_string"].decode("latin-1"))))
-        return self.pk is not None
+        found = boards.values_list("pk", flat=True).first()
+        if found is None:
+            return False
+        self.pk, self.view = found, View.of(dict(parse_qsl(self.scope["query_string"].decode("latin-1"))))
+        return True
 
     @property
     def group(self) -> str:

@@ -140,7 +140,7 @@ def _sorted(rows: list[Row], view: View, benchmarks: list[str]) -> list[Row]:
     # A measure sorts from its best; unknown values stay at the end whichever way.
     downwards = key in benchmarks or key == "value"
     known.sort(key=lambda row: row.standing.contender.name)
-    known.sort(key=lambda row: value(row), reverse=downwards != view.sort.startswith("-"))  # type: ignore[arg-type, return-value]
+    known.sort(key=value, reverse=downwards != view.sort.startswith("-"))  # type: ignore[arg-type]
     return known + sorted(unknown, key=lambda row: row.standing.contender.name)
 
 

@@ -134,7 +134,10 @@ def _refresh_cells(board: Leaderboard) -> bool:
     ]
     gone = board.standings.filter(contender__in=set(old) - set(rows))
     Standing.objects.bulk_create(
-        changed, update_conflicts=True, unique_fields=["leaderboard", "contender"], update_fields=["cells", "changed_in"]
+        changed,
+        update_conflicts=True,
+        unique_fields=["leaderboard", "contender"],
+        update_fields=["cells", "changed_in"],
     )
     removed, _ = gone.delete()
     board.stale_since, board.refreshed_at = None, timezone.now()
@@ -207,8 +210,9 @@ def _places(
 
 
 def _standard_errors(cells: list[list[Cell]]) -> np.ndarray:
-    runs = {pk: error for pk, error in Run.objects.filter(pk__in=[c.run for row in cells for c in row]).values_list("pk", "standard_error")}
-    return np.array([[np.nan if runs[c.run] is None else runs[c.run] for c in row] for row in cells], dtype=float)
+    runs = Run.objects.filter(pk__in=[cell.run for row in cells for cell in row])
+    errors = dict(runs.values_list("pk", "standard_error"))
+    return np.array([[errors[cell.run or 0] for cell in row] for row in cells], dtype=float)  # None becomes NaN
 
 
 def _keep_report(board: Leaderboard, result: Any, complete: list[Standing]) -> None:

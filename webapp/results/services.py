@@ -18,7 +18,19 @@ from webapp.jobs.models import Run
 from webapp.jobs.services import note, run_changed
 from webapp.results.models import PackedScores, Score
 
-COLUMNS = ("run_id", "index", "attempt", "score", "answer", "output", "choice", "log_likelihoods", "tokens_in", "tokens_out", "seconds")
+COLUMNS = (
+    "run_id",
+    "index",
+    "attempt",
+    "score",
+    "answer",
+    "output",
+    "choice",
+    "log_likelihoods",
+    "tokens_in",
+    "tokens_out",
+    "seconds",
+)
 HOLE = 255
 
 

@@ -60,13 +60,11 @@ def magnitude(value: float | None) -> str:
 def size(value: int | None) -> str:
     if value is None:
         return MISSING
-    amount = float(value)
-    for unit in ("B", "kB", "MB", "GB"):
+    amount, unit = float(value), "B"
+    for larger in ("kB", "MB", "GB", "TB"):
         if amount < 1000:
             break
-        amount /= 1000
-    else:
-        unit = "TB"
+        amount, unit = amount / 1000, larger
     return f"{amount:.0f} {unit}" if amount >= 10 or unit == "B" else f"{amount:.1f} {unit}"
 
 
