@@ -1,23 +1,36 @@
-"""What every REST resource shares: strict serializers, cursor pages, errors as problem details (RFC 9457)."""
+"""What every REST resource shares: who may call it, strict input, cursor pages, errors as problem details (RFC 9457)."""
 
 from __future__ import annotations
 
+import io
+from collections.abc import Mapping
+from http import HTTPStatus
 from typing import Any
 
+from django.conf import settings
 from django.core.exceptions import ValidationError as ModelValidationError
 from django.http import Http404
+from drf_spectacular.openapi import AutoSchema
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse
 from rest_framework import exceptions, serializers
+from rest_framework.generics import GenericAPIView
 from rest_framework.pagination import CursorPagination
+from rest_framework.parsers import JSONParser
+from rest_framework.permissions import IsAuthenticated, IsAuthenticatedOrReadOnly
+from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import exception_handler
 
+from webapp.accounts.permissions import InScope
 from webapp.errors import PROBLEM, DomainError, internal_problem, problem
+
+SEARCH = OpenApiParameter("q", str, description="Only what contains this text.")
 
 
 class Page(CursorPagination):
     """Newest first; a cursor costs the same on any page and never skips a row that moved."""
 
-    ordering = "-id"
+    ordering: str | tuple[str, ...] = "-id"
     page_size_query_param = "page_size"
     max_page_size = 500
 
@@ -26,40 +39,116 @@ class Strict(serializers.Serializer[Any]):
     """Refuses fields it does not know: a typing error must not become a default."""
 
     def to_internal_value(self, data: Any) -> Any:
-        if isinstance(data, dict):
-            unknown = set(data) - set(self.fields)
+        if isinstance(data, Mapping):
+            known = ", ".join(self.fields)
+            unknown = sorted(set(data) - set(self.fields))
             if unknown:
-                known = ", ".join(self.fields)
-                raise serializers.ValidationError(
-                    {name: [f"Unknown field. Known: {known}."] for name in sorted(unknown)}
-                )
+                raise serializers.ValidationError({name: [f"Unknown field. Known: {known}."] for name in unknown})
         return super().to_internal_value(data)
+
+
+class Problem(serializers.Serializer[Any]):
+    """Why a call failed, in the form of RFC 9457."""
+
+    type = serializers.CharField(help_text="Always `about:blank`: `status` says it all.")
+    title = serializers.CharField(help_text="The name of the status.")
+    status = serializers.IntegerField()
+    detail = serializers.CharField(allow_blank=True, help_text="What is wrong with this call.")
+    remedy = serializers.CharField(required=False, help_text="What to do about it.")
+    errors = serializers.DictField(required=False, help_text="Messages by field.")
+    reference = serializers.CharField(required=False, help_text="Names an internal error in the server's log.")
+
+
+class TooLarge(exceptions.APIException):
+    status_code = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+    default_detail = "The body is too large."
+
+
+class BoundedJSONParser(JSONParser):
+    """JSON of bounded size and depth: the length that a client claims is not believed."""
+
+    def parse(self, stream: Any, media_type: str | None = None, parser_context: Mapping[str, Any] | None = None) -> Any:
+        limit = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+        body = stream.read(limit + 1)
+        if len(body) > limit:
+            raise TooLarge
+        try:
+            return super().parse(io.BytesIO(body), media_type, parser_context)
+        except RecursionError as error:
+            raise exceptions.ParseError("The body is nested too deeply.") from error
+
+
+class ProblemSchema(AutoSchema):
+    """Documents, for every operation, the problems that any call can meet."""
+
+    always = (400, 401, 403, 404, 429)
+    writing = (409, 413, 415, 422)
+
+    def _get_response_bodies(self, direction: str = "response") -> dict[str, Any]:
+        bodies: dict[str, Any] = super()._get_response_bodies(direction)
+        for status in self.always + (() if self.method == "GET" else self.writing):
+            response = OpenApiResponse(Problem, HTTPStatus(status).phrase)
+            bodies.setdefault(str(status), self._get_response_for_code(response, str(status), [PROBLEM]))
+        return bodies
+
+
+class Resource(GenericAPIView[Any]):
+    """Signed-in people and tokens; reading needs the scope `read`, writing the view's `scope`."""
+
+    permission_classes = [IsAuthenticated, InScope]
+    parser_classes = [BoundedJSONParser]
+    schema = ProblemSchema()
+    scope = "submit"
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        """PostgreSQL's text has no NUL: such an address names nothing, such a query finds nothing."""
+        if any("\0" in str(value) for value in kwargs.values()):
+            raise Http404
+        if any("\0" in value for values in request.query_params.lists() for value in (values[0], *values[1])):
+            raise exceptions.ParseError("A query parameter holds the character U+0000.")
+        super().initial(request, *args, **kwargs)
+
+    def read(self, serializer: type[serializers.BaseSerializer[Any]]) -> dict[str, Any]:
+        """The body, validated; raises a problem that names each wrong field."""
+        reader = serializer(data=self.request.data, context=self.get_serializer_context())
+        reader.is_valid(raise_exception=True)
+        values: dict[str, Any] = reader.validated_data
+        return values
+
+    def shown(self, serializer: type[serializers.BaseSerializer[Any]], value: Any, *, many: bool = False) -> Any:
+        return serializer(value, many=many, context=self.get_serializer_context()).data
+
+
+class PublicResource(Resource):
+    """Also readable without a sign-in: the selector shows strangers only what is public."""
+
+    permission_classes = [IsAuthenticatedOrReadOnly, InScope]
 
 
 def problem_details(error: Exception, context: dict[str, Any]) -> Response | None:
     """DRF's EXCEPTION_HANDLER."""
     if isinstance(error, DomainError):
-        more = {"errors": {error.field: [str(error)]}} if error.field else {}
-        return _as_problem(Response(problem(error.status, error.message, error.remedy, **more), status=error.status))
+        return _as_problem(Response(_of_domain(error), status=error.status))
     if isinstance(error, ModelValidationError):
         error = exceptions.ValidationError({"detail": error.messages})
     response = exception_handler(error, context)
     if response is None:
         return _as_problem(Response(internal_problem(error), status=500))
-    body = problem(response.status_code, _title(error), "")
+    more = {}
     if isinstance(error, exceptions.ValidationError):
-        body["errors"] = response.data if isinstance(response.data, dict) else {"body": response.data}
-        body["detail"] = "Correct the fields named in `errors`."
-    elif isinstance(response.data, dict):
-        body["detail"] = str(response.data.get("detail", ""))
-    response.data = body
+        detail = "Correct the fields named in `errors`."
+        more["errors"] = response.data if isinstance(response.data, dict) else {"body": response.data}
+    else:
+        detail = str(response.data.get("detail", "")) if isinstance(response.data, dict) else ""
+    response.data = problem(response.status_code, HTTPStatus(response.status_code).phrase, detail, **more)
     return _as_problem(response)
 
 
-def _title(error: Exception) -> str:
-    if isinstance(error, Http404):
-        return "Not found"
-    return str(getattr(error, "default_detail", "")) or "Error"
+def _of_domain(error: DomainError) -> dict[str, Any]:
+    more: dict[str, Any] = {"remedy": error.remedy} if error.remedy else {}
+    if error.field:
+        more["errors"] = {error.field: [str(error)]}
+    return problem(error.status, HTTPStatus(error.status).phrase, error.message, **more)
 
 
 def _as_problem(response: Response) -> Response:

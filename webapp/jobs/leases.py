@@ -12,11 +12,12 @@ from datetime import timedelta
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F, QuerySet
+from django.db.models import F
 from django.db.models.functions import Now
 from django.utils import timezone
 
 from webapp.jobs.models import Job, Run, Worker
+from webapp.jobs.selectors import alive_workers
 from webapp.jobs.services import note, requeue, ring, run_changed
 from webapp.live import publish
 
@@ -162,13 +163,6 @@ def sweep() -> list[int]:
             _again_or_fail(run, f"Worker {run.worker} was lost: no heartbeat for {settings.LEASE_SECONDS} s.")
     ring_idle_workers()
     return lost
-
-
-ALIVE = timedelta(seconds=30)
-
-
-def alive_workers() -> QuerySet[Worker]:
-    return Worker.objects.filter(stopped_at=None, seen_at__gt=Now() - ALIVE)
 
 
 def ring_next() -> None:

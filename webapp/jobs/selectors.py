@@ -11,11 +11,11 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from webapp.accounts.selectors import Viewer, visible
-from webapp.jobs.leases import alive_workers
 from webapp.jobs.models import Job, Run, Worker
 from webapp.jobs.planning import seconds_per_sample
 
 State = Run.State
+ALIVE = timedelta(seconds=30)
 
 
 def jobs(user: Viewer, *, state: str = "", search: str = "") -> QuerySet[Job]:
@@ -42,6 +42,10 @@ def job_runs(job: Job) -> list[Run]:
         part.run.reused = part.reused  # type: ignore[attr-defined]
         found.append(part.run)
     return found
+
+
+def alive_workers() -> QuerySet[Worker]:
+    return Worker.objects.filter(stopped_at=None, seen_at__gt=Now() - ALIVE)
 
 
 def workers() -> QuerySet[Worker]:

@@ -168,7 +168,7 @@ def _verdict(counts: Mapping[str, int]) -> tuple[str, str]:
         return Job.State.FAILED, f"{failed} of {total} runs failed. Retry runs only those again."
     if cancelled:
         return Job.State.CANCELLED, f"Cancelled with {done} of {total} runs done. Retry runs the rest."
-    return Job.State.DONE, f"All {total} runs are done."
+    return Job.State.DONE, f"All {total} runs are done." if total > 1 else "Its run is done."
 
 
 def run_changed(run: Run) -> None:

@@ -13,7 +13,7 @@ from evaluation.tables import ScoreTable
 from webapp.catalog.models import Sample
 from webapp.jobs.models import Run
 from webapp.results.models import PackedScores, Score
-from webapp.results.services import unpack
+from webapp.results.packing import unpack
 
 PAGE = 50
 OUTCOMES = {"all": {}, "right": {"score__gte": 1.0}, "wrong": {"score__lt": 1.0}}

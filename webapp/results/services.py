@@ -17,6 +17,7 @@ from webapp.jobs.leases import Lease, keep, locked, progressed
 from webapp.jobs.models import Run
 from webapp.jobs.services import note, run_changed
 from webapp.results.models import PackedScores, Score
+from webapp.results.packing import pack
 
 COLUMNS = (
     "run_id",
@@ -31,7 +32,6 @@ COLUMNS = (
     "tokens_out",
     "seconds",
 )
-HOLE = 255
 
 
 @transaction.atomic
@@ -124,19 +124,6 @@ def _packed(run: Run) -> np.ndarray:
     dtype, data = pack(values)
     PackedScores.objects.update_or_create(run=run, defaults={"dtype": dtype, "values": data})
     return rows[:, 1]
-
-
-def pack(values: np.ndarray) -> tuple[str, bytes]:
-    """Scores (float, NaN = hole) as (dtype, little-endian bytes): one byte each where all are 0 or 1."""
-    holes = np.isnan(values)
-    if np.isin(values[~holes], (0.0, 1.0)).all():
-        return "u1", np.where(holes, HOLE, np.nan_to_num(values)).astype("u1").tobytes()
-    return "f8", values.astype("<f8").tobytes()
-
-
-def unpack(dtype: str, data: bytes) -> np.ndarray:
-    raw = np.frombuffer(data, dtype="u1" if dtype == "u1" else "<f8")
-    return np.where(raw == HOLE, np.nan, raw.astype(float)) if dtype == "u1" else raw
 
 
 def interval(values: np.ndarray, estimate: Estimate) -> tuple[float | None, float | None]:

@@ -1,0 +1,158 @@
+"""REST of people, teams and tokens."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db.models import QuerySet
+from django.shortcuts import get_object_or_404
+from django.urls import path
+from drf_spectacular.utils import extend_schema
+from rest_framework.generics import ListAPIView, RetrieveAPIView
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from webapp.accounts import selectors, services
+from webapp.accounts.models import AuditEvent, Membership, Team, Token, User
+from webapp.accounts.permissions import require_scopes
+from webapp.accounts.serializers import (
+    AuditEventOut,
+    Me,
+    Member,
+    NewToken,
+    RoleIn,
+    TeamIn,
+    TeamOut,
+    TokenIn,
+    TokenOut,
+)
+from webapp.rest import Resource
+
+
+class MeResource(Resource):
+    """Who the caller is, and in which teams."""
+
+    serializer_class = Me
+
+    def get(self, request: Request) -> Response:
+        user = User.objects.prefetch_related("memberships__team").get(pk=request.user.pk)
+        return Response(self.shown(Me, user))
+
+
+class TeamResource(Resource):
+    """What lies below a team that the caller is in."""
+
+    scope = "admin"
+
+    def team(self) -> Team:
+        return get_object_or_404(selectors.teams_where(self.request.user), name=self.kwargs["name"])
+
+
+class Teams(Resource, ListAPIView[Team]):
+    """The caller's teams."""
+
+    scope = "admin"
+    serializer_class = TeamOut
+    queryset = Team.objects.none()
+
+    def get_queryset(self) -> QuerySet[Team]:
+        return selectors.teams_where(self.request.user)
+
+    @extend_schema(request=TeamIn, responses={201: TeamOut})
+    def post(self, request: Request) -> Response:
+        """Make a team; the caller is its owner."""
+        team = services.create_team(actor=request.user, **self.read(TeamIn))
+        return Response(self.shown(TeamOut, team), status=201)
+
+
+class TeamDetail(TeamResource, RetrieveAPIView[Team]):
+    serializer_class = TeamOut
+
+    def get_object(self) -> Team:
+        return self.team()
+
+
+class Members(TeamResource, ListAPIView[Membership]):
+    """The people of a team."""
+
+    serializer_class = Member
+    queryset = Membership.objects.none()
+
+    def get_queryset(self) -> QuerySet[Membership]:
+        return selectors.members(self.team())
+
+
+class MemberDetail(TeamResource):
+    """One person's place in a team."""
+
+    @extend_schema(request=RoleIn, responses=Member)
+    def put(self, request: Request, name: str, username: str) -> Response:
+        """Add a person to the team, or change their role."""
+        role = self.read(RoleIn)["role"]
+        membership = services.set_member(actor=request.user, team=self.team(), username=username, role=role)
+        return Response(self.shown(Member, membership))
+
+    @extend_schema(responses={204: None})
+    def delete(self, request: Request, name: str, username: str) -> Response:
+        """Take a person out of the team; the last owner stays."""
+        team = self.team()
+        membership = get_object_or_404(selectors.members(team), user__username=username)
+        services.remove_member(actor=request.user, team=team, user=membership.user)
+        return Response(status=204)
+
+
+class AuditEvents(TeamResource, ListAPIView[AuditEvent]):
+    """Who did what in a team, newest first."""
+
+    serializer_class = AuditEventOut
+    queryset = AuditEvent.objects.none()
+
+    def get_queryset(self) -> QuerySet[AuditEvent]:
+        return selectors.audit_events(self.team())
+
+
+class Tokens(Resource, ListAPIView[Token]):
+    """The caller's API tokens."""
+
+    scope = "admin"
+    serializer_class = TokenOut
+    queryset = Token.objects.none()
+
+    def get_queryset(self) -> QuerySet[Token]:
+        return selectors.tokens(self.request.user)
+
+    @extend_schema(request=TokenIn, responses={201: NewToken})
+    def post(self, request: Request) -> Response:
+        """Make a token; its secret is in this answer and nowhere else. A token makes none that may more than itself."""
+        values = self.read(TokenIn)
+        require_scopes(request, values["scopes"])
+        token, secret = services.create_token(actor=request.user, **values)
+        token.secret = secret  # type: ignore[attr-defined]
+        return Response(self.shown(NewToken, token), status=201, headers={"Cache-Control": "no-store"})
+
+
+class TokenDetail(Resource):
+    scope = "admin"
+    serializer_class = TokenOut
+
+    @extend_schema(responses={204: None})
+    def delete(self, request: Request, pk: int) -> Response:
+        """Revoke a token, at once and for ever."""
+        token = get_object_or_404(selectors.tokens(self._me()), pk=pk)
+        services.revoke_token(actor=self._me(), token=token)
+        return Response(status=204)
+
+    def _me(self) -> Any:
+        return self.request.user
+
+
+urlpatterns = [
+    path("me/", MeResource.as_view(), name="me"),
+    path("teams/", Teams.as_view(), name="teams"),
+    path("teams/<str:name>/", TeamDetail.as_view(), name="team"),
+    path("teams/<str:name>/members/", Members.as_view(), name="members"),
+    path("teams/<str:name>/members/<str:username>/", MemberDetail.as_view(), name="member"),
+    path("teams/<str:name>/audit-events/", AuditEvents.as_view(), name="audit_events"),
+    path("tokens/", Tokens.as_view(), name="tokens"),
+    path("tokens/<int:pk>/", TokenDetail.as_view(), name="token"),
+]

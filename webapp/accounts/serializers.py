@@ -1,0 +1,110 @@
+"""How people, teams and tokens look in REST."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rest_framework import serializers
+
+from webapp.accounts.models import AuditEvent, Membership, Role, Scope, Team, Token, User, Visibility, slug
+from webapp.accounts.selectors import teams_where
+from webapp.accounts.services import MAX_TOKEN_DAYS
+from webapp.rest import Strict
+
+NAME = r"^[a-z0-9][a-z0-9._-]{0,62}$"
+
+
+class NameField(serializers.RegexField):
+    """The name of something in addresses."""
+
+    def __init__(self, **more: Any) -> None:
+        super().__init__(NAME, max_length=63, error_messages={"invalid": str(slug.message)}, **more)
+
+
+class TeamField(serializers.CharField):
+    """A team by its name, one of those that the caller is in."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        name = super().to_internal_value(data)
+        team = teams_where(self.context["request"].user).filter(name=name).first()
+        if team is None:
+            raise serializers.ValidationError(f"You are in no team named {name}.")
+        return team
+
+
+class VisibilityField(serializers.ChoiceField):
+    def __init__(self, **more: Any) -> None:
+        super().__init__(choices=Visibility.choices, **more)
+
+
+class MyTeam(serializers.ModelSerializer[Membership]):
+    """A team and the caller's role in it."""
+
+    name = serializers.CharField(source="team.name")
+    title = serializers.CharField(source="team.title")
+
+    class Meta:
+        model = Membership
+        fields = ["name", "title", "role"]
+
+
+class Me(serializers.ModelSerializer[User]):
+    teams = MyTeam(source="memberships", many=True)
+
+    class Meta:
+        model = User
+        fields = ["username", "email", "teams"]
+
+
+class TeamOut(serializers.ModelSerializer[Team]):
+    class Meta:
+        model = Team
+        fields = ["name", "title", "created_at"]
+
+
+class TeamIn(Strict):
+    name = NameField()
+    title = serializers.CharField(max_length=120)
+
+
+class Member(serializers.ModelSerializer[Membership]):
+    username = serializers.CharField(source="user.username")
+
+    class Meta:
+        model = Membership
+        fields = ["username", "role", "created_at"]
+
+
+class RoleIn(Strict):
+    role = serializers.ChoiceField(choices=Role.choices)
+
+
+class TokenOut(serializers.ModelSerializer[Token]):
+    """What is known of a token: never its secret."""
+
+    scopes = serializers.ListField(child=serializers.ChoiceField(choices=Scope.choices))
+
+    class Meta:
+        model = Token
+        fields = ["id", "name", "prefix", "scopes", "created_at", "expires_at", "last_used_at"]
+
+
+class NewToken(TokenOut):
+    secret = serializers.CharField(help_text="Shown this once. Send it as `Authorization: Bearer <secret>`.")
+
+    class Meta(TokenOut.Meta):
+        fields = [*TokenOut.Meta.fields, "secret"]
+
+
+class TokenIn(Strict):
+    name = serializers.CharField(max_length=80)
+    scopes = serializers.ListField(child=serializers.ChoiceField(choices=Scope.choices), allow_empty=False)
+    days = serializers.IntegerField(min_value=1, max_value=MAX_TOKEN_DAYS, default=90)
+
+
+class AuditEventOut(serializers.ModelSerializer[AuditEvent]):
+    actor = serializers.CharField(source="actor_name")
+
+    class Meta:
+        model = AuditEvent
+        fields = ["id", "at", "actor", "verb", "target", "before", "after"]
