@@ -6,6 +6,7 @@ watches for cancellation, the time limit and shutdown. Whatever happens, the run
 
 from __future__ import annotations
 
+import importlib.util
 import logging
 import os
 import threading
@@ -15,11 +16,14 @@ from dataclasses import dataclass
 from functools import cache
 
 from django.db import transaction
-from evaluation.inference.engine import Engine
-from evaluation.inference.run import Evaluation
 
 from evaluation.errors import EvaluationError
+from evaluation.inference import run as inference
+from evaluation.inference.engine import Engine
+from evaluation.inference.run import Evaluation
 from evaluation.records import Attempt
+from evaluation.schemes import SCHEMES
+from webapp.catalog.services import pin_weights
 from webapp.errors import DomainError
 from webapp.jobs import leases
 from webapp.jobs.leases import Lease, LeaseLost
@@ -71,18 +75,28 @@ def begin(name: str) -> None:
     """At start: load the engine (slow), tell Postgres who we are, and keep saying that we live."""
     global _me  # noqa: PLW0603 - one worker per process, by design of the solo pool
     device = os.environ.get("CROSSTABLE_DEVICE", "cpu")
-    offered = [*engine().schemes(device), "served"]
+    offered = [*offered_schemes(device), "served"]
     leases.worker_seen(
         name=name,
         host=name.partition("@")[2],
         device=devices.describe(device),
         schemes=offered,
-        environment=engine().environment(),
+        environment=dict(engine().environment()),
     )
     _me = Me(name, device, offered, Presence(name))
     _me.presence.start()
     with transaction.atomic():
         leases.ring_next()  # something may have waited for a worker like us
+
+
+def offered_schemes(device: str) -> list[str]:
+    """Schemes that fit the device and whose packages are installed here."""
+    kind = device.partition(":")[0]
+    return [
+        key
+        for key, info in SCHEMES.items()
+        if kind in info.devices and all(importlib.util.find_spec(package) for package in info.packages)
+    ]
 
 
 def leave() -> None:
@@ -117,25 +131,31 @@ def evaluate_next() -> bool:
 def _evaluate(run: Run, lease: Lease, device: str) -> None:
     finished = finished_samples(run)
     spec = spec_of(run, device=device, skip=finished)
-    with Evaluation(spec, engine()) as evaluation:
-        leases.start(lease=lease, total=evaluation.total + len(finished))
-        _store(run, lease, evaluation)
-        provenance = {
-            **evaluation.provenance,
-            "settings": run.settings,
-            "worker": lease.worker,
-            "attempt": lease.attempt,
-        }
+    with inference.run(spec, engine=engine()) as evaluation:
+        try:
+            _store(run, lease, evaluation, already=len(finished))
+        except Stop as stop:
+            evaluation.close()
+            if evaluation.alive:
+                _leave_stuck_process(run, lease, stop)
+            raise
+        origin = evaluation.origin
+    provenance = {**origin, "settings": run.settings, "worker": lease.worker, "attempt": lease.attempt}
+    pin_weights(version=run.contender.version, weights_hash=str(origin.get("weights_hash", "")))
     with transaction.atomic():
         run = finish_run(lease=lease, provenance=provenance)
         run_landed(run=run)
 
 
-def _store(run: Run, lease: Lease, evaluation: Evaluation) -> None:
+def _store(run: Run, lease: Lease, evaluation: Evaluation, *, already: int) -> None:
     """Drain the engine into Postgres until it has no more, or raise what ends the run early."""
     began = flushed = beaten = shown = time.monotonic()
     waiting: list[Attempt] = []
+    known = False
     for batch in evaluation:
+        if not known and evaluation.total is not None:
+            leases.start(lease=lease, total=evaluation.total + already)
+            known, flushed = True, time.monotonic()
         waiting.extend(batch)
         now = time.monotonic()
         if waiting and (now - flushed >= FLUSH_SECONDS or len(waiting) >= FLUSH_SAMPLES):
@@ -162,6 +182,14 @@ def _keep(run: Run, lease: Lease, spent: float) -> None:
         )
     if stopping.is_set():
         raise Stop(Run.State.QUEUED, f"Worker {lease.worker} was shut down.")
+
+
+def _leave_stuck_process(run: Run, lease: Lease, stop: Stop) -> None:
+    """The engine does not stop: close the run, and end this process; its supervisor starts a fresh one."""
+    log.error("the engine hangs in %s: this worker ends", run)
+    _close(run, lease, stop.state, f"{stop.reason} The model hung, so its worker was restarted.")
+    leave()
+    os._exit(STUCK)
 
 
 def _landed(run: Run) -> None:

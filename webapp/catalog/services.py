@@ -93,7 +93,8 @@ def add_entry_version(*, actor: User, entry: ModelEntry, source: SourceRequest) 
 @transaction.atomic
 def pin_weights(*, version: EntryVersion, weights_hash: str) -> None:
     """Fix the weights' hash once, by the first worker that read weights too large for the web to hash."""
-    EntryVersion.objects.filter(pk=version.pk, weights_hash="").update(weights_hash=weights_hash)
+    if weights_hash and not version.weights_hash:
+        EntryVersion.objects.filter(pk=version.pk, weights_hash="").update(weights_hash=weights_hash)
 
 
 def contender(*, version: EntryVersion, scheme: str) -> Contender:
