@@ -75,7 +75,8 @@ class Definition:
         for name in ("kind", "prompt"):
             if name not in data:
                 raise _wrong(name, "is missing")
-        return cls(**{name: tuple(value) if isinstance(value, list) else value for name, value in data.items()})
+        values: dict[str, Any] = {name: tuple(each) if isinstance(each, list) else each for name, each in data.items()}
+        return cls(**values)
 
     def to_dict(self) -> dict[str, Any]:
         """The same definition as plain JSON; `from_dict(to_dict())` is equal."""

@@ -1,0 +1,189 @@
+"""run(spec, engine=...): the single entry. Attempts come in lists, as samples finish; an empty list is a heartbeat.
+
+    with run(spec, engine=engine) as evaluation:
+        for attempts in evaluation:      # at least once a second; empty while nothing finished
+            store(attempts)              # evaluation.total is known from the first list on
+            if cancelled():
+                break                    # leaving the block stops the model; the engine stays warm
+
+The harness works in a thread of its own, because a batch may take minutes and a lease must be kept alive meanwhile.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any, Self
+
+import torch
+
+from evaluation.inference import harness, loading
+from evaluation.inference.engine import Engine
+from evaluation.inference.forward import NotANumberError
+from evaluation.inference.scoring import Scoring
+from evaluation.records import Attempt, RunSpec
+
+TICK = 0.25  # seconds between two lists: often enough to look live, seldom enough to store them in batches
+PATIENCE = 2.0  # seconds that `close` waits for the thread
+
+
+class Cancelled(Exception):  # not an error: the consumer wanted it
+    """Raised inside the harness when the consumer closed the run."""
+
+
+@dataclass(slots=True)
+class _Progress:
+    """What thread and consumer share. The thread writes, the consumer reads, `cancelled` goes the other way."""
+
+    news: queue.SimpleQueue[Attempt] = field(default_factory=queue.SimpleQueue)
+    finished: threading.Event = field(default_factory=threading.Event)
+    cancelled: threading.Event = field(default_factory=threading.Event)
+    failure: BaseException | None = None
+    phase: str = "waiting"
+    total: int | None = None
+    origin: dict[str, Any] = field(default_factory=dict)
+
+    def check(self) -> None:
+        if self.cancelled.is_set():
+            raise Cancelled
+
+
+class Evaluation(Iterator[list[Attempt]]):
+    """A run under way. Iterating raises what went wrong (an EvaluationError where its text is for the author)."""
+
+    def __init__(self, spec: RunSpec, engine: Engine) -> None:
+        self._progress = _Progress()
+        self._thread = threading.Thread(
+            target=_work, args=(spec, engine, self._progress), name="evaluation", daemon=True
+        )
+        self._started = self._closed = False
+
+    @property
+    def total(self) -> int | None:
+        """Samples to do in this run (skipped ones do not count); None until the benchmark is built."""
+        return self._progress.total
+
+    @property
+    def phase(self) -> str:
+        """What it is doing: waiting, reading the benchmark, loading, building, running,
+        done, failed or cancelled."""
+        return self._progress.phase
+
+    @property
+    def origin(self) -> dict[str, Any]:
+        """Where the numbers come from: hashes, types and sizes of the contender, batch size, versions."""
+        return dict(self._progress.origin)
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> list[Attempt]:
+        if self._closed:
+            raise StopIteration
+        if not self._started:
+            self._started = True
+            self._thread.start()
+        last = self._progress.finished.wait(TICK)
+        attempts = self._drain()
+        if last and not attempts:
+            self.close()
+            raise self._progress.failure or StopIteration
+        return attempts
+
+    def _drain(self) -> list[Attempt]:
+        attempts: list[Attempt] = []
+        with suppress(queue.Empty):
+            while True:
+                attempts.append(self._progress.news.get_nowait())
+        return attempts
+
+    def close(self) -> None:
+        """Stop at the next batch or token. What finished until then has been handed out; the engine stays usable."""
+        self._closed = True
+        self._progress.cancelled.set()
+        if self._started:
+            self._thread.join(PATIENCE)
+
+    @property
+    def alive(self) -> bool:
+        """Whether the model is still computing; after `close`, that it hangs and only a new process helps."""
+        return self._thread.is_alive()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        self._progress.cancelled.set()
+
+
+def run(spec: RunSpec, *, engine: Engine) -> Evaluation:
+    """Evaluate one contender on one benchmark. Nothing starts before the first `next`."""
+    return Evaluation(spec, engine)
+
+
+def _work(spec: RunSpec, engine: Engine, progress: _Progress) -> None:
+    """The thread: pushes attempts, then the error or None."""
+    try:
+        while not engine.lock.acquire(timeout=0.2):
+            progress.check()
+        try:
+            with torch.inference_mode():
+                for attempt in _attempts(spec, engine, progress):
+                    progress.news.put(attempt)
+        finally:
+            engine.lock.release()
+    except Cancelled:
+        progress.phase = "cancelled"
+    except BaseException as error:  # raised again in the consumer
+        progress.phase, progress.failure = "failed", error
+    else:
+        progress.phase = "done"
+    finally:
+        progress.finished.set()
+
+
+def _attempts(spec: RunSpec, engine: Engine, progress: _Progress) -> Iterator[Attempt]:
+    progress.phase = "reading the benchmark"
+    task, metric = harness.load_task(spec.benchmark, engine.named_tasks)
+    kind = harness.kind_of(spec.benchmark.name, task)
+    progress.check()
+    progress.phase = "loading"
+    contender, origin = engine.contender(spec, log_likelihoods=kind == harness.LIKELIHOOD)
+    progress.origin = _origin(spec, engine, task) | origin
+    progress.check()
+    progress.phase = "building"
+    samples = list(harness.build_samples(task, limit=spec.limit, skip=spec.skip, chat=contender.chat))
+    progress.total = len(samples)
+    scoring = Scoring(spec.benchmark.name, task, samples, metric)
+    progress.phase = "running"
+    _seed(spec.seed)
+    try:
+        with loading.out_of_memory(spec.device):
+            for index, answer in contender.answers(kind, scoring.requests, progress.check):
+                yield from scoring.add(index, answer)
+    except NotANumberError as error:
+        raise scoring.not_finite(error.index, "the logits are not numbers") from error
+
+
+def _origin(spec: RunSpec, engine: Engine, task: Any) -> dict[str, Any]:
+    return {
+        "scheme": spec.scheme,
+        "device": spec.device,
+        "batch_size": spec.batch_size,
+        "seed": spec.seed,
+        "num_fewshot": task.config.num_fewshot or 0,
+        "task_version": str(task.VERSION),
+        "environment": dict(engine.environment()),
+    }
+
+
+def _seed(seed: int) -> None:
+    """Sampling draws from torch's global state, which belongs to this run while it holds the engine's lock."""
+    torch.manual_seed(seed)
