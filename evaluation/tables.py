@@ -56,6 +56,11 @@ class BenchmarkTable:
         return tuple((self.contenders[m], self.benchmarks[b]) for m, b in np.argwhere(np.isnan(self.mean)).tolist())
 
     @property
+    def benchmarks_used(self) -> Integers:
+        """(contender,) number of benchmarks with a score."""
+        return np.asarray((~np.isnan(self.mean)).sum(axis=1, dtype=np.int64))
+
+    @property
     def turned(self) -> Floats:
         """(contender, benchmark) scores with the sign changed where lower is better, so that higher is better."""
         return self.mean * np.where(self.higher_is_better, 1.0, -1.0)
@@ -75,6 +80,19 @@ class BenchmarkTable:
             n=None if self.n is None else self.n[cut],
             higher_is_better=tuple(self.higher_is_better[column] for column in columns),
         )
+
+    def refuse_holes(self, missing: str) -> None:
+        """Raises NotEnoughData for a hole when `missing` is "strict", and for a contender without any score always."""
+        empty = np.flatnonzero(self.benchmarks_used == 0).tolist()
+        if empty:
+            raise NotEnoughData(f"There is not a single score of {self.contenders[empty[0]]}.", field="missing")
+        if missing == "strict" and self.holes:
+            (contender, benchmark), others = self.holes[0], len(self.holes) - 1
+            more = f" ({others} more missing)" if others else ""
+            remedy = "Run it, leave the contender out, or skip missing scores."
+            raise NotEnoughData(
+                f"There is no score of {contender} on {benchmark}{more}.", field="missing", remedy=remedy
+            )
 
     def complete(self) -> BenchmarkTable:
         """Only the contenders without a hole. Raises NotEnoughData when there is none."""

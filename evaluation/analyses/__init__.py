@@ -4,6 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+from evaluation.analyses.aggregates import MEAN_SCORE, MEAN_Z_SCORE, WIN_RATE
 from evaluation.analyses.base import Analysis
+from evaluation.analyses.bradley_terry import BRADLEY_TERRY
+from evaluation.analyses.swiss import SWISS
 
-ANALYSES: dict[str, Analysis[Any, Any, Any]] = {}
+ANALYSES: dict[str, Analysis[Any, Any, Any]] = {
+    "swiss": SWISS,
+    "mean-score": MEAN_SCORE,
+    "mean-z-score": MEAN_Z_SCORE,
+    "win-rate": WIN_RATE,
+    "bradley-terry": BRADLEY_TERRY,
+}

@@ -6,19 +6,40 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Generic, Literal, TypeVar
 
+import numpy as np
+
 from evaluation.analyses.codec import from_json, to_json
 from evaluation.analyses.parameters import Parameter, described, parameter, parse_params
 from evaluation.tables import BenchmarkTable, Floats, Integers, ScoreTable
 
-__all__ = ["Analysis", "Parameter", "Ranking", "described", "from_json", "parameter", "parse_params", "to_json"]
+__all__ = [
+    "Analysis",
+    "Frozen",
+    "Parameter",
+    "Ranking",
+    "described",
+    "from_json",
+    "parameter",
+    "parse_params",
+    "to_json",
+]
 
 T = TypeVar("T", BenchmarkTable, ScoreTable)
 P = TypeVar("P")
 R = TypeVar("R")
 
 
+class Frozen:
+    """Base of results: the arrays of a frozen dataclass are read-only, too."""
+
+    def __post_init__(self) -> None:
+        for value in vars(self).values():
+            if isinstance(value, np.ndarray):
+                value.setflags(write=False)
+
+
 @dataclass(frozen=True, eq=False)
-class Ranking:
+class Ranking(Frozen):
     """An order of contenders that admits ties; every array has one number per contender, in `contenders`' order.
 
     value: the statistic. standard_error, low, high: its error and 95 % interval, None where they are not known.
