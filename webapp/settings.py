@@ -197,7 +197,6 @@ CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "celerybeat-schedule")
 
 # --- runs --------------------------------------------------------------------------------------------------------
 LEASE_SECONDS = int(env.text("CROSSTABLE_LEASE_SECONDS", "30"))
-HEARTBEAT_SECONDS = 5
 RUN_ATTEMPTS = 3
 RUN_MAX_SECONDS = int(env.text("CROSSTABLE_RUN_MAX_SECONDS", "14400"))
 

@@ -1,0 +1,144 @@
+"""A lab with real checkpoints, and real worker processes on the test database."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlencode
+
+import pytest
+from django.conf import settings as conf
+from django.db import connection
+from pytest_django import Settings
+
+from webapp.accounts.models import Team, User
+from webapp.accounts.services import create_team
+from webapp.catalog.models import BenchmarkVersion, EntryVersion
+from webapp.jobs.models import Job, Run, Worker
+from webapp.tests import factories
+
+CHECKPOINTS = conf.BASE_DIR / "deploy/demo/checkpoints"
+LEASE_SECONDS = 5
+
+
+@dataclass
+class Lab:
+    """A team with the demo's checkpoints; `job` submits one entry on sums of any number."""
+
+    owner: User
+    team: Team
+    made: dict[str, BenchmarkVersion] = field(default_factory=dict)
+
+    def entry(self, name: str = "tiny-xs") -> EntryVersion:
+        return factories.entry(self.owner, self.team, name, CHECKPOINTS / name)
+
+    def job(self, entry: EntryVersion, *, size: int = 40, kind: str = "choice", **more: object) -> Job:
+        name = f"{kind}-{size}"
+        version = factories.benchmark(self.owner, self.team, name, size, kind=kind)
+        suite = factories.suite(self.owner, self.team, name, [version])
+        return factories.job(self.owner, self.team, suite, [entry], **more)
+
+
+@pytest.fixture
+def lab(db: None, settings: Settings) -> Lab:
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+    settings.MODEL_ROOTS = [CHECKPOINTS]
+    settings.LEASE_SECONDS = LEASE_SECONDS
+    owner = factories.person("alice")
+    return Lab(owner, create_team(actor=owner, name="lab", title="The lab"))
+
+
+def test_database_url() -> str:
+    here = connection.settings_dict
+    return f"postgresql://{here['USER']}@/{here['NAME']}?{urlencode({'host': here['HOST'], 'port': here['PORT']})}"
+
+
+def environment(**more: str) -> dict[str, str]:
+    """What a process needs to work on the test database."""
+    ours = {
+        "DATABASE_URL": test_database_url(),
+        "CROSSTABLE_LEASE_SECONDS": str(LEASE_SECONDS),
+        "CROSSTABLE_MODEL_ROOTS": str(CHECKPOINTS),
+        "OMP_NUM_THREADS": "1",
+    }
+    return {**os.environ, **ours, **more}
+
+
+@dataclass
+class Process:
+    """A child process; what it prints goes to a file that a failing test shows."""
+
+    child: subprocess.Popen[bytes]
+    log: Path
+
+    def kill(self) -> None:
+        """SIGKILL to the whole group: no goodbye."""
+        os.killpg(self.child.pid, signal.SIGKILL)
+        self.child.wait()
+
+    def stop(self) -> None:
+        if self.child.poll() is None:
+            self.child.terminate()
+            try:
+                self.child.wait(15)
+            except subprocess.TimeoutExpired:
+                self.kill()
+
+
+Start = Callable[..., Process]
+
+
+@pytest.fixture
+def start(transactional_db: None, tmp_path: Path) -> Iterator[Start]:
+    """Start `python -m ...` on the test database; whatever still runs at the end is stopped."""
+    running: list[Process] = []
+
+    def start_one(*arguments: str, **more: str) -> Process:
+        log = tmp_path / f"process-{len(running)}.log"
+        with log.open("wb") as out:
+            child = subprocess.Popen(
+                [sys.executable, "-m", *arguments],
+                cwd=conf.BASE_DIR,
+                env=environment(**more),
+                stdout=out,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        running.append(Process(child, log))
+        return running[-1]
+
+    yield start_one
+    for process in running:
+        process.stop()
+
+
+CELERY = ("celery", "-A", "webapp.celery", "worker", "-l", "INFO", "--without-gossip", "--without-mingle")
+
+
+def evaluation_worker(start: Start, name: str = "evaluation", **more: str) -> Process:
+    return start(*CELERY, "-P", "solo", "-c", "1", "-Q", "evaluation", "-n", f"{name}@test", **more)
+
+
+def wait_until(true: Callable[[], object], *, seconds: float = 60, of: Process | None = None) -> None:
+    """Poll until it is true; a failure shows the last lines of the process that should have made it so."""
+    end = time.monotonic() + seconds
+    while not true():
+        if time.monotonic() > end:
+            lines = of.log.read_text(errors="replace")[-3000:] if of else ""
+            raise AssertionError(f"did not come true in {seconds} s\n{lines}")
+        time.sleep(0.05)
+
+
+def living(name: str) -> bool:
+    return Worker.objects.filter(name=f"{name}@test", stopped_at=None).exists()
+
+
+def state(run: Run) -> str:
+    run.refresh_from_db()
+    return run.state

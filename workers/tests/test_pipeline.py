@@ -1,0 +1,169 @@
+"""A run through the real engine, in this process."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from pytest_django import Settings
+
+from webapp.catalog.services import create_benchmark, create_suite
+from webapp.jobs import leases
+from webapp.jobs.models import Run
+from webapp.jobs.services import cancel_job
+from webapp.results.models import PackedScores, Score
+from webapp.results.packing import unpack
+from webapp.tests import factories
+from workers import pipeline
+from workers.presence import Presence
+from workers.tests.conftest import CHECKPOINTS, Lab
+
+pytestmark = [pytest.mark.engine, pytest.mark.django_db]
+
+
+@pytest.fixture(autouse=True)
+def this_process_is_a_worker() -> Iterator[None]:
+    pipeline._me = pipeline.Me("here", "cpu", pipeline.offered_schemes("cpu"), Presence("here"))
+    yield
+    pipeline._me = None
+    pipeline.stopping.clear()
+
+
+def test_a_run_ends_with_every_sample_scored_once(lab: Lab) -> None:
+    job = lab.job(lab.entry(), size=40)
+    assert pipeline.evaluate_next()
+    run = job.runs.get()
+    assert (run.state, run.done, run.total) == (Run.State.DONE, 40, 40)
+    scores = list(Score.objects.filter(run=run).order_by("index"))
+    assert [score.index for score in scores] == list(range(40))
+    assert run.mean == sum(score.score for score in scores) / 40
+    packed = PackedScores.objects.get(run=run)
+    assert unpack(packed.dtype, bytes(packed.values)).tolist() == [score.score for score in scores]
+    assert all(len(score.log_likelihoods) == 2 and score.tokens_in for score in scores)
+    assert run.low is not None and run.low < run.mean < run.high
+    assert run.tokens_in == sum(score.tokens_in for score in scores)
+
+
+def test_provenance_says_what_the_numbers_depend_on(lab: Lab) -> None:
+    lab.job(lab.entry())
+    pipeline.evaluate_next()
+    run = Run.objects.get()
+    assert run.provenance["weights_hash"] == run.contender.version.weights_hash
+    assert run.provenance["environment"]["lm_eval"] == "0.4.13"
+    assert run.provenance["settings"]["seed"] == 1234
+
+
+def test_a_second_attempt_keeps_what_the_first_had_finished(lab: Lab) -> None:
+    job = lab.job(lab.entry(), size=40)
+    first = leases.claim(worker="gone", schemes=["fp32"])
+    factories.score(leases.lease_of(first), [True] * 10)  # all "right": the engine would not agree
+    leases.give_back(lease=leases.lease_of(first), reason="Shut down.")
+    assert pipeline.evaluate_next()
+    run = job.runs.get()
+    assert (run.state, run.attempt, run.done) == (Run.State.DONE, 2, 40)
+    assert Score.objects.filter(run=run, index__lt=10, score=1.0).count() == 10
+    assert Score.objects.filter(run=run).count() == 40
+
+
+def test_generation_stores_what_the_model_wrote(lab: Lab) -> None:
+    lab.job(lab.entry(), size=12, kind="text")
+    pipeline.evaluate_next()
+    scores = Score.objects.all()
+    assert len(scores) == 12
+    assert all(score.choice is None and score.tokens_out for score in scores)
+    assert any(score.output for score in scores)
+
+
+def test_cancelling_stops_the_run_and_keeps_its_samples(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    job = lab.job(lab.entry("tiny-m"), size=4000, settings={"batch_size": 1})
+    stored = pipeline.record_scores
+
+    def record_then_cancel(**arguments: object) -> None:
+        stored(**arguments)  # type: ignore[arg-type]
+        cancel_job(actor=lab.owner, job=job)
+
+    monkeypatch.setattr(pipeline, "record_scores", record_then_cancel)
+    pipeline.evaluate_next()
+    run = job.runs.get()
+    assert run.state == Run.State.CANCELLED
+    assert 0 < Score.objects.filter(run=run).count() == run.done < 4000
+
+
+def test_the_time_limit_ends_a_run_with_advice(lab: Lab) -> None:
+    lab.job(lab.entry("tiny-m"), size=6000, settings={"batch_size": 1}, max_seconds=1)
+    pipeline.evaluate_next()
+    run = Run.objects.get()
+    assert run.state == Run.State.FAILED
+    assert "time limit of 1 s" in run.reason
+
+
+def test_shutdown_gives_the_run_back(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    lab.job(lab.entry("tiny-m"), size=4000, settings={"batch_size": 1})
+    stored = pipeline.record_scores
+
+    def record_then_stop(**arguments: object) -> None:
+        stored(**arguments)  # type: ignore[arg-type]
+        pipeline.stopping.set()
+
+    monkeypatch.setattr(pipeline, "record_scores", record_then_stop)
+    pipeline.evaluate_next()
+    run = Run.objects.get()
+    assert (run.state, run.attempt) == (Run.State.QUEUED, 1)
+    assert "was shut down" in run.reason and "attempt 2 of 3" in run.reason
+    assert run.done > 0
+
+
+def test_broken_weights_fail_with_the_reason(lab: Lab, settings: Settings, tmp_path: Path) -> None:
+    settings.MODEL_ROOTS = [tmp_path]
+    folder = Path(shutil.copytree(CHECKPOINTS / "tiny-xs", tmp_path / "tiny-xs"))
+    entry = factories.entry(lab.owner, lab.team, "broken", folder)
+    weights = folder / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1000])
+    lab.job(entry)
+    pipeline.evaluate_next()
+    run = Run.objects.get()
+    assert run.state == Run.State.FAILED
+    assert run.attempt == 1, "a file that is broken stays broken: no second attempt"
+    assert "model.safetensors" in run.reason or "weights" in run.reason
+
+
+def test_an_internal_error_is_tried_again_a_bounded_number_of_times(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    lab.job(lab.entry())
+
+    def broken(*_: object, **__: object) -> None:
+        raise RuntimeError("a bug of ours")
+
+    monkeypatch.setattr(pipeline, "spec_of", broken)
+    attempts = 0
+    while pipeline.evaluate_next():
+        attempts += 1
+    run = Run.objects.get()
+    assert (attempts, run.state) == (3, Run.State.FAILED)
+    assert "Internal error" in run.reason and "a bug of ours" not in run.reason
+
+
+def test_one_bad_run_does_not_stop_the_queue(lab: Lab, settings: Settings, tmp_path: Path) -> None:
+    settings.MODEL_ROOTS = [tmp_path, CHECKPOINTS]
+    folder = Path(shutil.copytree(CHECKPOINTS / "tiny-xs", tmp_path / "gone"))
+    gone = factories.entry(lab.owner, lab.team, "gone", folder)
+    shutil.rmtree(folder)
+    bad, good = lab.job(gone, size=4), lab.job(lab.entry(), size=5)
+    while pipeline.evaluate_next():
+        pass
+    assert [bad.runs.get().state, good.runs.get().state] == [Run.State.FAILED, Run.State.DONE]
+
+
+def test_graded_subjects_reach_the_sample_rows(lab: Lab) -> None:
+    definition = {**factories.CHOICE, "subject": "topic"}
+    line = {"question": "1+1", "choices": ["2", "3"], "gold": 0, "topic": "sums"}
+    version = create_benchmark(
+        actor=lab.owner, team=lab.team, name="topics", definition=definition, lines=[json.dumps(line).encode()] * 3
+    )
+    suite = create_suite(actor=lab.owner, team=lab.team, name="topics", versions=[version])
+    factories.job(lab.owner, lab.team, suite, [lab.entry()])
+    pipeline.evaluate_next()
+    assert Run.objects.get().done == 3
+    assert set(version.questions.values_list("subject", flat=True)) == {"sums"}
