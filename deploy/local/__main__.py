@@ -1,4 +1,4 @@
-"""`python -m deploy.local [doctor | backup FILE | restore FILE]`; without a word: run the platform."""
+"""`python -m deploy.local [check | doctor | backup FILE | restore FILE]`; without a word: run the platform."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import sys
 
 COMMANDS = {
     "run": ("deploy.local.run", "main"),
+    "check": ("deploy.local.check", "main"),
     "doctor": ("deploy.local.doctor", "main"),
     "backup": ("deploy.local.backup", "main_backup"),
     "restore": ("deploy.local.backup", "main_restore"),

@@ -30,7 +30,7 @@ TELLING = ("Collecting", "Downloading", "Processing", "Building", "Installing", 
 Say = Callable[[str], None]
 
 
-class EnvironmentBroken(Exception):  # noqa: N818 - "EnvironmentError" is Python's old name of OSError
+class EnvironmentBroken(Exception):
     """The environment could not be built; the message says what to do."""
 
 

@@ -23,7 +23,7 @@ from deploy.local.console import Console
 from deploy.local.environment import ROOT, Environment, Progress
 from deploy.local.folders import FolderError, private_folder
 from deploy.local.servers import ServerError
-from deploy.local.settings import is_loopback, needed_servers, platform_environment
+from deploy.local.settings import is_loopback, needed_servers, platform_environment, secret_key
 from deploy.local.supervisor import GaveUpError, Program, StopRequested, Supervisor
 
 WEB_SECONDS = 90.0
@@ -61,7 +61,8 @@ class Platform:
                 self.supervisor.add_server(server)
                 self.console.step(f"{server.name} started in {server.home}")
         demo = self.options.demo and is_loopback(self.host)
-        self.environment = platform_environment(self.data, servers, host=self.host, demo=demo)
+        key = secret_key(self.data)
+        self.environment = platform_environment(self.data, servers, host=self.host, demo=demo, key=key)
 
     def _start_web(self) -> None:
         address = f"http://{f'[{self.host}]' if ':' in self.host else self.host}:{self.port}/"

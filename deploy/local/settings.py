@@ -30,12 +30,12 @@ def needed_servers(data: Path) -> Servers:
     )
 
 
-def platform_environment(data: Path, servers: Servers, *, host: str, demo: bool) -> dict[str, str]:
+def platform_environment(data: Path, servers: Servers, *, host: str, demo: bool, key: str) -> dict[str, str]:
     """What every child gets: the caller's environment with all that it leaves open filled in."""
     environment = dict(os.environ) | {"CROSSTABLE_DATA": str(data), "PYTHONUNBUFFERED": "1"}
     environment["CROSSTABLE_DEMO"] = "1" if demo else "0"
     environment.setdefault("ALLOWED_HOSTS", ",".join(_names_of(host)))
-    environment["SECRET_KEY"] = os.environ.get("SECRET_KEY") or secret_key(data)
+    environment["SECRET_KEY"] = key
     if servers.postgres:
         environment["DATABASE_URL"] = servers.postgres.url()
     if servers.valkey:
@@ -45,7 +45,9 @@ def platform_environment(data: Path, servers: Servers, *, host: str, demo: bool)
 
 
 def secret_key(data: Path) -> str:
-    """A random key, made once: sessions and encrypted secrets outlive a restart."""
+    """SECRET_KEY, or a random key made once: sessions and encrypted secrets outlive a restart."""
+    if given := os.environ.get("SECRET_KEY"):
+        return given
     path = data / "secret-key"
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

@@ -21,7 +21,7 @@ DEATHS = 4
 WINDOW_SECONDS = 60.0
 
 
-class StopRequested(Exception):  # noqa: N818 - no error: somebody pressed Ctrl-C
+class StopRequested(Exception):
     """Ctrl-C, SIGTERM or a closed terminal, while something was being waited for."""
 
 

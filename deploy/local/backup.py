@@ -1,0 +1,137 @@
+"""`python -m deploy.local backup FILE` and `restore FILE`: the whole platform in one archive.
+
+The archive (tar, gzip) holds the database as pg_dump's custom format and everything else below the data folder:
+uploads and the secret key, without which stored secrets cannot be read. Keep it as you would keep a password.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import subprocess
+import sys
+import tarfile
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from deploy.local.binaries import MissingProgramError, client_program
+from deploy.local.environment import ROOT
+from deploy.local.folders import FolderError, private_folder
+from deploy.local.servers import EmbeddedPostgres, ServerError
+
+DUMP = "database.dump"
+# Made again at each start, or the database itself, which is in the dump.
+LEFT_OUT = frozenset({"postgres", "valkey", "static", "worker-install.json", "celerybeat-schedule"})
+
+
+class BackupError(Exception):
+    """The archive could not be made or used; the message says why."""
+
+
+def backup(archive: Path, data: Path) -> None:
+    """Write `archive`. The platform may run meanwhile: the dump is one consistent snapshot."""
+    with tempfile.TemporaryDirectory() as folder, _database_url(data) as url:
+        dump = Path(folder) / DUMP
+        _call("pg_dump", f"--dbname={url}", "--format=custom", "--no-owner", f"--file={dump}")
+        part = archive.with_name(f".{archive.name}.part")
+        descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "wb") as file, tarfile.open(fileobj=file, mode="w:gz") as tar:
+            tar.add(dump, DUMP)
+            for path in sorted(data.iterdir()) if data.is_dir() else ():
+                if path.name not in LEFT_OUT:
+                    tar.add(path, f"data/{path.name}")
+        part.replace(archive)
+
+
+def restore(archive: Path, data: Path) -> None:
+    """Replace the database's content and the files by those of `archive`. Stop the platform first."""
+    postgres = EmbeddedPostgres(data / "postgres")
+    if not os.environ.get("DATABASE_URL") and postgres.running():
+        raise BackupError(f"the platform runs on {data}. Stop it before a restore.")
+    private_folder(data)
+    with tempfile.TemporaryDirectory() as folder:
+        with tarfile.open(archive) as tar:
+            tar.extractall(folder, filter="data")  # no absolute paths, no links out of the folder
+        dump = Path(folder) / DUMP
+        if not dump.is_file():
+            raise BackupError(f"{archive} holds no {DUMP}: it is no backup of Crosstable.")
+        with _database_url(data) as url:
+            _load(dump, Path(folder) / "database.sql", url)
+        _copy_files(Path(folder) / "data", data)
+
+
+def _load(dump: Path, script: Path, url: str) -> None:
+    """One transaction: a restore that fails leaves the database as it was."""
+    _call("pg_restore", "--no-owner", f"--file={script}", str(dump))
+    emptied = "--command=DROP SCHEMA public CASCADE; CREATE SCHEMA public"
+    options = ("--no-psqlrc", "--quiet", "--single-transaction", "--set=ON_ERROR_STOP=1", "--output=/dev/null")
+    _call("psql", f"--dbname={url}", *options, emptied, f"--file={script}")
+
+
+def _copy_files(source: Path, data: Path) -> None:
+    for path in sorted(source.rglob("*")) if source.is_dir() else ():
+        target = data / path.relative_to(source)
+        if path.is_dir():
+            target.mkdir(parents=True, exist_ok=True)
+        else:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            part = target.with_name(f".{target.name}.part")
+            part.write_bytes(path.read_bytes())
+            part.chmod(path.stat().st_mode & 0o777)
+            part.replace(target)
+
+
+@contextlib.contextmanager
+def _database_url(data: Path) -> Iterator[str]:
+    """DATABASE_URL, or the embedded server's: the running one, else one started for the moment."""
+    if url := os.environ.get("DATABASE_URL"):
+        yield url
+        return
+    server = EmbeddedPostgres(data / "postgres")
+    if server.running():
+        yield server.url()
+        return
+    server.start()
+    try:
+        yield server.url()
+    finally:
+        server.stop()
+
+
+def _call(program: str, *arguments: str) -> None:
+    done = subprocess.run([client_program(program), *arguments], capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise BackupError(f"{program} failed: {done.stderr.strip()}")
+
+
+def main_backup(arguments: Sequence[str] | None = None) -> int:
+    parser = _parser("backup")
+    name = f"crosstable-{datetime.now(UTC):%Y%m%d-%H%M%S}.tar.gz"
+    parser.add_argument("archive", type=Path, nargs="?", default=Path(name), help=f"file to write (default: {name})")
+    return _finish(backup, parser.parse_args(arguments))
+
+
+def main_restore(arguments: Sequence[str] | None = None) -> int:
+    parser = _parser("restore")
+    parser.add_argument("archive", type=Path, help="file that `backup` wrote; what is there now is replaced")
+    return _finish(restore, parser.parse_args(arguments))
+
+
+def _parser(word: str) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog=f"python -m deploy.local {word}")
+    parser.add_argument("--data", type=Path, default=ROOT / "var", help="folder for all data (default: var)")
+    return parser
+
+
+def _finish(action: Callable[[Path, Path], None], options: argparse.Namespace) -> int:
+    archive = options.archive.resolve()
+    try:
+        action(archive, options.data.resolve())
+    except (BackupError, MissingProgramError, ServerError, FolderError, OSError, tarfile.TarError) as error:
+        print(f"{action.__name__}: {error}", file=sys.stderr)
+        return 1
+    print(f"{action.__name__}: {archive} ({archive.stat().st_size / 1e6:.1f} MB) done")
+    return 0
