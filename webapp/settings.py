@@ -146,7 +146,6 @@ REST_FRAMEWORK = {
         "rest_framework.throttling.AnonRateThrottle",
     ],
     "DEFAULT_THROTTLE_RATES": {"user": env.text("CROSSTABLE_API_RATE", "1200/min"), "anon": "60/min"},
-    "DEFAULT_PAGINATION_CLASS": "webapp.rest.Page",
     "PAGE_SIZE": 50,
     "EXCEPTION_HANDLER": "webapp.rest.problem_details",
     "COERCE_DECIMAL_TO_STRING": True,

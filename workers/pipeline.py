@@ -81,7 +81,7 @@ def begin(name: str) -> None:
         host=name.partition("@")[2],
         device=devices.describe(device),
         schemes=offered,
-        environment=dict(engine().environment()),
+        environment={**engine().environment(), "pid": os.getpid()},
     )
     _me = Me(name, device, offered, Presence(name))
     _me.presence.start()

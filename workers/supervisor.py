@@ -16,7 +16,7 @@ from pathlib import Path
 from workers.presence import PULSE
 
 log = logging.getLogger("crosstable.supervisor")
-FROZEN_SECONDS = 30.0
+FROZEN_SECONDS = float(os.environ.get("CROSSTABLE_FROZEN_SECONDS", "30"))
 START_SECONDS = 180.0  # the first pulse comes after torch is imported, which a cold disk makes slow
 GRACE_SECONDS = 20.0
 

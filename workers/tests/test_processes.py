@@ -1,0 +1,94 @@
+"""Real worker processes on a real broker and database, killed on purpose."""
+
+from __future__ import annotations
+
+import os
+import signal
+
+import pytest
+
+from webapp.jobs import leases
+from webapp.jobs.models import Run
+from webapp.results.models import Score
+from workers.tests.conftest import CELERY, Lab, Start, evaluation_worker, living, state, wait_until
+
+pytestmark = [pytest.mark.engine, pytest.mark.process, pytest.mark.django_db(transaction=True)]
+
+
+def test_a_killed_worker_is_seen_and_its_run_goes_on(lab: Lab, start: Start) -> None:
+    """SIGKILL in mid-run: requeued with the reason, finished samples kept, no sample scored twice."""
+    first = evaluation_worker(start, "first")
+    wait_until(lambda: living("first"), of=first)
+    job = lab.job(lab.entry("tiny-m"), size=3000, settings={"batch_size": 2})
+    run = job.runs.get()
+    wait_until(lambda: Score.objects.filter(run=run).count() > 100, of=first)
+    first.kill()
+    kept = Score.objects.filter(run=run).count()
+    assert 0 < kept < 3000
+
+    wait_until(lambda: leases.sweep() == [run.pk], seconds=30)
+    assert state(run) == Run.State.QUEUED
+    assert "first@test was lost" in run.reason and f"attempt 2 of 3, {kept} samples are kept" in run.reason
+
+    second = evaluation_worker(start, "second")
+    wait_until(lambda: state(run) == Run.State.DONE, seconds=120, of=second)
+    assert (run.attempt, run.done) == (2, 3000)
+    assert list(Score.objects.filter(run=run).order_by("index").values_list("index", flat=True)) == list(range(3000))
+    job.refresh_from_db()
+    assert job.state == "done"
+    told = list(run.events.values_list("text", flat=True))
+    assert any("was lost" in text for text in told)
+
+
+def test_a_stopped_worker_gives_its_run_back_at_once(lab: Lab, start: Start) -> None:
+    worker = evaluation_worker(start)
+    wait_until(lambda: living("evaluation"), of=worker)
+    run = lab.job(lab.entry("tiny-m"), size=3000, settings={"batch_size": 2}).runs.get()
+    wait_until(lambda: Score.objects.filter(run=run).exists(), of=worker)
+    worker.stop()
+    assert state(run) == Run.State.QUEUED
+    assert "was shut down" in run.reason
+    assert not living("evaluation")
+
+
+def test_a_worker_that_was_taken_for_lost_writes_nothing_more(lab: Lab, start: Start) -> None:
+    """Frozen (SIGSTOP) past its lease, then woken: the attempt number fences it off."""
+    worker = evaluation_worker(start)
+    wait_until(lambda: living("evaluation"), of=worker)
+    run = lab.job(lab.entry("tiny-m"), size=3000, settings={"batch_size": 2}).runs.get()
+    wait_until(lambda: Score.objects.filter(run=run).exists(), of=worker)
+    os.killpg(worker.child.pid, signal.SIGSTOP)
+    wait_until(lambda: leases.sweep() == [run.pk], seconds=30)
+    other = leases.claim(worker="other", schemes=["fp32"])
+    assert other is not None and other.attempt == 2
+    kept = Score.objects.filter(run=run).count()
+    os.killpg(worker.child.pid, signal.SIGCONT)
+    wait_until(lambda: "lost the lease" in worker.log.read_text(errors="replace"), seconds=30, of=worker)
+    assert Score.objects.filter(run=run).count() == kept
+    assert (state(run), run.worker) == (Run.State.RUNNING, "other")
+
+
+def test_a_misconfigured_worker_refuses_to_start(lab: Lab, start: Start) -> None:
+    worker = start(*CELERY, "-P", "prefork", "-c", "1", "-Q", "evaluation", "-n", "forked@test")
+    wait_until(lambda: worker.child.poll() is not None, of=worker)
+    assert worker.child.returncode != 0
+    assert "Start it with -P solo" in worker.log.read_text()
+
+
+def test_the_supervisor_replaces_a_frozen_worker(lab: Lab, start: Start) -> None:
+    """A process that is stopped has no pulse: killed, started again, and the run is taken up."""
+    supervisor = start("workers", "--devices", "cpu", CROSSTABLE_FROZEN_SECONDS="6")
+    host_name = "evaluation-0"
+    wait_until(lambda: _worker_pid(host_name), of=supervisor)
+    frozen = _worker_pid(host_name)
+    assert frozen is not None
+    os.kill(frozen, signal.SIGSTOP)
+    wait_until(lambda: _worker_pid(host_name) not in (frozen, None), seconds=90, of=supervisor)
+    assert "no pulse" in supervisor.log.read_text()
+
+
+def _worker_pid(name: str) -> int | None:
+    from webapp.jobs.models import Worker
+
+    worker = Worker.objects.filter(name__startswith=name, stopped_at=None).first()
+    return worker.environment.get("pid") if worker else None
