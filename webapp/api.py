@@ -2,6 +2,17 @@
 
 from __future__ import annotations
 
-from django.urls import URLPattern
+from webapp.accounts import api as accounts
+from webapp.catalog import api as catalog
+from webapp.jobs import api as jobs
+from webapp.leaderboards import api as leaderboards
+from webapp.results import api as results
 
-urlpatterns: list[URLPattern] = []
+app_name = "api"
+urlpatterns = [
+    *accounts.urlpatterns,
+    *catalog.urlpatterns,
+    *jobs.urlpatterns,
+    *results.urlpatterns,
+    *leaderboards.urlpatterns,
+]

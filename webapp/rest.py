@@ -1,11 +1,11 @@
-"""What every REST resource shares: who may call it, strict input, cursor pages, errors as problem details (RFC 9457)."""
+"""What REST resources share: who may call them, strict input, cursor pages, errors as problem details (RFC 9457)."""
 
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from http import HTTPStatus
-from typing import Any
+from typing import Any, ClassVar
 
 from django.conf import settings
 from django.core.exceptions import ValidationError as ModelValidationError
@@ -14,16 +14,16 @@ from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse
 from rest_framework import exceptions, serializers
 from rest_framework.generics import GenericAPIView
-from rest_framework.pagination import CursorPagination
+from rest_framework.pagination import BasePagination, CursorPagination
 from rest_framework.parsers import JSONParser
-from rest_framework.permissions import IsAuthenticated, IsAuthenticatedOrReadOnly
+from rest_framework.permissions import SAFE_METHODS, BasePermission, IsAuthenticated, IsAuthenticatedOrReadOnly
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import exception_handler
+from rest_framework.views import APIView, exception_handler
 
-from webapp.accounts.permissions import InScope
 from webapp.errors import PROBLEM, DomainError, internal_problem, problem
 
+OUT_OF_SCOPE = "This token lacks the scope “{}” that the call needs. Make one that has it on your profile page."
 SEARCH = OpenApiParameter("q", str, description="Only what contains this text.")
 
 
@@ -31,6 +31,7 @@ class Page(CursorPagination):
     """Newest first; a cursor costs the same on any page and never skips a row that moved."""
 
     ordering: str | tuple[str, ...] = "-id"
+    page_size = 50
     page_size_query_param = "page_size"
     max_page_size = 500
 
@@ -92,11 +93,31 @@ class ProblemSchema(AutoSchema):
         return bodies
 
 
+class InScope(BasePermission):
+    """What a token may: reading needs the scope `read`, anything else the view's `scope`. Sessions have all scopes."""
+
+    def has_permission(self, request: Request, view: APIView) -> bool:
+        require_scopes(request, ["read" if request.method in SAFE_METHODS else getattr(view, "scope", "submit")])
+        return True
+
+
+def require_scopes(request: Request, needed: Iterable[str]) -> None:
+    """Raises PermissionDenied when the call comes with a token that lacks one of the scopes."""
+    if request.auth is None:
+        return
+    missing = sorted(set(needed) - set(request.auth.scopes))
+    if missing:
+        raise exceptions.PermissionDenied(OUT_OF_SCOPE.format(missing[0]))
+
+
 class Resource(GenericAPIView[Any]):
     """Signed-in people and tokens; reading needs the scope `read`, writing the view's `scope`."""
 
     permission_classes = [IsAuthenticated, InScope]
+    # Not in the settings: DRF would import this file while it imports the generic views that this file needs.
+    pagination_class: ClassVar[type[BasePagination] | None] = Page
     parser_classes = [BoundedJSONParser]
+    pagination_class: type[Page] | None = Page
     schema = ProblemSchema()
     scope = "submit"
 
@@ -130,7 +151,8 @@ def problem_details(error: Exception, context: dict[str, Any]) -> Response | Non
     if isinstance(error, DomainError):
         return _as_problem(Response(_of_domain(error), status=error.status))
     if isinstance(error, ModelValidationError):
-        error = exceptions.ValidationError({"detail": error.messages})
+        by_field = error.message_dict if hasattr(error, "error_dict") else {"body": error.messages}
+        error = exceptions.ValidationError(by_field)
     response = exception_handler(error, context)
     if response is None:
         return _as_problem(Response(internal_problem(error), status=500))

@@ -146,7 +146,6 @@ REST_FRAMEWORK = {
         "rest_framework.throttling.AnonRateThrottle",
     ],
     "DEFAULT_THROTTLE_RATES": {"user": env.text("CROSSTABLE_API_RATE", "1200/min"), "anon": "60/min"},
-    "PAGE_SIZE": 50,
     "EXCEPTION_HANDLER": "webapp.rest.problem_details",
     "COERCE_DECIMAL_TO_STRING": True,
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
@@ -162,8 +161,8 @@ SPECTACULAR_SETTINGS = {
     "SCHEMA_PATH_PREFIX": "/api/v1",
     "COMPONENT_SPLIT_REQUEST": True,
     "ENUM_NAME_OVERRIDES": {
-        "JobState": "webapp.jobs.models.Job.State",
-        "RunState": "webapp.jobs.models.Run.State",
+        # A job has the states of a run.
+        "State": "webapp.jobs.models.Run.State",
         "Visibility": "webapp.accounts.models.Visibility",
     },
 }

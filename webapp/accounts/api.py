@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.db.models import QuerySet
 from django.shortcuts import get_object_or_404
 from django.urls import path
@@ -14,7 +12,6 @@ from rest_framework.response import Response
 
 from webapp.accounts import selectors, services
 from webapp.accounts.models import AuditEvent, Membership, Team, Token, User
-from webapp.accounts.permissions import require_scopes
 from webapp.accounts.serializers import (
     AuditEventOut,
     Me,
@@ -26,7 +23,7 @@ from webapp.accounts.serializers import (
     TokenIn,
     TokenOut,
 )
-from webapp.rest import Resource
+from webapp.rest import Resource, require_scopes
 
 
 class MeResource(Resource):
@@ -138,12 +135,9 @@ class TokenDetail(Resource):
     @extend_schema(responses={204: None})
     def delete(self, request: Request, pk: int) -> Response:
         """Revoke a token, at once and for ever."""
-        token = get_object_or_404(selectors.tokens(self._me()), pk=pk)
-        services.revoke_token(actor=self._me(), token=token)
+        token = get_object_or_404(selectors.tokens(request.user), pk=pk)
+        services.revoke_token(actor=request.user, token=token)
         return Response(status=204)
-
-    def _me(self) -> Any:
-        return self.request.user
 
 
 urlpatterns = [

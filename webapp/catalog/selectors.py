@@ -18,7 +18,7 @@ from webapp.catalog.models import (
 
 
 def entries(user: Viewer, search: str = "") -> QuerySet[ModelEntry]:
-    rows = visible(ModelEntry.objects.all(), user).select_related("team")
+    rows = visible(ModelEntry.objects.all(), user).select_related("team", "created_by")
     if search:
         rows = rows.filter(Q(name__icontains=search) | Q(title__icontains=search) | Q(tags__contains=[search]))
     return rows.prefetch_related("versions").order_by("name", "id")
@@ -39,7 +39,7 @@ def contenders(user: Viewer) -> QuerySet[Contender]:
 
 
 def benchmarks(user: Viewer, search: str = "") -> QuerySet[Benchmark]:
-    rows = visible(Benchmark.objects.all(), user).select_related("team")
+    rows = visible(Benchmark.objects.all(), user).select_related("team", "created_by")
     if search:
         rows = rows.filter(Q(name__icontains=search) | Q(title__icontains=search))
     return rows.prefetch_related("versions").order_by("name", "id")
@@ -60,8 +60,9 @@ def samples(version: BenchmarkVersion) -> QuerySet[Sample]:
 
 
 def suites(user: Viewer) -> QuerySet[Suite]:
-    items = SuiteItem.objects.select_related("version__benchmark").order_by("position")
-    rows = visible(Suite.objects.all(), user).select_related("team").prefetch_related(Prefetch("items", queryset=items))
+    items = SuiteItem.objects.select_related("version__benchmark__team").order_by("position")
+    rows = visible(Suite.objects.all(), user).select_related("team", "created_by")
+    rows = rows.prefetch_related(Prefetch("items", queryset=items))
     return rows.annotate(size=Count("items")).order_by("name", "id")
 
 

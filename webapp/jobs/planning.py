@@ -57,7 +57,7 @@ def identity(team: Team, contender: Contender, version: BenchmarkVersion, settin
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
-def check(contenders: Sequence[Contender], versions: Sequence[BenchmarkVersion]) -> None:
+def check(team: Team, contenders: Sequence[Contender], versions: Sequence[BenchmarkVersion]) -> None:
     if not contenders:
         raise Unprocessable("No entry is chosen.", field="contenders", remedy="Choose at least one.")
     if not versions:
@@ -65,14 +65,20 @@ def check(contenders: Sequence[Contender], versions: Sequence[BenchmarkVersion])
     if len(contenders) * len(versions) > MAX_RUNS:
         raise Unprocessable(f"This job has more than {MAX_RUNS} runs.", field="contenders", remedy="Split it.")
     for contender in contenders:
-        _check_endpoint(contender, versions)
+        _check_endpoint(team, contender, versions)
 
 
-def _check_endpoint(contender: Contender, versions: Iterable[BenchmarkVersion]) -> None:
+def _check_endpoint(team: Team, contender: Contender, versions: Iterable[BenchmarkVersion]) -> None:
     """What an endpoint cannot answer is refused at submit, not after an hour in the queue."""
     entry = contender.version
     if entry.source != Source.ENDPOINT:
         return
+    if entry.sealed_key and entry.entry.team_id != team.pk:
+        raise Unprocessable(
+            f"{contender} is used with a key of another team, which that team pays for.",
+            field="contenders",
+            remedy="Register the endpoint in your own team, with your own key.",
+        )
     for version in versions:
         if version.kind != "multiple_choice":
             continue
@@ -94,7 +100,8 @@ def plan(
     team: Team, contenders: Sequence[Contender], versions: Sequence[BenchmarkVersion], settings: Mapping[str, Any]
 ) -> list[Cell]:
     """One cell per contender x benchmark, in this order; two queries whatever their number."""
-    check(contenders, versions)
+    contenders, versions = list(dict.fromkeys(contenders)), list(dict.fromkeys(versions))
+    check(team, contenders, versions)
     keys = {(c.pk, v.pk): identity(team, c, v, settings) for c in contenders for v in versions}
     active = Run.objects.filter(identity__in=keys.values(), state__in=ACTIVE)
     existing = {run.identity: run for run in active}

@@ -8,7 +8,7 @@ from typing import Any
 
 from django.conf import settings as conf
 from django.db import transaction
-from django.db.models import Count, F, Q
+from django.db.models import Count, F
 from django.utils import timezone
 
 from webapp.accounts.models import Team, User, Visibility
@@ -49,8 +49,7 @@ def submit_job(*, actor: User, team: Team, request: JobRequest) -> tuple[Job, bo
     earlier = _same_key(actor, request)
     if earlier:
         return earlier, False
-    settings = planning.clean_settings(request.settings or {})
-    cells = planning.plan(team, request.contenders, request.versions, settings)
+    settings, cells = _plan(team, request)
     job = Job.objects.create(
         team=team,
         created_by=actor,
@@ -68,6 +67,18 @@ def submit_job(*, actor: User, team: Team, request: JobRequest) -> tuple[Job, bo
     ring(len(fresh))
     record(actor=actor, team=team, verb="submitted", target=job, after={"runs": len(cells), "new": len(fresh)})
     return job, True
+
+
+def plan_job(*, actor: User, team: Team, request: JobRequest) -> list[planning.Cell]:
+    """What submitting would do: the same checks and the same cells, and nothing is written."""
+    require(actor, team, May.SUBMIT)
+    return _plan(team, request)[1]
+
+
+def _plan(team: Team, request: JobRequest) -> tuple[dict[str, Any], list[planning.Cell]]:
+    _time_limit(request)
+    settings = planning.clean_settings(request.settings or {})
+    return settings, planning.plan(team, request.contenders, request.versions, settings)
 
 
 def _same_key(actor: User, request: JobRequest) -> Job | None:
@@ -127,8 +138,10 @@ def _attach(job: Job, cells: Sequence[planning.Cell], fresh: set[str]) -> None:
     JobRun.objects.bulk_create(
         [JobRun(job=job, run=runs[c.identity], reused=c.identity not in fresh) for c in cells], batch_size=500
     )
-    if job.visibility == Visibility.PUBLIC:
-        Run.objects.filter(parts__job=job).exclude(visibility=Visibility.PUBLIC).update(visibility=Visibility.PUBLIC)
+    # Who sees the job sees what it reuses: the same numbers would come out if it ran again.
+    narrower = {Visibility.PUBLIC: [Visibility.PRIVATE, Visibility.TEAM], Visibility.TEAM: [Visibility.PRIVATE]}
+    hidden = Run.objects.filter(parts__job=job, visibility__in=narrower.get(Visibility(job.visibility), []))
+    hidden.update(visibility=job.visibility)
     if job.priority:
         waiting = Run.objects.filter(parts__job=job, state=State.QUEUED, priority__lt=job.priority)
         waiting.update(priority=job.priority)
@@ -188,9 +201,8 @@ def cancel_job(*, actor: User, job: Job) -> Job:
     job = Job.objects.select_for_update().get(pk=job.pk)
     if job.state in {Job.State.DONE, Job.State.FAILED, Job.State.CANCELLED}:
         return job
-    needed = Q(jobs__state__in=[Job.State.QUEUED, Job.State.RUNNING])
-    others = Run.objects.filter(needed & ~Q(jobs=job.pk)).values("pk")
-    alone = Run.objects.select_for_update(of=("self",)).filter(parts__job=job).exclude(pk__in=others)
+    others = JobRun.objects.filter(job__state__in=[Job.State.QUEUED, Job.State.RUNNING]).exclude(job=job)
+    alone = Run.objects.select_for_update(of=("self",)).filter(parts__job=job).exclude(pk__in=others.values("run"))
     for run in alone.filter(state=State.QUEUED):
         run.state, run.reason, run.finished_at = State.CANCELLED, f"Cancelled by {actor}.", timezone.now()
         run.save(update_fields=["state", "reason", "finished_at"])

@@ -70,7 +70,8 @@ def change_leaderboard(*, actor: User, board: Leaderboard, **changes: Any) -> Le
     """Title, description, visibility, order (with its parameters). Owners decide who sees a board."""
     require(actor, board.team, May.MANAGE if "visibility" in changes else May.SUBMIT)
     board = Leaderboard.objects.select_for_update().get(pk=board.pk)
-    before = {key: getattr(board, key) for key in changes}
+    asked = dict(changes)
+    before = {key: getattr(board, key, None) for key in asked}
     if "order" in changes or "parameters" in changes:
         _set_order(board, changes.pop("order", board.order), changes.pop("parameters", {}))
     for key, value in changes.items():
@@ -79,7 +80,7 @@ def change_leaderboard(*, actor: User, board: Leaderboard, **changes: Any) -> Le
         setattr(board, key, value)
     board.stale_since = timezone.now()
     board.save()
-    record(actor=actor, team=board.team, verb="changed", target=board, before=before, after=changes)
+    record(actor=actor, team=board.team, verb="changed", target=board, before=before, after=asked)
     enqueue("refresh_leaderboard", board.pk)
     return board
 
@@ -124,6 +125,8 @@ def refresh(*, board_id: int) -> bool:
 def _refresh_cells(board: Leaderboard) -> bool:
     versions = [version.pk for version in suite_versions(board.suite)]
     runs = Run.objects.filter(team=board.team_id, version__in=versions, settings__limit=None).order_by("pk")
+    if board.visibility != Visibility.PRIVATE:
+        runs = runs.exclude(visibility=Visibility.PRIVATE)  # what its author keeps private stays off shared boards
     rows = grid(runs.values(*FIELDS), versions)
     old = {standing.contender_id: standing for standing in board.standings.all()}
     next_version = board.version + 1

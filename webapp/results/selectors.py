@@ -10,7 +10,9 @@ from django.db.models import OuterRef, QuerySet, Subquery
 
 from evaluation.errors import NotEnoughData
 from evaluation.tables import ScoreTable
+from webapp.accounts.selectors import Viewer
 from webapp.catalog.models import Sample
+from webapp.catalog.selectors import benchmark_versions
 from webapp.jobs.models import Run
 from webapp.results.models import PackedScores, Score
 from webapp.results.packing import unpack
@@ -64,13 +66,31 @@ def sample_page(
 ) -> tuple[list[SampleRow], int | None]:
     """Scored samples with index > after, and where the next page starts (None at the end); keyset, so any page costs
     the same. Two queries."""
-    scores = Score.objects.filter(run=run, index__gt=after, **OUTCOMES[outcome])
-    if search:
-        found = Sample.objects.filter(version=run.version, prompt__icontains=search).values("index")
-        scores = scores.filter(index__in=found)
-    rows = list(scores.order_by("index", "attempt")[: size + 1])
+    found = _wanted(run, Sample.objects.filter(version=run.version), outcome, search).filter(index__gt=after)
+    rows = list(found.order_by("index", "attempt")[: size + 1])
     following = rows[size - 1].index if len(rows) > size else None
     return beside_questions(run, rows[:size]), following
+
+
+def _wanted(run: Run, questions: QuerySet[Sample], outcome: str, search: str) -> QuerySet[Score]:
+    scores = Score.objects.filter(run=run, **OUTCOMES[outcome])
+    if search:
+        scores = scores.filter(index__in=questions.filter(prompt__icontains=search).values("index"))
+    return scores
+
+
+def readable_questions(run: Run, user: Viewer) -> QuerySet[Sample]:
+    """The questions behind a run. A run may be public where its benchmark is not: then there are none to read."""
+    return Sample.objects.filter(version=run.version_id, version__in=benchmark_versions(user))
+
+
+def scores(run: Run, user: Viewer, *, outcome: str = "all", search: str = "") -> QuerySet[Score]:
+    """Scored samples of a run; a search looks only into questions that the person may read."""
+    return _wanted(run, readable_questions(run, user), outcome, search).order_by("index", "attempt")
+
+
+def questions(run: Run, user: Viewer, indices: Sequence[int]) -> dict[int, Sample]:
+    return {sample.index: sample for sample in readable_questions(run, user).filter(index__in=indices)}
 
 
 def beside_questions(run: Run, scores: Sequence[Score]) -> list[SampleRow]:

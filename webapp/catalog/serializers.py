@@ -1,0 +1,269 @@
+"""How entries, benchmarks and suites look in REST, and how calls name them: `team/name`, or `team/name:version`."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from django.conf import settings
+from django.db.models import QuerySet
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from webapp.accounts.selectors import Viewer, teams_where
+from webapp.accounts.serializers import NameField, TeamField, VisibilityField
+from webapp.catalog import selectors
+from webapp.catalog.models import (
+    Benchmark,
+    BenchmarkVersion,
+    EntryVersion,
+    ModelEntry,
+    Sample,
+    Source,
+    Suite,
+    SuiteItem,
+)
+from webapp.catalog.sources import SourceRequest
+from webapp.rest import Strict
+
+OWNED = ["team", "name", "title", "description", "visibility", "created_by", "created_at"]
+
+
+class Reference(serializers.CharField):
+    """`team/name` means the newest version, `team/name:2` the second one. Only what the caller may see."""
+
+    what = ""
+    owner = ""
+
+    def __init__(self, **more: Any) -> None:
+        super().__init__(max_length=140, help_text="`team/name`, or `team/name:version`.", **more)
+
+    def versions(self, user: Viewer) -> QuerySet[Any]:
+        raise TypeError("a reference says what it refers to")
+
+    def to_internal_value(self, data: Any) -> Any:
+        text = super().to_internal_value(data)
+        path, _, number = text.partition(":")
+        team, _, name = path.partition("/")
+        found = self.versions(self.context["request"].user)
+        found = found.filter(**{f"{self.owner}__team__name": team, f"{self.owner}__name": name})
+        if number:
+            found = found.filter(number=int(number)) if number.isdecimal() and len(number) < 9 else found.none()
+        version = found.order_by("-number").first()
+        if version is None:
+            raise serializers.ValidationError(f"There is no {self.what} {text}. Write team/name or team/name:version.")
+        return version
+
+
+class EntryReference(Reference):
+    what = owner = "entry"
+
+    def versions(self, user: Viewer) -> QuerySet[EntryVersion]:
+        return selectors.entry_versions(user)
+
+
+class BenchmarkReference(Reference):
+    what = owner = "benchmark"
+
+    def versions(self, user: Viewer) -> QuerySet[BenchmarkVersion]:
+        return selectors.benchmark_versions(user)
+
+
+class SuiteReference(serializers.CharField):
+    def __init__(self, **more: Any) -> None:
+        super().__init__(max_length=130, help_text="`team/name`.", **more)
+
+    def to_internal_value(self, data: Any) -> Any:
+        text = super().to_internal_value(data)
+        team, _, name = text.partition("/")
+        suite = selectors.suites(self.context["request"].user).filter(team__name=team, name=name).first()
+        if suite is None:
+            raise serializers.ValidationError(f"There is no suite {text}. Write team/name.")
+        return suite
+
+
+class OwnedIn(Strict):
+    """What a call says of anything that a team owns."""
+
+    team = TeamField()
+    name = NameField()
+    title = serializers.CharField(max_length=120, required=False, allow_blank=True)
+    description = serializers.CharField(max_length=4000, required=False, allow_blank=True)
+    visibility = VisibilityField(required=False)
+
+
+class OwnedOut(serializers.ModelSerializer[Any]):
+    team = serializers.CharField(source="team.name")
+    created_by = serializers.CharField(source="created_by.username")
+
+
+class EntryVersionOut(serializers.ModelSerializer[EntryVersion]):
+    """One immutable state of an entry. Of an endpoint's key only its presence is told."""
+
+    location = serializers.SerializerMethodField(
+        help_text="Directory, repository or address; empty for people outside the team, except of a repository."
+    )
+    tokenizer = serializers.SerializerMethodField(help_text="The tokenizer's directory; empty for people outside.")
+    has_key = serializers.SerializerMethodField()
+
+    class Meta:
+        model = EntryVersion
+        fields = [
+            "number", "source", "location", "revision", "endpoint_model", "endpoint_style", "tokenizer", "has_key",
+            "fingerprint", "weights_hash", "tokenizer_hash", "chat_template_hash", "architecture", "parameters",
+            "size_bytes", "created_at",
+        ]  # fmt: skip
+
+    def get_location(self, version: EntryVersion) -> str:
+        return version.location if version.source == Source.HUB or self._inside(version) else ""
+
+    def get_tokenizer(self, version: EntryVersion) -> str:
+        return version.tokenizer if self._inside(version) else ""
+
+    def get_has_key(self, version: EntryVersion) -> bool:
+        return bool(version.sealed_key)
+
+    def _inside(self, version: EntryVersion) -> bool:
+        """Folders and addresses of a team's machines are told to its members only."""
+        mine: set[int] | None = self.context.get("my_teams")
+        if mine is None:
+            mine = set(teams_where(self.context["request"].user).values_list("pk", flat=True))
+            self.context["my_teams"] = mine
+        return version.entry.team_id in mine
+
+
+class EntryOut(OwnedOut):
+    versions = EntryVersionOut(many=True)
+
+    class Meta:
+        model = ModelEntry
+        fields = [*OWNED, "tags", "released_on", "versions"]
+
+
+class SourceIn(Strict):
+    """Where the weights are."""
+
+    source = serializers.ChoiceField(choices=Source.choices)
+    location = serializers.CharField(
+        max_length=500, help_text="Absolute directory, `owner/name`, or address up to /v1."
+    )
+    revision = serializers.CharField(max_length=40, required=False, allow_blank=True)
+    endpoint_model = serializers.CharField(max_length=200, required=False, allow_blank=True)
+    endpoint_style = serializers.ChoiceField(choices=EntryVersion.Style.choices, required=False)
+    tokenizer = serializers.CharField(max_length=500, required=False, allow_blank=True)
+    api_key = serializers.CharField(max_length=500, required=False, allow_blank=True, write_only=True)
+
+
+SOURCE_FIELDS = tuple(SourceRequest.__dataclass_fields__)
+
+
+def source_request(values: dict[str, Any]) -> SourceRequest:
+    """Takes the source's fields out of validated values."""
+    return SourceRequest(**{name: values.pop(name) for name in SOURCE_FIELDS if name in values})
+
+
+class EntryIn(OwnedIn, SourceIn):
+    tags = serializers.ListField(child=serializers.CharField(max_length=40), required=False, max_length=20)
+
+
+class BenchmarkVersionOut(serializers.ModelSerializer[BenchmarkVersion]):
+    class Meta:
+        model = BenchmarkVersion
+        fields = [
+            "number", "content_hash", "kind", "metric", "higher_is_better", "harness_task", "samples", "chance",
+            "created_at",
+        ]  # fmt: skip
+
+
+class BenchmarkVersionDetail(BenchmarkVersionOut):
+    class Meta(BenchmarkVersionOut.Meta):
+        fields = [*BenchmarkVersionOut.Meta.fields, "definition"]
+
+
+class BenchmarkOut(OwnedOut):
+    versions = BenchmarkVersionOut(many=True)
+
+    class Meta:
+        model = Benchmark
+        fields = [*OWNED, "versions"]
+
+
+class BenchmarkDetailOut(BenchmarkOut):
+    versions = BenchmarkVersionDetail(many=True)
+
+
+class ContentIn(Strict):
+    """What a benchmark asks: a definition with documents (a list, or a file of JSON lines), or a task of lm-eval."""
+
+    definition = serializers.DictField(required=False, help_text="Kind, prompt template and metric of the benchmark.")
+    documents = serializers.ListField(child=serializers.DictField(), required=False)
+    file = serializers.FileField(required=False, help_text="JSON lines; only in a multipart body.")
+    harness_task = serializers.CharField(max_length=120, required=False)
+
+    def validate_file(self, file: Any) -> Any:
+        if file.size > settings.BENCHMARK_UPLOAD_BYTES:
+            raise serializers.ValidationError(f"The file has more than {settings.BENCHMARK_UPLOAD_BYTES} bytes.")
+        return file
+
+
+class BenchmarkIn(OwnedIn, ContentIn):
+    pass
+
+
+def content(values: dict[str, Any]) -> dict[str, Any]:
+    """Replaces the documents or the file among validated values by lines."""
+    documents, file = values.pop("documents", []), values.pop("file", None)
+    values["lines"] = file if file is not None else [json.dumps(document).encode() for document in documents]
+    return values
+
+
+@extend_schema_field(OpenApiTypes.OBJECT)
+class Document(serializers.JSONField):
+    """A document of a benchmark, as it was uploaded."""
+
+
+class SampleOut(serializers.ModelSerializer[Sample]):
+    document = Document()
+    choices = serializers.ListField(child=serializers.CharField())
+
+    class Meta:
+        model = Sample
+        fields = ["index", "prompt", "choices", "target", "subject", "document", "document_hash"]
+
+
+class SuiteItemOut(serializers.ModelSerializer[SuiteItem]):
+    team = serializers.CharField(source="version.benchmark.team.name")
+    benchmark = serializers.CharField(source="version.benchmark.name")
+    title = serializers.CharField(source="version.benchmark.title")
+    version = serializers.IntegerField(source="version.number")
+    kind = serializers.CharField(source="version.kind")
+    metric = serializers.CharField(source="version.metric")
+    samples = serializers.IntegerField(source="version.samples", allow_null=True)
+
+    class Meta:
+        model = SuiteItem
+        fields = ["position", "team", "benchmark", "title", "version", "kind", "metric", "samples"]
+
+
+class SuiteOut(OwnedOut):
+    benchmarks = SuiteItemOut(source="items", many=True)
+
+    class Meta:
+        model = Suite
+        fields = [*OWNED, "benchmarks"]
+
+
+class SuiteIn(OwnedIn):
+    benchmarks = serializers.ListField(child=BenchmarkReference(), allow_empty=False, max_length=500)
+
+
+class SchemeOut(serializers.Serializer[Any]):
+    """How weights are stored and multiplied."""
+
+    key = serializers.CharField()
+    title = serializers.CharField()
+    family = serializers.CharField()
+    bits = serializers.FloatField()
+    devices = serializers.ListField(child=serializers.CharField())
+    needs_calibration = serializers.BooleanField()

@@ -1,0 +1,224 @@
+"""REST of jobs, runs and workers."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from typing import Any
+
+from django.db import transaction
+from django.db.models import QuerySet
+from django.shortcuts import get_object_or_404
+from django.urls import path
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
+from rest_framework.exceptions import ValidationError
+from rest_framework.generics import ListAPIView, RetrieveAPIView
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from webapp.accounts.models import Team
+from webapp.catalog.selectors import suite_versions
+from webapp.jobs import selectors, services
+from webapp.jobs.models import Job, Run, RunEvent
+from webapp.jobs.serializers import (
+    JobDetailOut,
+    JobIn,
+    JobOut,
+    PlanOut,
+    RunDetailOut,
+    RunEventOut,
+    RunOut,
+    WorkerOut,
+    contenders,
+    plan_of,
+)
+from webapp.jobs.services import JobRequest
+from webapp.rest import SEARCH, Page, PublicResource, Resource
+
+STATE = OpenApiParameter("state", str, enum=Run.State.values, description="Only those in this state.")
+KEY = OpenApiParameter(
+    "Idempotency-Key",
+    str,
+    OpenApiParameter.HEADER,
+    description="Up to 100 characters. Same key and body: the same job. Same key, other body: refused.",
+)
+LOCATION = OpenApiParameter("Location", str, OpenApiParameter.HEADER, response=[202], description="The job's address.")
+REPLAY = OpenApiParameter(
+    "Idempotent-Replay", str, OpenApiParameter.HEADER, response=[202], description="`true` when the job was there."
+)
+MAX_KEY = 100
+
+
+def wanted_state(request: Request) -> str:
+    state = request.query_params.get("state", "")
+    if state and state not in Run.State.values:
+        raise ValidationError({"state": [f"Use one of {', '.join(Run.State.values)}."]})
+    return state
+
+
+class Jobs(PublicResource, ListAPIView[Job]):
+    """Jobs, newest first."""
+
+    serializer_class = JobOut
+    queryset = Job.objects.none()
+
+    def get_queryset(self) -> QuerySet[Job]:
+        search = self.request.query_params.get("q", "")
+        return selectors.jobs(self.request.user, state=wanted_state(self.request), search=search)
+
+    @extend_schema(parameters=[STATE, SEARCH])
+    def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        return super().get(request, *args, **kwargs)
+
+    @extend_schema(
+        request=JobIn,
+        parameters=[KEY, LOCATION, REPLAY],
+        responses={202: JobOut, 200: OpenApiResponse(PlanOut, "The plan, for `dry_run`.")},
+    )
+    def post(self, request: Request) -> Response:
+        """Submit a job. It is planned at once and evaluated by workers: follow `Location`."""
+        values = self.read(JobIn)
+        if values.pop("dry_run"):
+            return Response(self._plan(values))
+        team: Team = values.pop("team")
+        with transaction.atomic():
+            job, new = services.submit_job(actor=request.user, team=team, request=self._request(values))
+        body = self.shown(JobOut, selectors.jobs(request.user).get(pk=job.pk))
+        headers = {"Location": body["url"]} | ({} if new else {"Idempotent-Replay": "true"})
+        return Response(body, status=202, headers=headers)
+
+    def _plan(self, values: dict[str, Any]) -> Any:
+        """Planned in a transaction that is rolled back: a dry run leaves nothing behind."""
+        with transaction.atomic():
+            cells = services.plan_job(actor=self.request.user, team=values.pop("team"), request=self._request(values))
+            plan = self.shown(PlanOut, plan_of(cells))
+            transaction.set_rollback(True)
+        return plan
+
+    def _request(self, values: dict[str, Any]) -> JobRequest:
+        suite = values.get("suite")
+        return JobRequest(
+            contenders=contenders(values),
+            versions=values.pop("benchmarks", None) or suite_versions(suite),
+            key=self._key(),
+            body_hash=hashlib.sha256(json.dumps(self.request.data, sort_keys=True).encode()).hexdigest(),
+            **values,
+        )
+
+    def _key(self) -> str:
+        key: str = self.request.headers.get("Idempotency-Key", "")
+        if len(key) > MAX_KEY or not key.isprintable():
+            raise ValidationError({"Idempotency-Key": [f"Use at most {MAX_KEY} printable characters."]})
+        return key
+
+
+class NamedJob(PublicResource):
+    serializer_class = JobDetailOut
+
+    def get_object(self) -> Job:
+        return get_object_or_404(selectors.jobs(self.request.user), pk=self.kwargs["pk"])
+
+    def act(self, action: Callable[..., Job]) -> Response:
+        action(actor=self.request.user, job=self.get_object())
+        return Response(self.shown(JobDetailOut, self.get_object()))
+
+
+class JobDetail(NamedJob, RetrieveAPIView[Job]):
+    """A job with its progress."""
+
+
+class CancelJob(NamedJob):
+    @extend_schema(request=None, responses=JobDetailOut)
+    def post(self, request: Request, pk: int) -> Response:
+        """Stop what only this job needs; finished samples are kept. Safe to call twice."""
+        return self.act(services.cancel_job)
+
+
+class RetryJob(NamedJob):
+    @extend_schema(request=None, responses=JobDetailOut)
+    def post(self, request: Request, pk: int) -> Response:
+        """Queue again only what failed or was cancelled. Safe to call twice."""
+        return self.act(services.retry_job)
+
+
+class JobRuns(NamedJob, ListAPIView[Run]):
+    """The runs of a job."""
+
+    serializer_class = RunOut
+    queryset = Run.objects.none()
+
+    def get_queryset(self) -> QuerySet[Run]:
+        return selectors.runs(self.request.user).filter(jobs=self.get_object())
+
+
+class Runs(PublicResource, ListAPIView[Run]):
+    """Runs, newest first."""
+
+    serializer_class = RunOut
+    queryset = Run.objects.none()
+
+    def get_queryset(self) -> QuerySet[Run]:
+        state = wanted_state(self.request)
+        runs = selectors.runs(self.request.user)
+        return runs.filter(state=state) if state else runs
+
+    @extend_schema(parameters=[STATE])
+    def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        return super().get(request, *args, **kwargs)
+
+
+class NamedRun(PublicResource):
+    def run(self) -> Run:
+        return get_object_or_404(selectors.runs(self.request.user), pk=self.kwargs["pk"])
+
+
+class RunDetail(NamedRun, RetrieveAPIView[Run]):
+    """A run with its provenance."""
+
+    serializer_class = RunDetailOut
+
+    def get_object(self) -> Run:
+        return self.run()
+
+
+class OldestFirst(Page):
+    ordering = "id"
+
+
+class RunEvents(NamedRun, ListAPIView[RunEvent]):
+    """The diary of a run, oldest entry first."""
+
+    serializer_class = RunEventOut
+    queryset = RunEvent.objects.none()
+    pagination_class = OldestFirst
+
+    def get_queryset(self) -> QuerySet[RunEvent]:
+        return self.run().events.all()
+
+
+class Workers(Resource):
+    """Worker processes heard of within a day, living ones first."""
+
+    serializer_class = WorkerOut
+    pagination_class = None
+
+    @extend_schema(responses=WorkerOut(many=True))
+    def get(self, request: Request) -> Response:
+        current = selectors.current_runs()
+        mine = selectors.runs(request.user).filter(pk__in=[run.pk for run in current.values()])
+        context = {"current": current, "visible": set(mine.values_list("pk", flat=True))}
+        return Response(WorkerOut(selectors.workers(), many=True, context=context).data)
+
+
+urlpatterns = [
+    path("jobs/", Jobs.as_view(), name="jobs"),
+    path("jobs/<int:pk>/", JobDetail.as_view(), name="job"),
+    path("jobs/<int:pk>/cancel/", CancelJob.as_view(), name="cancel_job"),
+    path("jobs/<int:pk>/retry/", RetryJob.as_view(), name="retry_job"),
+    path("jobs/<int:pk>/runs/", JobRuns.as_view(), name="job_runs"),
+    path("runs/", Runs.as_view(), name="runs"),
+    path("runs/<int:pk>/", RunDetail.as_view(), name="run"),
+    path("runs/<int:pk>/events/", RunEvents.as_view(), name="run_events"),
+    path("workers/", Workers.as_view(), name="workers"),
+]

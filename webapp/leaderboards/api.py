@@ -1,0 +1,102 @@
+"""REST of boards."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+from django.db.models import QuerySet
+from django.http import HttpResponseBase
+from django.shortcuts import get_object_or_404
+from django.urls import path
+from django.utils.cache import get_conditional_response
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
+from rest_framework.generics import ListAPIView
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from webapp.leaderboards import selectors, services
+from webapp.leaderboards.models import Leaderboard
+from webapp.leaderboards.selectors import View
+from webapp.leaderboards.serializers import BoardOut, LeaderboardChange, LeaderboardIn, LeaderboardOut
+from webapp.rest import SEARCH, PublicResource, require_scopes
+
+VIEW = [
+    OpenApiParameter(
+        "sort", str, description="`rank`, `name`, `value` or a benchmark; a minus in front turns it round."
+    ),
+    OpenApiParameter("q", str, description="Only contenders whose name contains this."),
+    OpenApiParameter("tag", str, description="Only contenders whose entry has this tag."),
+    OpenApiParameter("complete", str, enum=["1"], description="Only contenders with a result on every benchmark."),
+]
+ETAG = OpenApiParameter(
+    "ETag", str, OpenApiParameter.HEADER, response=[200], description="Send it back as `If-None-Match`: 304 if equal."
+)
+
+
+class Leaderboards(PublicResource, ListAPIView[Leaderboard]):
+    """Boards without their standings."""
+
+    serializer_class = LeaderboardOut
+    queryset = Leaderboard.objects.none()
+
+    def get_queryset(self) -> QuerySet[Leaderboard]:
+        return selectors.leaderboards(self.request.user, self.request.query_params.get("q", ""))
+
+    @extend_schema(parameters=[SEARCH])
+    def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        return super().get(request, *args, **kwargs)
+
+    @extend_schema(request=LeaderboardIn, responses={201: LeaderboardOut})
+    def post(self, request: Request) -> Response:
+        """Make a board over a suite."""
+        board = services.create_leaderboard(actor=request.user, **self.read(LeaderboardIn))
+        return Response(self.shown(LeaderboardOut, board), status=201)
+
+
+class LeaderboardDetail(PublicResource):
+    serializer_class = BoardOut
+
+    def get_object(self) -> Leaderboard:
+        named = {"team__name": self.kwargs["team"], "name": self.kwargs["name"]}
+        return get_object_or_404(selectors.leaderboards(self.request.user), **named)
+
+    @extend_schema(
+        parameters=[*VIEW, ETAG], responses={200: BoardOut, 304: OpenApiResponse(description="You have this version.")}
+    )
+    def get(self, request: Request, team: str, name: str) -> HttpResponseBase:
+        """A board with its standings; cheap to ask for again with `If-None-Match`."""
+        board, view = self.get_object(), View.of(request.query_params)
+        tag = _etag(board, view)
+        response = get_conditional_response(request, etag=tag)
+        if response is None:
+            response = Response(self._drawn(board, view))
+        response["ETag"], response["Cache-Control"] = tag, "private, no-cache"
+        return response
+
+    def _drawn(self, board: Leaderboard, view: View) -> Any:
+        shown = selectors.board(board, view)
+        board.shown = shown  # type: ignore[attr-defined]
+        benchmarks = [column.name for column in shown.columns]
+        return BoardOut(board, context={**self.get_serializer_context(), "benchmarks": benchmarks}).data
+
+    @extend_schema(request=LeaderboardChange, responses=LeaderboardOut)
+    def patch(self, request: Request, team: str, name: str) -> Response:
+        """Change title, description, order, or who sees the board (owners only)."""
+        changes = self.read(LeaderboardChange)
+        if "visibility" in changes:
+            require_scopes(request, ["admin"])
+        board = services.change_leaderboard(actor=request.user, board=self.get_object(), **changes)
+        return Response(self.shown(LeaderboardOut, board))
+
+
+def _etag(board: Leaderboard, view: View) -> str:
+    """Of all that the answer shows: the standings by their version, the rest by value."""
+    shown = (board.pk, board.version, board.title, board.description, board.visibility, board.order, board.parameters)
+    return f'"{hashlib.sha256(repr((*shown, board.refreshed_at, view)).encode()).hexdigest()[:32]}"'
+
+
+urlpatterns = [
+    path("leaderboards/", Leaderboards.as_view(), name="leaderboards"),
+    path("leaderboards/<str:team>/<str:name>/", LeaderboardDetail.as_view(), name="leaderboard"),
+]

@@ -1,0 +1,74 @@
+"""REST of scored samples and of the analyses that read them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.shortcuts import get_object_or_404
+from django.urls import path
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework.exceptions import ValidationError
+from rest_framework.generics import ListAPIView
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from evaluation.analyses import ANALYSES
+from evaluation.analyses.base import Analysis, described
+from webapp.jobs.selectors import runs
+from webapp.rest import SEARCH, Page, PublicResource
+from webapp.results import selectors
+from webapp.results.models import Score
+from webapp.results.serializers import AnalysisOut, ScoreOut
+
+RUN = OpenApiParameter("pk", int, OpenApiParameter.PATH, description="The run's id.")
+OUTCOME = OpenApiParameter("outcome", str, enum=list(selectors.OUTCOMES), description="Only right or wrong answers.")
+
+
+class ByIndex(Page):
+    ordering = ("index", "attempt")
+
+
+class RunSamples(PublicResource, ListAPIView[Score]):
+    """The scored samples of a run, in order, beside their questions."""
+
+    serializer_class = ScoreOut
+    queryset = Score.objects.none()
+    pagination_class = ByIndex
+
+    @extend_schema(parameters=[RUN, OUTCOME, SEARCH])
+    def get(self, request: Request, pk: int) -> Response:
+        run = get_object_or_404(runs(request.user), pk=pk)
+        query = request.query_params
+        outcome = query.get("outcome", "all")
+        if outcome not in selectors.OUTCOMES:
+            raise ValidationError({"outcome": [f"Use one of {', '.join(selectors.OUTCOMES)}."]})
+        scores = selectors.scores(run, request.user, outcome=outcome, search=query.get("q", ""))
+        page = self.paginate_queryset(scores) or []
+        questions = selectors.questions(run, request.user, [score.index for score in page])
+        shown = ScoreOut(page, many=True, context={"questions": questions})
+        return self.get_paginated_response(shown.data)
+
+
+class Analyses(PublicResource):
+    """The analyses that are registered, with their parameters and sources."""
+
+    serializer_class = AnalysisOut
+    pagination_class = None
+
+    @extend_schema(responses=AnalysisOut(many=True))
+    def get(self, request: Request) -> Response:
+        rows = [_described(key, analysis) for key, analysis in ANALYSES.items()]
+        return Response(self.shown(AnalysisOut, rows, many=True))
+
+
+def _described(key: str, analysis: Analysis[Any, Any, Any]) -> dict[str, Any]:
+    names = ("title", "version", "source", "needs")
+    about = {name: getattr(analysis, name) for name in names}
+    ordering = analysis.ranking is not None and analysis.needs == "means"
+    return {"key": key, **about, "orders_boards": ordering, "parameters": described(analysis.Params)}
+
+
+urlpatterns = [
+    path("runs/<int:pk>/samples/", RunSamples.as_view(), name="run_samples"),
+    path("analyses/", Analyses.as_view(), name="analyses"),
+]

@@ -1,0 +1,64 @@
+"""How scored samples and analyses look in REST."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rest_framework import serializers
+
+from webapp.results.models import Score
+
+
+class ScoreOut(serializers.ModelSerializer[Score]):
+    """A scored sample. prompt, choices and target are null where the benchmark is not visible to the caller."""
+
+    log_likelihoods = serializers.ListField(child=serializers.FloatField(), help_text="In nats, one per choice.")
+    prompt = serializers.SerializerMethodField()
+    choices = serializers.SerializerMethodField()
+    target = serializers.SerializerMethodField()
+
+    class Meta:
+        model = Score
+        fields = [
+            "index", "attempt", "score", "answer", "output", "choice", "log_likelihoods", "tokens_in", "tokens_out",
+            "seconds", "prompt", "choices", "target",
+        ]  # fmt: skip
+
+    def _question(self, score: Score, name: str) -> Any:
+        return getattr(self.context["questions"].get(score.index), name, None)
+
+    def get_prompt(self, score: Score) -> str | None:
+        prompt: str | None = self._question(score, "prompt")
+        return prompt
+
+    def get_choices(self, score: Score) -> list[str] | None:
+        choices: list[str] | None = self._question(score, "choices")
+        return choices
+
+    def get_target(self, score: Score) -> str | None:
+        target: str | None = self._question(score, "target")
+        return target
+
+
+class ParameterOut(serializers.Serializer[Any]):
+    """One parameter of an analysis; bounds are inclusive."""
+
+    name = serializers.CharField()
+    kind = serializers.CharField()
+    default = serializers.JSONField()
+    help = serializers.CharField()
+    minimum = serializers.FloatField(allow_null=True)
+    maximum = serializers.FloatField(allow_null=True)
+    choices = serializers.ListField(child=serializers.CharField())
+
+
+class AnalysisOut(serializers.Serializer[Any]):
+    """A pure function over scores. orders_boards: whether a leaderboard can be ordered by it."""
+
+    key = serializers.CharField()
+    title = serializers.CharField()
+    version = serializers.IntegerField()
+    source = serializers.CharField()
+    needs = serializers.CharField()
+    orders_boards = serializers.BooleanField()
+    parameters = ParameterOut(many=True)
