@@ -99,7 +99,7 @@ class Environment:
 
     def _create(self, say: Say) -> None:
         say(f"making {self.folder} with Python {sys.version.split()[0]}")
-        command = [sys.executable, "-m", "venv", "--clear", self.folder]
+        command = [sys.executable, "-m", "venv", "--clear", str(self.folder)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
             raise EnvironmentBroken(
@@ -120,7 +120,8 @@ class Environment:
             "--disable-pip-version-check",
             "--progress-bar=off",
         ]
-        self._pip([*map(str, command), "-c", str(self.root / "constraints.txt"), *wanted], say)
+        if wanted:
+            self._pip([*map(str, command), "-c", str(self.root / "constraints.txt"), *wanted], say)
         self._make_importable()
         say(f"installed {', '.join(extras)} in {time.monotonic() - began:.0f} s")
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
-from typing import Protocol
+from typing import IO, Protocol
 
 from deploy.local.console import Console
 from deploy.local.processes import die_with_parent, stop
@@ -71,6 +71,7 @@ class Supervisor:
         self._window = window
         self._servers: list[Server] = []
         self._children: list[_Child] = []
+        self._readers: list[threading.Thread] = []
         self._stopping = threading.Event()
 
     def handle_signals(self) -> None:
@@ -95,6 +96,7 @@ class Supervisor:
             self.wait_for(lambda: process.poll() is not None)
         finally:
             stop(process, signal.SIGTERM, grace=program.grace)
+        self._await_last_lines()
         if process.returncode:
             raise GaveUpError(f"{program.name} failed with code {process.returncode}; see its lines above")
 
@@ -124,6 +126,7 @@ class Supervisor:
             code = child.process.poll()
             if code is None:
                 continue
+            stop(child.process, signal.SIGKILL, grace=0)  # what it started itself must not live beside its successor
             if child.then is not None:
                 self._children.remove(child)
                 child.then(code)
@@ -137,6 +140,7 @@ class Supervisor:
             if not stop(child.process, signal.SIGTERM, grace=child.program.grace):
                 self._console.step(f"{child.program.name} did not stop within {child.program.grace:.0f} s: killed")
         self._children.clear()
+        self._await_last_lines()
         for server in reversed(self._servers):
             server.stop()
         self._servers.clear()
@@ -152,12 +156,20 @@ class Supervisor:
             start_new_session=True,  # Ctrl-C reaches only us: children are stopped in order
             preexec_fn=die_with_parent(signal.SIGTERM),  # noqa: PLW1509 - one system call, no lock is taken
         )
-        threading.Thread(target=self._repeat_output, args=(program.name, process), daemon=True).start()
+        reader = threading.Thread(target=self._repeat_output, args=(program.name, process.stdout), daemon=True)
+        reader.start()
+        self._readers = [thread for thread in self._readers if thread.is_alive()] + [reader]
         return process
 
-    def _repeat_output(self, name: str, process: subprocess.Popen[bytes]) -> None:
-        for line in process.stdout or ():
-            self._console.say(name, line.decode(errors="replace").rstrip())
+    def _repeat_output(self, name: str, output: IO[bytes]) -> None:
+        with output:
+            for line in output:
+                self._console.say(name, line.decode(errors="replace").rstrip())
+
+    def _await_last_lines(self) -> None:
+        """What a process said before it ended is the reason that people look for."""
+        for reader in self._readers:
+            reader.join(timeout=1)
 
     def _revive(self, child: _Child, code: int) -> None:
         now = time.monotonic()

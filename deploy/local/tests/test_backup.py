@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+import tarfile
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from deploy.local.backup import BackupError, backup, main_restore, restore
+from deploy.local.servers import EmbeddedPostgres
+
+
+@pytest.fixture
+def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A data folder with one table, one upload and the key; its server is stopped."""
+    monkeypatch.delenv("DATABASE_URL")
+    folder = tmp_path / "var"
+    server = EmbeddedPostgres(folder / "postgres", durable=False).start()
+    with psycopg.connect(server.url()) as connection:
+        connection.execute("CREATE TABLE entry (name text); INSERT INTO entry VALUES ('tiny')")
+    server.stop()
+    (folder / "uploads").mkdir()
+    (folder / "uploads/a.jsonl").write_text("{}\n")
+    (folder / "secret-key").write_text("k")
+    (folder / "secret-key").chmod(0o600)
+    return folder
+
+
+def change(data: Path, statement: str) -> list[tuple[object, ...]]:
+    server = EmbeddedPostgres(data / "postgres", durable=False).start()
+    try:
+        with psycopg.connect(server.url()) as connection:
+            cursor = connection.execute(statement.encode())
+            return cursor.fetchall() if cursor.description else []
+    finally:
+        server.stop()
+
+
+def test_a_restore_brings_back_rows_and_files_and_nothing_else(data: Path, tmp_path: Path) -> None:
+    archive = tmp_path / "backup.tar.gz"
+    backup(archive, data)
+    assert archive.stat().st_mode & 0o777 == 0o600  # it holds the key
+    change(data, "DELETE FROM entry; CREATE TABLE later (x int)")
+    (data / "uploads/a.jsonl").write_text("changed")
+    restore(archive, data)
+    assert change(data, "SELECT name FROM entry") == [("tiny",)]
+    assert change(data, "SELECT to_regclass('later')") == [(None,)]
+    assert (data / "uploads/a.jsonl").read_text() == "{}\n"
+    assert (data / "secret-key").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_restore_into_a_running_platform_is_refused(data: Path, tmp_path: Path) -> None:
+    server = EmbeddedPostgres(data / "postgres", durable=False).start()
+    try:
+        backup(tmp_path / "backup.tar.gz", data)  # a backup of a running one is fine
+        with pytest.raises(BackupError, match="Stop it before a restore"):
+            restore(tmp_path / "backup.tar.gz", data)
+    finally:
+        server.stop()
+
+
+def test_a_foreign_archive_changes_nothing(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    foreign = tmp_path / "foreign.tar.gz"
+    with tarfile.open(foreign, "w:gz") as tar:
+        tar.add(data / "secret-key", "something")
+    assert main_restore([str(foreign), "--data", str(data)]) == 1
+    assert "it is no backup of Crosstable" in capsys.readouterr().err
+    assert change(data, "SELECT name FROM entry") == [("tiny",)]
