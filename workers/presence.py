@@ -10,11 +10,10 @@ from pathlib import Path
 from django.db import Error, connection
 
 from webapp.jobs import leases
+from workers.supervisor import PULSE
 
 log = logging.getLogger("crosstable.worker")
 SECONDS = 5.0
-# The supervisor watches this file's time: a process that cannot touch it (frozen, GIL held for ever) is killed.
-PULSE = "CROSSTABLE_PULSE"
 
 
 class Presence(threading.Thread):
@@ -32,6 +31,7 @@ class Presence(threading.Thread):
                 return
 
     def _beat(self) -> None:
+        # A process that cannot touch this file (frozen, GIL held for ever) is killed by its supervisor.
         pulse = os.environ.get(PULSE)
         if pulse:
             Path(pulse).touch()

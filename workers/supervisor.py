@@ -13,8 +13,8 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from workers.presence import PULSE
-
+# The environment variable that names the file a worker touches every few seconds (presence.py).
+PULSE = "CROSSTABLE_PULSE"
 log = logging.getLogger("crosstable.supervisor")
 FROZEN_SECONDS = float(os.environ.get("CROSSTABLE_FROZEN_SECONDS", "30"))
 START_SECONDS = 180.0  # the first pulse comes after torch is imported, which a cold disk makes slow

@@ -12,7 +12,7 @@ from celery import shared_task, signals
 
 from webapp.celery import app
 from workers import checks
-from workers.presence import PULSE
+from workers.supervisor import PULSE
 
 log = logging.getLogger("crosstable.worker")
 
