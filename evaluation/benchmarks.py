@@ -16,7 +16,7 @@ from typing import Any
 
 from evaluation import patterns, templates
 from evaluation.errors import BadBenchmark
-from evaluation.lines import read_objects
+from evaluation.lines import check_plain, read_objects
 
 Document = Mapping[str, Any]
 
@@ -68,6 +68,10 @@ class Definition:
         """Read a definition as it was stored or uploaded. Raises BadBenchmark that names the field."""
         if not isinstance(data, Mapping):
             raise BadBenchmark("A definition is a JSON object.", field="definition")
+        try:
+            check_plain(dict(data))
+        except (ValueError, RecursionError) as error:
+            raise BadBenchmark(f"The definition cannot be stored: {error}.", field="definition") from None
         known = [each.name for each in dataclasses.fields(cls) if each.init]
         for name in data:
             if name not in known:

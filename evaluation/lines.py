@@ -29,7 +29,7 @@ def _read_object(number: int, line: bytes | str) -> dict[str, Any]:
     try:
         text = line.decode("utf-8-sig") if isinstance(line, bytes) else line
         value = json.loads(text, parse_constant=_refuse_constant, object_pairs_hook=_unique)
-        _check(value, 0)
+        check_plain(value)
     except UnicodeError:
         raise _refusal(number, "it is not UTF-8 text") from None
     except RecursionError:
@@ -41,8 +41,11 @@ def _read_object(number: int, line: bytes | str) -> dict[str, Any]:
     return value
 
 
-def _check(value: object, depth: int) -> None:
-    """Refuse what JSON text can smuggle in and a database or tokenizer cannot take."""
+def check_plain(value: object, depth: int = 0) -> None:
+    """Refuse what JSON text can smuggle in and a database or tokenizer cannot take.
+
+    Raises ValueError (UnicodeError for lone surrogates), or RecursionError for too deep a nesting.
+    """
     if depth > MAX_NESTING:
         raise RecursionError
     if isinstance(value, str):
@@ -51,7 +54,7 @@ def _check(value: object, depth: int) -> None:
         raise ValueError("a number is too large")
     elif isinstance(value, dict | list):
         for child in (*value, *value.values()) if isinstance(value, dict) else value:
-            _check(child, depth + 1)
+            check_plain(child, depth + 1)
 
 
 def _check_text(text: str) -> None:

@@ -1,12 +1,14 @@
-"""People and things of the tests: alice owns the team, bob submits, vera views, charlie is a stranger."""
+"""People and things of the tests: alice owns the team, bob submits, rita reviews, vera views, charlie is a stranger."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from django.core.cache import cache
 from pytest_django import Settings
+from rest_framework.test import APIClient
 
 from webapp.accounts import services as accounts
 from webapp.accounts.models import Role, Team, User
@@ -23,6 +25,7 @@ def quick_settings(settings: Settings, tmp_path: Path) -> None:
     settings.MODEL_ROOTS = [tmp_path]
     plain = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
     settings.STORAGES = {**settings.STORAGES, "staticfiles": plain}
+    Path(settings.STATIC_ROOT).mkdir(parents=True, exist_ok=True)
     cache.clear()
 
 
@@ -47,8 +50,26 @@ def vera(team: Team, alice: User) -> User:
 
 
 @pytest.fixture
+def rita(team: Team, alice: User) -> User:
+    return _member(team, alice, "rita", Role.REVIEWER)
+
+
+@pytest.fixture
 def charlie(db: None) -> User:
     return factories.person("charlie")
+
+
+@pytest.fixture
+def api() -> Callable[[User | None], APIClient]:
+    """A client of the REST API, signed in as somebody or as nobody."""
+
+    def client(user: User | None = None) -> APIClient:
+        caller = APIClient()
+        if user is not None:
+            caller.force_login(user)
+        return caller
+
+    return client
 
 
 def _member(team: Team, owner: User, name: str, role: str) -> User:

@@ -8,11 +8,14 @@ from http import HTTPStatus
 from typing import Any, ClassVar
 
 from django.conf import settings
+from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
 from django.core.exceptions import ValidationError as ModelValidationError
 from django.http import Http404
 from drf_spectacular.openapi import AutoSchema
-from drf_spectacular.utils import OpenApiParameter, OpenApiResponse
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema_field
 from rest_framework import exceptions, serializers
+from rest_framework.fields import empty
 from rest_framework.generics import GenericAPIView
 from rest_framework.pagination import BasePagination, CursorPagination
 from rest_framework.parsers import JSONParser
@@ -46,6 +49,27 @@ class Strict(serializers.Serializer[Any]):
             if unknown:
                 raise serializers.ValidationError({name: [f"Unknown field. Known: {known}."] for name in unknown})
         return super().to_internal_value(data)
+
+
+class Named(serializers.CharField):
+    """A text that names something, which is looked up once the text itself is valid."""
+
+    def find(self, text: str) -> Any:
+        raise TypeError("a field that names something says how it is found")
+
+    def run_validation(self, data: Any = empty) -> Any:
+        return self.find(super().run_validation(data))
+
+
+@extend_schema_field(OpenApiTypes.OBJECT)
+class JSONObject(serializers.JSONField):
+    """A JSON object; in a multipart body it is written as text."""
+
+    def to_internal_value(self, data: Any) -> dict[str, Any]:
+        value = super().to_internal_value(data)
+        if not isinstance(value, dict):
+            raise serializers.ValidationError("This is not a JSON object.")
+        return value
 
 
 class Problem(serializers.Serializer[Any]):
@@ -150,9 +174,7 @@ def problem_details(error: Exception, context: dict[str, Any]) -> Response | Non
     """DRF's EXCEPTION_HANDLER."""
     if isinstance(error, DomainError):
         return _as_problem(Response(_of_domain(error), status=error.status))
-    if isinstance(error, ModelValidationError):
-        by_field = error.message_dict if hasattr(error, "error_dict") else {"body": error.messages}
-        error = exceptions.ValidationError(by_field)
+    error = _translated(error)
     response = exception_handler(error, context)
     if response is None:
         return _as_problem(Response(internal_problem(error), status=500))
@@ -164,6 +186,16 @@ def problem_details(error: Exception, context: dict[str, Any]) -> Response | Non
         detail = str(response.data.get("detail", "")) if isinstance(response.data, dict) else ""
     response.data = problem(response.status_code, HTTPStatus(response.status_code).phrase, detail, **more)
     return _as_problem(response)
+
+
+def _translated(error: Exception) -> Exception:
+    """What Django itself refuses, as DRF says it."""
+    if isinstance(error, ModelValidationError):
+        by_field = error.message_dict if hasattr(error, "error_dict") else {"body": error.messages}
+        return exceptions.ValidationError(by_field)
+    if isinstance(error, RequestDataTooBig):
+        return TooLarge()
+    return exceptions.ParseError(str(error)) if isinstance(error, SuspiciousOperation) else error
 
 
 def _of_domain(error: DomainError) -> dict[str, Any]:

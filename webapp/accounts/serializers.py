@@ -9,7 +9,7 @@ from rest_framework import serializers
 from webapp.accounts.models import AuditEvent, Membership, Role, Scope, Team, Token, User, Visibility, slug
 from webapp.accounts.selectors import teams_where
 from webapp.accounts.services import MAX_TOKEN_DAYS
-from webapp.rest import Strict
+from webapp.rest import Named, Strict
 
 NAME = r"^[a-z0-9][a-z0-9._-]{0,62}$"
 
@@ -21,14 +21,13 @@ class NameField(serializers.RegexField):
         super().__init__(NAME, max_length=63, error_messages={"invalid": str(slug.message)}, **more)
 
 
-class TeamField(serializers.CharField):
+class TeamField(Named):
     """A team by its name, one of those that the caller is in."""
 
-    def to_internal_value(self, data: Any) -> Any:
-        name = super().to_internal_value(data)
-        team = teams_where(self.context["request"].user).filter(name=name).first()
+    def find(self, text: str) -> Team:
+        team = teams_where(self.context["request"].user).filter(name=text).first()
         if team is None:
-            raise serializers.ValidationError(f"You are in no team named {name}.")
+            raise serializers.ValidationError(f"You are in no team named {text}.")
         return team
 
 

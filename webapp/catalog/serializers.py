@@ -7,8 +7,6 @@ from typing import Any
 
 from django.conf import settings
 from django.db.models import QuerySet
-from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from webapp.accounts.selectors import Viewer, teams_where
@@ -25,12 +23,12 @@ from webapp.catalog.models import (
     SuiteItem,
 )
 from webapp.catalog.sources import SourceRequest
-from webapp.rest import Strict
+from webapp.rest import JSONObject, Named, Strict
 
 OWNED = ["team", "name", "title", "description", "visibility", "created_by", "created_at"]
 
 
-class Reference(serializers.CharField):
+class Reference(Named):
     """`team/name` means the newest version, `team/name:2` the second one. Only what the caller may see."""
 
     what = ""
@@ -42,8 +40,7 @@ class Reference(serializers.CharField):
     def versions(self, user: Viewer) -> QuerySet[Any]:
         raise TypeError("a reference says what it refers to")
 
-    def to_internal_value(self, data: Any) -> Any:
-        text = super().to_internal_value(data)
+    def find(self, text: str) -> Any:
         path, _, number = text.partition(":")
         team, _, name = path.partition("/")
         found = self.versions(self.context["request"].user)
@@ -70,12 +67,11 @@ class BenchmarkReference(Reference):
         return selectors.benchmark_versions(user)
 
 
-class SuiteReference(serializers.CharField):
+class SuiteReference(Named):
     def __init__(self, **more: Any) -> None:
         super().__init__(max_length=130, help_text="`team/name`.", **more)
 
-    def to_internal_value(self, data: Any) -> Any:
-        text = super().to_internal_value(data)
+    def find(self, text: str) -> Suite:
         team, _, name = text.partition("/")
         suite = selectors.suites(self.context["request"].user).filter(team__name=team, name=name).first()
         if suite is None:
@@ -196,7 +192,7 @@ class BenchmarkDetailOut(BenchmarkOut):
 class ContentIn(Strict):
     """What a benchmark asks: a definition with documents (a list, or a file of JSON lines), or a task of lm-eval."""
 
-    definition = serializers.DictField(required=False, help_text="Kind, prompt template and metric of the benchmark.")
+    definition = JSONObject(required=False, help_text="Kind, prompt template and metric of the benchmark.")
     documents = serializers.ListField(child=serializers.DictField(), required=False)
     file = serializers.FileField(required=False, help_text="JSON lines; only in a multipart body.")
     harness_task = serializers.CharField(max_length=120, required=False)
@@ -218,13 +214,8 @@ def content(values: dict[str, Any]) -> dict[str, Any]:
     return values
 
 
-@extend_schema_field(OpenApiTypes.OBJECT)
-class Document(serializers.JSONField):
-    """A document of a benchmark, as it was uploaded."""
-
-
 class SampleOut(serializers.ModelSerializer[Sample]):
-    document = Document()
+    document = JSONObject(help_text="As it was uploaded.")
     choices = serializers.ListField(child=serializers.CharField())
 
     class Meta:
