@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import logging
 import os
+import warnings
 from functools import partial
 from typing import Any
 
 from celery import Celery
+from celery.exceptions import SecurityWarning
 from django.db import transaction
 from kombu.exceptions import OperationalError
 
@@ -17,6 +19,8 @@ app = Celery("crosstable")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks(["workers"], related_name="tasks")
 
+# Containers and the one-machine demo run as root; messages are JSON, so the danger it warns of (pickle) is not there.
+warnings.filterwarnings("ignore", category=SecurityWarning)
 log = logging.getLogger("crosstable.doorbell")
 
 

@@ -155,7 +155,7 @@ def _store(run: Run, lease: Lease, evaluation: Evaluation, *, already: int) -> N
     for batch in evaluation:
         if not known and evaluation.total is not None:
             leases.start(lease=lease, total=evaluation.total + already)
-            known, flushed = True, time.monotonic()
+            known = True
         waiting.extend(batch)
         now = time.monotonic()
         if waiting and (now - flushed >= FLUSH_SECONDS or len(waiting) >= FLUSH_SAMPLES):

@@ -42,7 +42,7 @@ class Process:
         name = f"evaluation-{self.number}@%h"
         options = ["-P", "solo", "-c", "1", "-Q", "evaluation", "-n", name, "-l", "WARNING"]
         quiet = ["--without-gossip", "--without-mingle", "--without-heartbeat"]
-        return [sys.executable, "-m", "celery", "-A", "webapp.celery", "worker", *options, *quiet]
+        return [sys.executable, "-m", "celery", "--quiet", "-A", "webapp.celery", "worker", *options, *quiet]
 
     def frozen(self) -> bool:
         """Alive for the kernel, but without a pulse."""
