@@ -24,7 +24,7 @@ CHECKPOINTS = Path(__file__).parent / "checkpoints"
 VOCABULARY, CONTEXT = 400, 128
 END, PAD = 0, 1  # token ids
 END_TEXT, PAD_TEXT = "<|end|>", "<|pad|>"
-STEPS, BATCH, ROW = 600, 64, 40  # steps, rows a step, tokens a row
+STEPS, BATCH, ROW = 500, 64, 40  # steps, rows a step, tokens a row
 MUON_RATE, ADAM_RATE, WARM_UP = 2e-2, 4e-3, 20
 TOKENIZER_SEED, DATA_SEED = 11, 3
 

@@ -156,14 +156,18 @@ class RemoteModel:
 
     def __init__(self, endpoint: Endpoint, *, seed: int, log_likelihoods: bool) -> None:
         self.endpoint = endpoint
-        self.client = Client(endpoint)
-        models, context = _list_models(self.client, endpoint.model)
-        self.format = RemoteFormat(endpoint, seed=seed, max_length=context or UNKNOWN_CONTEXT)
         self.path = "/chat/completions" if endpoint.style == "chat" else "/completions"
-        if log_likelihoods:
-            self._check_log_likelihoods()
-        else:
-            self.format.read_text(self.client.post(self.path, self.format.probe_text("Say yes.")))
+        self.client = Client(endpoint)
+        try:
+            models, context = _list_models(self.client, endpoint.model)
+            self.format = RemoteFormat(endpoint, seed=seed, max_length=context or UNKNOWN_CONTEXT)
+            if log_likelihoods:
+                self._check_log_likelihoods()
+            else:
+                self.format.read_text(self.client.post(self.path, self.format.probe_text("Say yes.")))
+        except BaseException:
+            self.close()
+            raise
         self.probe = Probe(models, context, log_likelihoods)
 
     @property
@@ -192,7 +196,7 @@ class RemoteModel:
                 for future in done:
                     yield future.result()
         finally:
-            self.close()
+            self.close()  # ends what is under way
             workers.shutdown(wait=False, cancel_futures=True)
 
     def _likelihood(self, request: Any) -> tuple[int, Answer]:

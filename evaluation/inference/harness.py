@@ -42,6 +42,10 @@ class Contender(Protocol):
         """Turns a conversation into a prompt, for contenders that only take conversations."""
         ...
 
+    def close(self) -> None:
+        """Give back what belongs to one run only."""
+        ...
+
 
 class OwnDocument(dict[str, Any]):
     """A document together with how it renders: rendered once, in the sandbox, and never by lm_eval."""
@@ -226,6 +230,9 @@ class LocalModel:
             device=self.lm.device,
             stop=stop,
         )
+
+    def close(self) -> None:
+        """See Contender: the model stays loaded."""
 
     def _write(self, requests: Sequence[Any], stop: Stop) -> Answers:
         lm = self.lm

@@ -182,7 +182,7 @@ def _check_complete(name: str, report: dict[str, Any]) -> None:
         keys = sorted(map(str, report.get(kind) or ()))
         if keys:
             raise ModelRefused(
-                f"{name} lacks {len(keys)} weights of its architecture or has others in their place, such as {keys[0]}.",
+                f"{name} lacks {len(keys)} weights or has them in another shape, such as {keys[0]}.",
                 field="location",
                 remedy="Copy the whole checkpoint; config.json and weights must belong together.",
             )

@@ -14,7 +14,7 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Self
@@ -23,7 +23,8 @@ import torch
 
 from evaluation.inference import harness, loading
 from evaluation.inference.engine import Engine
-from evaluation.inference.forward import NotANumberError
+from evaluation.inference.forward import NotANumberError, Stop
+from evaluation.inference.harness import Contender
 from evaluation.inference.scoring import Scoring
 from evaluation.records import Attempt, RunSpec
 
@@ -157,16 +158,21 @@ def _attempts(spec: RunSpec, engine: Engine, progress: _Progress) -> Iterator[At
     progress.phase = "loading"
     contender, origin = engine.contender(spec, log_likelihoods=kind == harness.LIKELIHOOD)
     progress.origin = _origin(spec, engine, task) | origin
-    progress.check()
-    progress.phase = "building"
-    samples = list(harness.build_samples(task, limit=spec.limit, skip=spec.skip, chat=contender.chat))
-    progress.total = len(samples)
-    scoring = Scoring(spec.benchmark.name, task, samples, metric)
-    progress.phase = "running"
-    _seed(spec.seed)
+    with closing(contender):
+        progress.check()
+        progress.phase = "building"
+        samples = list(harness.build_samples(task, limit=spec.limit, skip=spec.skip, chat=contender.chat))
+        progress.total = len(samples)
+        scoring = Scoring(spec.benchmark.name, task, samples, metric)
+        progress.phase = "running"
+        torch.manual_seed(spec.seed)  # sampling draws from the global state, which is ours while we hold the lock
+        yield from _answer(contender, kind, scoring, spec.device, progress.check)
+
+
+def _answer(contender: Contender, kind: str, scoring: Scoring, device: str, stop: Stop) -> Iterator[Attempt]:
     try:
-        with loading.out_of_memory(spec.device):
-            for index, answer in contender.answers(kind, scoring.requests, progress.check):
+        with loading.out_of_memory(device):
+            for index, answer in contender.answers(kind, scoring.requests, stop):
                 yield from scoring.add(index, answer)
     except NotANumberError as error:
         raise scoring.not_finite(error.index, "the logits are not numbers") from error
@@ -182,8 +188,3 @@ def _origin(spec: RunSpec, engine: Engine, task: Any) -> dict[str, Any]:
         "task_version": str(task.VERSION),
         "environment": dict(engine.environment()),
     }
-
-
-def _seed(seed: int) -> None:
-    """Sampling draws from torch's global state, which belongs to this run while it holds the engine's lock."""
-    torch.manual_seed(seed)
