@@ -31,9 +31,7 @@ def measure(size: int, samples: int) -> None:
 
     runs = finished_runs(size, samples)
     _, wall, cpu = timed(lambda: score_table(runs))
-    print(
-        f"score_table, {size} runs x {samples} samples: {wall:.2f} s wall, {cpu:.2f} s CPU, {matrix.nbytes / 1e6:.0f} MB"
-    )
+    print(f"score_table, {size} runs x {samples} samples: {wall:.2f} s wall, {cpu:.2f} s CPU")
     packed, wall, cpu = timed(lambda: packed_scores(runs))
     print(f"  of it reading the packed rows: {wall:.2f} s wall, {cpu:.2f} s CPU")
     raw = [values.tobytes() for values in packed.values()]
