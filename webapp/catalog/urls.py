@@ -1,4 +1,18 @@
-from django.urls import URLPattern
+from django.urls import path
+
+from webapp.catalog import views
 
 app_name = "catalog"
-urlpatterns: list[URLPattern] = []
+urlpatterns = [
+    path("entries/", views.entries, name="entries"),
+    path("entries/new/", views.register_entry, name="register_entry"),
+    path("entries/<str:team>/<str:name>/", views.entry, name="entry"),
+    path("entries/<str:team>/<str:name>/new-version/", views.add_entry_version, name="add_entry_version"),
+    path("benchmarks/", views.benchmarks, name="benchmarks"),
+    path("benchmarks/new/", views.create_benchmark, name="create_benchmark"),
+    path("benchmarks/<str:team>/<str:name>/", views.benchmark, name="benchmark"),
+    path("benchmarks/<str:team>/<str:name>/new-version/", views.add_benchmark_version, name="add_benchmark_version"),
+    path("suites/", views.suites, name="suites"),
+    path("suites/new/", views.create_suite, name="create_suite"),
+    path("suites/<str:team>/<str:name>/", views.suite, name="suite"),
+]

@@ -32,16 +32,4 @@ class JobConsumer(LivePage):
         return ("job", self.pk)
 
     def render(self) -> str:
-        return render_to_string("jobs/_job_progress.html", progress_context(self.pk))
-
-
-def progress_context(pk: int) -> dict[str, Any]:
-    """What `_job_progress.html` draws, wherever it is delivered: nothing in it depends on the viewer."""
-    job = Job.objects.select_related("team", "suite", "created_by").get(pk=pk)
-    rows = selectors.job_runs(job)
-    return {
-        "job": job,
-        "runs": [(run, selectors.run_progress(run)) for run in rows],
-        "progress": selectors.job_progress(job, rows),
-        "waiting": selectors.waiting_reason(rows),
-    }
+        return render_to_string("jobs/_job_progress.html", selectors.progress_context(self.pk))

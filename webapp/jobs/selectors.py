@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 from django.db.models import Count, F, Q, QuerySet
 from django.db.models.functions import Now
@@ -30,7 +31,7 @@ def jobs(user: Viewer, *, state: str = "", search: str = "") -> QuerySet[Job]:
 
 def runs(user: Viewer) -> QuerySet[Run]:
     return visible(Run.objects.all(), user).select_related(
-        "contender__version__entry", "version__benchmark", "team", "created_by"
+        "contender__version__entry__team", "version__benchmark__team", "team", "created_by"
     )
 
 
@@ -100,6 +101,18 @@ def job_progress(job: Job, rows: Sequence[Run]) -> Progress:
     return Progress(sum(p.done for p in parts), total, left)
 
 
+def progress_context(pk: int) -> dict[str, Any]:
+    """What `_job_progress.html` draws, wherever it is delivered: nothing in it depends on the viewer."""
+    job = Job.objects.select_related("team", "suite__team", "created_by").get(pk=pk)
+    rows = job_runs(job)
+    return {
+        "job": job,
+        "runs": [(run, run_progress(run)) for run in rows],
+        "progress": job_progress(job, rows),
+        "waiting": waiting_reason(rows),
+    }
+
+
 def _given_up(run: Run) -> bool:
     return run.state in {State.FAILED, State.CANCELLED}
 
@@ -117,7 +130,13 @@ def waiting_reason(rows: Sequence[Run]) -> str:
     if missing:
         return f"No running worker offers {', '.join(missing)}. Start one with the packages that this scheme needs."
     ahead = queue_position(waiting[0]) - 1
-    return f"{ahead} runs are ahead in the queue of {len(hands)} workers." if ahead else "Next in the queue."
+    if not ahead:
+        return "Next in the queue."
+    return f"{_counted(ahead, 'run')} ahead in the queue; {_counted(len(hands), 'worker')} at work."
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 def queue_position(run: Run) -> int:

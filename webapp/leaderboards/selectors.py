@@ -17,7 +17,7 @@ from webapp.leaderboards.models import Leaderboard, Standing
 
 
 def leaderboards(user: Viewer, search: str = "") -> QuerySet[Leaderboard]:
-    rows = visible(Leaderboard.objects.all(), user).select_related("team", "suite")
+    rows = visible(Leaderboard.objects.all(), user).select_related("team", "suite__team")
     if search:
         rows = rows.filter(title__icontains=search)
     return rows.order_by("title", "id")
@@ -67,6 +67,11 @@ class Row:
             return ""
         return str(low) if low == high else f"{low}–{high}"
 
+    @property
+    def complete(self) -> int:
+        """How many benchmarks are done."""
+        return sum(cell.complete for cell in self.cells)
+
 
 @dataclass(frozen=True)
 class Column:
@@ -94,10 +99,19 @@ class Board:
     queued: int
     order_title: str
 
+    @property
+    def ranked(self) -> list[Row]:
+        return [row for row in self.rows if row.standing.position is not None]
+
+    @property
+    def unranked(self) -> list[Row]:
+        """Contenders without a result on some benchmark: shown, never ranked."""
+        return [row for row in self.rows if row.standing.position is None]
+
 
 def board(leaderboard: Leaderboard, view: View) -> Board:
     """The whole table in two queries, whatever its size."""
-    standings = list(leaderboard.standings.select_related("contender__version__entry"))
+    standings = list(leaderboard.standings.select_related("contender__version__entry__team"))
     versions = suite_versions(leaderboard.suite)
     everything = [Row(s, [Cell(*cell) for cell in s.cells]) for s in standings]
     rows = [row for row in everything if _wanted(row, view)]

@@ -1,4 +1,12 @@
-from django.urls import URLPattern
+from django.urls import path
+
+from webapp.leaderboards import views
 
 app_name = "leaderboards"
-urlpatterns: list[URLPattern] = []
+urlpatterns = [
+    path("boards/", views.leaderboards, name="leaderboards"),
+    path("boards/new/", views.create_leaderboard, name="create_leaderboard"),
+    path("boards/<str:team>/<str:name>/", views.leaderboard, name="leaderboard"),
+    path("boards/<str:team>/<str:name>/standings/", views.standings, name="standings"),
+    path("boards/<str:team>/<str:name>/settings/", views.change_leaderboard, name="change_leaderboard"),
+]

@@ -1,4 +1,9 @@
-from django.urls import URLPattern
+from django.urls import path
+
+from webapp.results import views
 
 app_name = "results"
-urlpatterns: list[URLPattern] = []
+urlpatterns = [
+    path("runs/<int:pk>/samples/", views.samples, name="samples"),
+    path("runs/<int:pk>/samples/<int:index>/", views.sample, name="sample"),
+]

@@ -1,0 +1,95 @@
+/* Keeps one fragment of the page up to date: pushed over a socket, polled while the socket is away.
+
+   <section data-live="standings" data-socket="/ws/..." data-poll="/boards/.../standings/"> holds the fragment, whose
+   root has that id, `data-version`, and `data-query` (the view that it shows). The fragment that comes is drawn by the
+   server; nothing is computed here. */
+import { patch } from "./patch.js";
+
+const POLL_MS = 3000;
+const LONGEST_WAIT_MS = 15000;
+const GONE = 4404;
+const WORDS = {
+  live: "Live",
+  reconnecting: "Reconnecting…",
+  polling: "Polling every 3 s",
+  ended: "Not live: sign in again",
+};
+
+class Live {
+  constructor(box) {
+    this.box = box;
+    this.id = box.dataset.live;
+    this.tries = 0;
+    this.connect();
+    setInterval(() => this.poll(), POLL_MS);
+    // Another view (a filter, a sort) is another subscription.
+    document.body.addEventListener("htmx:afterSettle", () => this.query !== this.asked && this.reconnect());
+    addEventListener("pagehide", () => this.socket?.close());
+    addEventListener("pageshow", (event) => event.persisted && this.reconnect());
+  }
+
+  get fragment() { return document.getElementById(this.id); }
+  get query() { return this.fragment?.dataset.query ?? ""; }
+  get version() { return Number(this.fragment?.dataset.version ?? -1); }
+
+  show(state) {
+    this.state = state;
+    for (const sign of document.querySelectorAll("[data-live-state]")) {
+      sign.dataset.state = state;
+      sign.textContent = WORDS[state];
+    }
+  }
+
+  connect() {
+    this.asked = this.query;
+    const url = new URL(this.box.dataset.socket, location.href);
+    url.protocol = url.protocol.replace("http", "ws");
+    url.search = [this.query, `version=${this.version}`].filter(Boolean).join("&");
+    const socket = (this.socket = new WebSocket(url));
+    socket.onopen = () => { this.tries = 0; this.show("live"); };
+    socket.onmessage = (event) => socket === this.socket && this.draw(event.data);
+    socket.onclose = (event) => socket === this.socket && this.closed(event.code);
+  }
+
+  closed(code) {
+    if (code === GONE) return this.show("ended");
+    this.tries += 1;
+    this.show(this.tries > 2 ? "polling" : "reconnecting");
+    const wait = Math.min(LONGEST_WAIT_MS, 500 * 2 ** this.tries) * (0.5 + Math.random() / 2);
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => this.connect(), wait);
+  }
+
+  reconnect() {
+    clearTimeout(this.timer);
+    const old = this.socket;
+    this.socket = null;
+    old?.close();
+    this.connect();
+  }
+
+  async poll() {
+    if (document.hidden || this.state === "live" || this.state === "ended") return;
+    const asked = this.query;
+    try {
+      const answer = await fetch(`${this.box.dataset.poll}?${asked}`, { headers: { "X-Poll": "1" } });
+      if (answer.redirected || answer.status === 404) this.show("ended");
+      else if (answer.ok && asked === this.query) this.draw(await answer.text());
+    } catch {
+      this.show("reconnecting"); // the server is away too; the next beat asks again
+    }
+  }
+
+  draw(html) {
+    const next = new DOMParser().parseFromString(html, "text/html").getElementById(this.id);
+    const now = this.fragment;
+    if (!next || !now || (next.dataset.query ?? "") !== this.query) return;
+    if (Number(next.dataset.version) < this.version) return; // an older drawing that was overtaken
+    const changed = patch(now, next);
+    window.htmx?.process(now);
+    this.box.dispatchEvent(new CustomEvent("live:drawn", { bubbles: true, detail: { changed } }));
+  }
+}
+
+const box = document.querySelector("[data-live]");
+if (box) new Live(box);

@@ -1,0 +1,41 @@
+/* Small things that any page may have: copy buttons, lists that filter as one types, menus that close. */
+import "./board.js";
+
+addEventListener("click", async (event) => {
+  const button = event.target.closest("[data-copy]");
+  if (button) {
+    await navigator.clipboard.writeText(button.closest(".copy").querySelector("pre").textContent);
+    button.textContent = "Copied";
+    setTimeout(() => { button.textContent = "Copy"; }, 2000);
+  }
+  for (const menu of document.querySelectorAll("details.menu[open]")) if (!menu.contains(event.target)) menu.open = false;
+});
+
+addEventListener("keydown", (event) => {
+  if (event.key !== "Escape") return;
+  for (const menu of document.querySelectorAll("details.menu[open]")) menu.open = false;
+});
+
+addEventListener("input", (event) => {
+  const list = document.getElementById(event.target.dataset?.filters ?? "");
+  if (!list) return;
+  const words = event.target.value.toLowerCase().split(/\s+/);
+  for (const label of list.querySelectorAll("label")) {
+    label.hidden = !words.every((word) => label.textContent.toLowerCase().includes(word));
+  }
+});
+
+// Fields that make sense for one choice of another field only.
+const relevant = () => {
+  for (const group of document.querySelectorAll("[data-when]")) {
+    const [name, value] = group.dataset.when.split("=");
+    const chosen = document.querySelector(`[name="${name}"]:checked, select[name="${name}"]`);
+    group.hidden = Boolean(chosen) && chosen.value !== value;
+  }
+};
+addEventListener("change", relevant);
+relevant();
+
+addEventListener("click", (event) => {
+  if (event.target.closest("[data-keys]")) document.getElementById("keys")?.showModal();
+});

@@ -1,0 +1,54 @@
+"""What people type about themselves, their teams and tokens."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+
+from webapp.accounts.models import Role, Scope, slug
+from webapp.accounts.services import MAX_TOKEN_DAYS
+from webapp.forms import ServiceForm
+
+
+class SignUpForm(ServiceForm):
+    username = forms.CharField(
+        max_length=60,
+        validators=[slug],
+        help_text="Lower-case letters, digits, dots, dashes. Your first team gets this name.",
+        widget=forms.TextInput(attrs={"autocomplete": "username", "autocapitalize": "none", "autofocus": True}),
+    )
+    email = forms.EmailField(label="E-mail", widget=forms.EmailInput(attrs={"autocomplete": "email"}))
+    password = forms.CharField(
+        strip=False,
+        help_text="At least 10 characters.",
+        widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
+    )
+
+
+class TeamForm(ServiceForm):
+    name = forms.CharField(
+        max_length=63,
+        validators=[slug],
+        help_text="Stands in addresses. Lower-case letters, digits, dots, dashes.",
+        widget=forms.TextInput(attrs={"autocapitalize": "none"}),
+    )
+    title = forms.CharField(max_length=120)
+
+
+class MemberForm(ServiceForm):
+    username = forms.CharField(max_length=150, widget=forms.TextInput(attrs={"autocapitalize": "none"}))
+    role = forms.ChoiceField(choices=Role, initial=Role.VIEWER)
+
+
+class TokenForm(ServiceForm):
+    name = forms.CharField(max_length=80, help_text="What will use it, for example “nightly job”.")
+    scopes = forms.MultipleChoiceField(
+        choices=Scope, initial=[Scope.READ, Scope.SUBMIT], widget=forms.CheckboxSelectMultiple
+    )
+    days = forms.IntegerField(
+        label="Days until it expires", min_value=1, max_value=MAX_TOKEN_DAYS, initial=90, help_text="1 to 365."
+    )
+
+    def arguments(self) -> dict[str, Any]:
+        return {**self.cleaned_data, "scopes": list(self.cleaned_data["scopes"])}

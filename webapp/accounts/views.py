@@ -1,0 +1,163 @@
+"""Sign-in, profile, teams."""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import Any
+
+from django.conf import settings
+from django.contrib import messages
+from django.contrib.auth import login, update_session_auth_hash
+from django.contrib.auth.decorators import login_not_required
+from django.contrib.auth.forms import PasswordChangeForm
+from django.contrib.auth.views import LoginView
+from django.core.paginator import Paginator
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.views.decorators.cache import never_cache
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.http import require_POST
+
+from webapp.accounts import selectors, services
+from webapp.accounts.forms import MemberForm, SignUpForm, TeamForm, TokenForm
+from webapp.accounts.models import Role, Team, User
+from webapp.accounts.selectors import May
+from webapp.errors import NotAllowed
+
+BACKEND = "django.contrib.auth.backends.ModelBackend"
+DEMO_USER = "demo"
+
+
+class SignIn(LoginView):
+    template_name = "accounts/sign_in.html"
+    redirect_authenticated_user = True
+
+
+def _next(request: HttpRequest) -> str:
+    """Where to go after signing in: an address of ours, or home."""
+    wanted = request.POST.get("next") or request.GET.get("next") or ""
+    ours = url_has_allowed_host_and_scheme(wanted, {request.get_host()}, require_https=request.is_secure())
+    return wanted if ours else reverse("pages:home")
+
+
+@login_not_required
+@sensitive_post_parameters("password")
+@never_cache
+def sign_up(request: HttpRequest) -> HttpResponse:
+    if not settings.SIGN_UP_OPEN:
+        raise NotAllowed("Sign-up is closed here.", remedy="Ask the operator for an account.")
+    form = SignUpForm(request.POST or None)
+    if request.method == "POST" and (user := form.attempt(services.sign_up)):
+        login(request, user, backend=BACKEND)
+        return redirect(_next(request))
+    return render(request, "accounts/sign_up.html", {"form": form, "next": _next(request)}, status=form.status)
+
+
+@login_not_required
+@require_POST
+def demo_sign_in(request: HttpRequest) -> HttpResponse:
+    """One click, in the demo, from this machine only: everything else does not know this address."""
+    if not settings.DEMO or not ipaddress.ip_address(request.META["REMOTE_ADDR"]).is_loopback:
+        raise Http404
+    login(request, get_object_or_404(User, username=DEMO_USER), backend=BACKEND)
+    return redirect(_next(request))
+
+
+def profile(request: HttpRequest, form: TokenForm | None = None, secret: str = "") -> HttpResponse:
+    form = form or TokenForm()
+    context = {
+        "form": form,
+        "secret": secret,
+        "tokens": selectors.tokens(request.user),
+        "memberships": request.user.memberships.select_related("team").order_by("team__name"),
+    }
+    response = render(request, "accounts/profile.html", context, status=form.status)
+    if secret:
+        response["Cache-Control"] = "no-store"
+    return response
+
+
+@require_POST
+def create_token(request: HttpRequest) -> HttpResponse:
+    """Answers with the profile itself, not a redirect: the secret is on this one answer and nowhere else."""
+    form = TokenForm(request.POST)
+    made = form.attempt(services.create_token, actor=request.user)
+    return profile(request, None if made else form, made[1] if made else "")
+
+
+@require_POST
+def revoke_token(request: HttpRequest, pk: int) -> HttpResponse:
+    token = get_object_or_404(selectors.tokens(request.user), pk=pk)
+    services.revoke_token(actor=request.user, token=token)
+    messages.success(request, f"The token {token.name} is revoked.")
+    return redirect("accounts:profile")
+
+
+@sensitive_post_parameters()
+def change_password(request: HttpRequest) -> HttpResponse:
+    form = PasswordChangeForm(request.user, request.POST or None)
+    if form.is_valid():
+        update_session_auth_hash(request, form.save())
+        messages.success(request, "Your password is changed. Other sessions are signed out.")
+        return redirect("accounts:profile")
+    context = {"form": form, "crumbs": [("Profile", reverse("accounts:profile")), ("Password", "")]}
+    return render(request, "accounts/change_password.html", context, status=422 if form.errors else 200)
+
+
+def _team(request: HttpRequest, name: str) -> Team:
+    return get_object_or_404(selectors.teams_where(request.user), name=name)
+
+
+def team(request: HttpRequest, name: str, form: MemberForm | None = None) -> HttpResponse:
+    found = _team(request, name)
+    form = form or MemberForm()
+    context: dict[str, Any] = {
+        "team": found,
+        "form": form,
+        "members": selectors.members(found),
+        "roles": Role.choices,
+        "may_manage": selectors.may(request.user, found, May.MANAGE),
+        "crumbs": [("Profile", reverse("accounts:profile")), (found.name, "")],
+    }
+    return render(request, "accounts/team.html", context, status=form.status)
+
+
+def create_team(request: HttpRequest) -> HttpResponse:
+    form = TeamForm(request.POST or None)
+    if request.method == "POST" and (made := form.attempt(services.create_team, actor=request.user)):
+        return redirect("accounts:team", made.name)
+    context = {"form": form, "crumbs": [("Profile", reverse("accounts:profile")), ("New team", "")]}
+    return render(request, "accounts/create_team.html", context, status=form.status)
+
+
+@require_POST
+def set_member(request: HttpRequest, name: str) -> HttpResponse:
+    """Adds a person or changes their role."""
+    form = MemberForm(request.POST)
+    membership = form.attempt(services.set_member, actor=request.user, team=_team(request, name))
+    if membership is None:
+        return team(request, name, form)
+    messages.success(request, f"{membership.user} is {membership.role} now.")
+    return redirect("accounts:team", name)
+
+
+@require_POST
+def remove_member(request: HttpRequest, name: str, username: str) -> HttpResponse:
+    found = _team(request, name)
+    member = get_object_or_404(selectors.members(found), user__username=username)
+    services.remove_member(actor=request.user, team=found, user=member.user)
+    messages.success(request, f"{username} is no longer in {found.name}.")
+    return redirect("pages:home" if member.user == request.user else reverse("accounts:team", args=[name]))
+
+
+def audit(request: HttpRequest, name: str) -> HttpResponse:
+    found = _team(request, name)
+    page = Paginator(selectors.audit_events(found), 50).get_page(request.GET.get("page"))
+    crumbs = [
+        ("Profile", reverse("accounts:profile")),
+        (found.name, reverse("accounts:team", args=[name])),
+        ("Audit", ""),
+    ]
+    return render(request, "accounts/audit.html", {"team": found, "page": page, "crumbs": crumbs})

@@ -1,0 +1,249 @@
+"""What people type to register entries, benchmarks and suites."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.conf import settings
+from django.core.files.uploadedfile import UploadedFile
+
+from evaluation.benchmarks import METRICS
+from webapp.accounts.models import Team, User, Visibility, slug
+from webapp.accounts.selectors import May, teams_where
+from webapp.catalog.models import BenchmarkVersion, Source
+from webapp.catalog.selectors import latest_benchmark_versions
+from webapp.catalog.sources import SourceRequest
+from webapp.forms import ServiceForm
+
+STYLES = [("completions", "Completions: log-likelihoods and text"), ("chat", "Chat: text only")]
+SLUG_HELP = "Stands in addresses and tables. Lower-case letters, digits, dots, dashes."
+
+
+def _only_when(field: forms.Field, when: str) -> forms.Field:
+    """A field that is asked for with one choice of another field only; without scripts it is always there."""
+    field.when = when  # type: ignore[attr-defined]
+    return field
+
+
+class TeamedForm(ServiceForm):
+    """What a team owns: its team is one that the person may submit for."""
+
+    def __init__(self, user: User, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if "team" in self.fields:
+            self.fields["team"].queryset = teams_where(user, May.SUBMIT)  # type: ignore[attr-defined]
+
+
+class SourceForm(TeamedForm):
+    """Where the weights of an entry's version are."""
+
+    SOURCE = ("source", "location", "revision", "endpoint_model", "endpoint_style", "tokenizer", "api_key")
+    aliases = {"base_url": "location"}
+
+    source = forms.ChoiceField(choices=Source, initial=Source.DIRECTORY)
+    location = forms.CharField(
+        max_length=500,
+        help_text="The absolute folder on the workers, owner/name of a hub repository, or an address ending in /v1.",
+    )
+    revision = _only_when(
+        forms.CharField(
+            max_length=40,
+            required=False,
+            label="Commit",
+            help_text="All 40 characters: a branch or a tag can move.",
+        ),
+        "source=hub",
+    )
+    endpoint_model = _only_when(
+        forms.CharField(max_length=200, required=False, label="Its name at the endpoint"), "source=endpoint"
+    )
+    endpoint_style = _only_when(forms.ChoiceField(choices=STYLES, required=False, label="Interface"), "source=endpoint")
+    tokenizer = _only_when(
+        forms.CharField(
+            max_length=500,
+            required=False,
+            label="Tokenizer folder",
+            help_text="Needed for multiple choice: log-likelihoods are counted in its tokens.",
+        ),
+        "source=endpoint",
+    )
+    api_key = _only_when(
+        forms.CharField(
+            max_length=400,
+            required=False,
+            label="API key",
+            help_text="Kept encrypted and never shown again.",
+            widget=forms.PasswordInput(attrs={"autocomplete": "off"}),
+        ),
+        "source=endpoint",
+    )
+
+    def arguments(self) -> dict[str, Any]:
+        data = dict(self.cleaned_data)
+        request = SourceRequest(**{name: data.pop(name) for name in self.SOURCE})
+        return {**data, "source": request}
+
+
+class EntryForm(SourceForm):
+    name = forms.CharField(max_length=63, validators=[slug], help_text=SLUG_HELP)
+    title = forms.CharField(max_length=120, required=False)
+    description = forms.CharField(max_length=4000, required=False, widget=forms.Textarea(attrs={"rows": 3}))
+    tags = forms.CharField(
+        max_length=400, required=False, help_text="Separated by commas. A board can be filtered by them."
+    )
+    team = forms.ModelChoiceField(Team.objects.none(), empty_label=None)
+    visibility = forms.ChoiceField(choices=Visibility, initial=Visibility.TEAM)
+    field_order = ("name", "source", "location")
+
+    def clean_tags(self) -> list[str]:
+        return sorted({tag.strip().lower() for tag in self.cleaned_data["tags"].split(",") if tag.strip()})
+
+
+class EntryVersionForm(SourceForm):
+    pass
+
+
+class QuestionsForm(TeamedForm):
+    """The contents of a benchmark: our own definition and questions, or a task of the harness by name."""
+
+    OWN, HARNESS = "own", "harness"
+    aliases = {"questions": "documents", "examples": "more", "lead": "prompt"}
+
+    origin = forms.ChoiceField(
+        choices=[(OWN, "My own questions (JSON lines)"), (HARNESS, "A task of lm-evaluation-harness")], initial=OWN
+    )
+    harness_task = _only_when(
+        forms.CharField(max_length=120, required=False, label="Name of the task", help_text="For example arc_easy."),
+        "origin=harness",
+    )
+    documents = _only_when(
+        forms.FileField(
+            required=False,
+            label="Questions",
+            help_text="One JSON object per line, for example "
+            '{"question": "2+2", "choices": ["3", "4"], "gold": 1} or {"question": "2+2", "answer": "4"}.',
+        ),
+        "origin=own",
+    )
+    kind = _only_when(
+        forms.ChoiceField(
+            choices=[
+                ("multiple_choice", "Multiple choice: the likeliest choice counts"),
+                ("generation", "Generation: the written answer counts"),
+            ],
+            required=False,
+        ),
+        "origin=own",
+    )
+    prompt = _only_when(
+        forms.CharField(
+            required=False,
+            initial="Q: {{ question }}\nA:",
+            help_text="Names of a line’s fields in double braces.",
+            widget=forms.Textarea(attrs={"rows": 3, "spellcheck": "false"}),
+        ),
+        "origin=own",
+    )
+    metric = _only_when(
+        forms.ChoiceField(
+            choices=[("", "The usual one of its kind"), *((m, m) for kind in METRICS.values() for m in kind)],
+            required=False,
+        ),
+        "origin=own",
+    )
+    more = _only_when(
+        forms.JSONField(
+            required=False,
+            initial=dict,
+            label="Other fields of the definition",
+            help_text='JSON, such as {"stop": ["\\n"], "max_tokens": 16, "extract": "(-?\\\\d+)", "subject": "topic"}.',
+            widget=forms.Textarea(attrs={"rows": 3, "spellcheck": "false"}),
+        ),
+        "origin=own",
+    )
+
+    def clean_documents(self) -> UploadedFile | None:
+        file: UploadedFile | None = self.cleaned_data["documents"]
+        if file and (file.size or 0) > settings.BENCHMARK_UPLOAD_BYTES:
+            limit = settings.BENCHMARK_UPLOAD_BYTES // 2**20
+            raise forms.ValidationError(f"The file is larger than {limit} MiB. Split it.")
+        return file
+
+    def clean(self) -> dict[str, Any]:
+        data: dict[str, Any] = super().clean() or {}
+        if data.get("origin") == self.HARNESS and not data.get("harness_task"):
+            self.add_error("harness_task", "Which task? Give its name in the harness.")
+        if data.get("origin") == self.OWN and not data.get("documents") and "documents" not in self.errors:
+            self.add_error("documents", "Choose the file with the questions.")
+        return data
+
+    def arguments(self) -> dict[str, Any]:
+        data = dict(self.cleaned_data)
+        own = {name: data.pop(name) for name in ("documents", "kind", "prompt", "metric", "more")}
+        task, origin = data.pop("harness_task"), data.pop("origin")
+        if origin == self.HARNESS:
+            return {**data, "harness_task": task}
+        definition = {**(own["more"] or {}), "kind": own["kind"], "prompt": own["prompt"].replace("\r\n", "\n")}
+        if own["metric"]:
+            definition["metric"] = own["metric"]
+        return {**data, "definition": definition, "lines": own["documents"]}
+
+    def show(self, version: BenchmarkVersion) -> None:
+        """Start from an existing version."""
+        known = dict(version.definition)
+        origin = self.HARNESS if version.harness_task else self.OWN
+        self.initial.update(origin=origin, harness_task=version.harness_task)
+        self.initial.update({name: known.pop(name) for name in ("kind", "prompt", "metric") if name in known})
+        self.initial["more"] = {name: value for name, value in known.items() if value not in ("", [], 0)}
+
+
+class BenchmarkForm(QuestionsForm):
+    name = forms.CharField(max_length=63, validators=[slug], help_text=SLUG_HELP)
+    title = forms.CharField(max_length=120, required=False)
+    description = forms.CharField(max_length=4000, required=False, widget=forms.Textarea(attrs={"rows": 3}))
+    team = forms.ModelChoiceField(Team.objects.none(), empty_label=None)
+    visibility = forms.ChoiceField(choices=Visibility, initial=Visibility.TEAM)
+    field_order = ("name", "title")
+
+
+class BenchmarkVersionForm(QuestionsForm):
+    pass
+
+
+class VersionChoices(forms.ModelMultipleChoiceField):
+    def label_from_instance(self, version: BenchmarkVersion) -> str:
+        size = "" if version.samples is None else f" · {version.samples:,} samples"
+        return f"{version} · {version.benchmark.team.name}{size}"
+
+
+class SuiteForm(TeamedForm):
+    name = forms.CharField(max_length=63, validators=[slug], help_text=SLUG_HELP)
+    title = forms.CharField(max_length=120, required=False)
+    versions = VersionChoices(
+        BenchmarkVersion.objects.none(),
+        label="Benchmarks",
+        widget=forms.CheckboxSelectMultiple,
+    )
+    order = forms.CharField(
+        required=False,
+        max_length=4000,
+        label="Order of the columns",
+        help_text="Names separated by commas; what is not named follows by name.",
+    )
+    description = forms.CharField(max_length=4000, required=False, widget=forms.Textarea(attrs={"rows": 3}))
+    team = forms.ModelChoiceField(Team.objects.none(), empty_label=None)
+    visibility = forms.ChoiceField(choices=Visibility, initial=Visibility.TEAM)
+    aliases = {"benchmarks": "versions"}
+
+    def __init__(self, user: User, *args: Any, **kwargs: Any) -> None:
+        super().__init__(user, *args, **kwargs)
+        self.fields["versions"].queryset = latest_benchmark_versions(user)  # type: ignore[attr-defined]
+
+    def arguments(self) -> dict[str, Any]:
+        data = dict(self.cleaned_data)
+        wanted = [name.strip() for name in data.pop("order").split(",") if name.strip()]
+        place = {name: at for at, name in enumerate(wanted)}
+        names = {v: v.benchmark.name for v in data["versions"]}
+        data["versions"] = sorted(names, key=lambda v: (place.get(names[v], len(place)), names[v]))
+        return data

@@ -1,0 +1,162 @@
+"""Entries, benchmarks and suites."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_not_required
+from django.core.paginator import Paginator
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+
+from evaluation.schemes import SCHEMES
+from webapp.accounts.selectors import May, may, teams_where
+from webapp.catalog import selectors, services
+from webapp.catalog.forms import BenchmarkForm, BenchmarkVersionForm, EntryForm, EntryVersionForm, SuiteForm
+from webapp.catalog.models import Benchmark, ModelEntry, Suite
+
+PAGE = 50
+SAMPLES = 20
+
+
+def _listing(request: HttpRequest, template: str, rows: QuerySet[Any], search: str) -> HttpResponse:
+    page = Paginator(rows, PAGE).get_page(request.GET.get("page"))
+    may_submit = teams_where(request.user, May.SUBMIT).exists()
+    return render(request, template, {"page": page, "search": search, "may_submit": may_submit})
+
+
+def _search(request: HttpRequest) -> str:
+    return request.GET.get("q", "").strip()[:80]
+
+
+def _crumbs(plural: str, *rest: tuple[str, str]) -> list[tuple[str, str]]:
+    return [(plural.capitalize(), reverse(f"catalog:{plural}")), *rest]
+
+
+@login_not_required
+def entries(request: HttpRequest) -> HttpResponse:
+    search = _search(request)
+    return _listing(request, "catalog/entries.html", selectors.entries(request.user, search), search)
+
+
+def _entry(request: HttpRequest, team: str, name: str) -> ModelEntry:
+    return get_object_or_404(selectors.entries(request.user), team__name=team, name=name)
+
+
+@login_not_required
+def entry(request: HttpRequest, team: str, name: str) -> HttpResponse:
+    found = _entry(request, team, name)
+    context = {
+        "entry": found,
+        "versions": found.versions.all(),
+        "schemes": SCHEMES.values(),
+        "may_submit": may(request.user, found.team, May.SUBMIT),
+        "crumbs": _crumbs("entries", (found.name, "")),
+    }
+    return render(request, "catalog/entry.html", context)
+
+
+def register_entry(request: HttpRequest) -> HttpResponse:
+    form = EntryForm(request.user, request.POST or None)
+    if request.method == "POST" and (version := form.attempt(services.register_entry, actor=request.user)):
+        return redirect("catalog:entry", version.entry.team.name, version.entry.name)
+    context = {"form": form, "crumbs": _crumbs("entries", ("New entry", ""))}
+    return render(request, "catalog/register_entry.html", context, status=form.status)
+
+
+def add_entry_version(request: HttpRequest, team: str, name: str) -> HttpResponse:
+    found = _entry(request, team, name)
+    latest = found.versions.first()
+    initial = {"source": latest.source, "location": latest.location} if latest else {}
+    form = EntryVersionForm(request.user, request.POST or None, initial=initial)
+    address = reverse("catalog:entry", args=[team, name])
+    if request.method == "POST" and (
+        version := form.attempt(services.add_entry_version, actor=request.user, entry=found)
+    ):
+        messages.success(request, f"{version} is there. Earlier versions stay as they are.")
+        return redirect(address)
+    context = {"form": form, "entry": found, "crumbs": _crumbs("entries", (found.name, address), ("New version", ""))}
+    return render(request, "catalog/add_entry_version.html", context, status=form.status)
+
+
+@login_not_required
+def benchmarks(request: HttpRequest) -> HttpResponse:
+    search = _search(request)
+    return _listing(request, "catalog/benchmarks.html", selectors.benchmarks(request.user, search), search)
+
+
+def _benchmark(request: HttpRequest, team: str, name: str) -> Benchmark:
+    return get_object_or_404(selectors.benchmarks(request.user), team__name=team, name=name)
+
+
+@login_not_required
+def benchmark(request: HttpRequest, team: str, name: str) -> HttpResponse:
+    found = _benchmark(request, team, name)
+    number = request.GET.get("version", "")
+    versions = {str(version.number): version for version in found.versions.all()}
+    shown = versions.get(number) or next(iter(versions.values()))
+    context = {
+        "benchmark": found,
+        "versions": versions.values(),
+        "version": shown,
+        "definition": json.dumps(shown.definition, indent=2, ensure_ascii=False),
+        "page": Paginator(selectors.samples(shown), SAMPLES).get_page(request.GET.get("page")),
+        "may_submit": may(request.user, found.team, May.SUBMIT),
+        "crumbs": _crumbs("benchmarks", (found.name, "")),
+    }
+    return render(request, "catalog/benchmark.html", context)
+
+
+def create_benchmark(request: HttpRequest) -> HttpResponse:
+    form = BenchmarkForm(request.user, request.POST or None, request.FILES or None)
+    if request.method == "POST" and (version := form.attempt(services.create_benchmark, actor=request.user)):
+        return redirect("catalog:benchmark", version.benchmark.team.name, version.benchmark.name)
+    context = {"form": form, "crumbs": _crumbs("benchmarks", ("New benchmark", ""))}
+    return render(request, "catalog/create_benchmark.html", context, status=form.status)
+
+
+def add_benchmark_version(request: HttpRequest, team: str, name: str) -> HttpResponse:
+    found = _benchmark(request, team, name)
+    form = BenchmarkVersionForm(request.user, request.POST or None, request.FILES or None)
+    if latest := found.versions.first():
+        form.show(latest)
+    address = reverse("catalog:benchmark", args=[team, name])
+    if request.method == "POST" and (
+        version := form.attempt(services.add_benchmark_version, actor=request.user, benchmark=found)
+    ):
+        messages.success(request, f"{version} is there. Suites keep the version that they were made with.")
+        return redirect(address)
+    crumbs = _crumbs("benchmarks", (found.name, address), ("New version", ""))
+    context = {"form": form, "benchmark": found, "crumbs": crumbs}
+    return render(request, "catalog/add_benchmark_version.html", context, status=form.status)
+
+
+@login_not_required
+def suites(request: HttpRequest) -> HttpResponse:
+    search = _search(request)
+    rows = selectors.suites(request.user)
+    return _listing(request, "catalog/suites.html", rows.filter(name__icontains=search) if search else rows, search)
+
+
+@login_not_required
+def suite(request: HttpRequest, team: str, name: str) -> HttpResponse:
+    found: Suite = get_object_or_404(selectors.suites(request.user), team__name=team, name=name)
+    context = {
+        "suite": found,
+        "versions": [item.version for item in found.items.all()],
+        "may_submit": may(request.user, found.team, May.SUBMIT),
+        "crumbs": _crumbs("suites", (found.name, "")),
+    }
+    return render(request, "catalog/suite.html", context)
+
+
+def create_suite(request: HttpRequest) -> HttpResponse:
+    form = SuiteForm(request.user, request.POST or None)
+    if request.method == "POST" and (made := form.attempt(services.create_suite, actor=request.user)):
+        return redirect("catalog:suite", made.team.name, made.name)
+    context = {"form": form, "crumbs": _crumbs("suites", ("New suite", ""))}
+    return render(request, "catalog/create_suite.html", context, status=form.status)

@@ -1,0 +1,99 @@
+"""What people type to submit a job."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import uuid
+from typing import Any
+
+from django import forms
+
+from evaluation.schemes import SCHEMES
+from webapp.accounts.models import Team, User, Visibility
+from webapp.accounts.selectors import May, teams_where
+from webapp.catalog.models import EntryVersion, Source, Suite
+from webapp.catalog.selectors import latest_versions, suite_versions, suites
+from webapp.catalog.services import contender
+from webapp.forms import ServiceForm
+from webapp.jobs.services import JobRequest
+
+DEFAULT_SCHEME = next(iter(SCHEMES))
+
+
+class VersionChoices(forms.ModelMultipleChoiceField):
+    def label_from_instance(self, version: EntryVersion) -> str:
+        facts = [str(version), version.entry.team.name]
+        if version.parameters:
+            facts.append(f"{version.parameters:,} parameters")
+        if version.source == Source.ENDPOINT:
+            facts.append("endpoint, as served")
+        return " · ".join(facts)
+
+
+class SubmitForm(ServiceForm):
+    """Entries x schemes on a suite. All but the entries has a default, so that a first job is three clicks."""
+
+    aliases = {"contenders": "entries"}
+    SETTINGS = ("seed", "batch_size", "limit", "repeat")
+
+    suite = forms.ModelChoiceField(Suite.objects.none(), empty_label=None)
+    entries = VersionChoices(EntryVersion.objects.none(), widget=forms.CheckboxSelectMultiple)
+    schemes = forms.MultipleChoiceField(
+        choices=[(info.key, f"{info.key}: {info.title}") for info in SCHEMES.values()],
+        initial=[DEFAULT_SCHEME],
+        help_text="How weights are stored and multiplied. An endpoint is evaluated as it is served, once.",
+        widget=forms.CheckboxSelectMultiple,
+    )
+    team = forms.ModelChoiceField(Team.objects.none(), empty_label=None, help_text="Whose job it is.")
+    title = forms.CharField(max_length=160, required=False, help_text="Made from the contents when empty.")
+    visibility = forms.ChoiceField(choices=Visibility, initial=Visibility.TEAM)
+    limit = forms.IntegerField(
+        min_value=1,
+        required=False,
+        label="Samples per benchmark",
+        help_text="Empty: all. Fewer is a trial, kept off boards.",
+    )
+    batch_size = forms.IntegerField(min_value=1, max_value=4096, initial=64)
+    seed = forms.IntegerField(min_value=0, max_value=2**31 - 1, initial=1234)
+    repeat = forms.IntegerField(
+        min_value=0, max_value=1000, initial=0, help_text="Another number runs again what is there already."
+    )
+    priority = forms.IntegerField(min_value=-10, max_value=10, initial=0, help_text="-10 to 10; higher goes first.")
+    key = forms.CharField(max_length=40, widget=forms.HiddenInput, initial=lambda: uuid.uuid4().hex)
+
+    def __init__(self, user: User, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        choices = {
+            "suite": suites(user),
+            "entries": latest_versions(user),
+            "team": teams_where(user, May.SUBMIT),
+        }
+        for name, rows in choices.items():
+            self.fields[name].queryset = rows  # type: ignore[attr-defined]
+
+    @property
+    def more(self) -> list[forms.BoundField]:
+        """What stands behind “More settings”."""
+        names = ("team", "title", "visibility", "limit", "batch_size", "seed", "repeat", "priority")
+        return [self[name] for name in names]
+
+    def arguments(self) -> dict[str, Any]:
+        data = self.cleaned_data
+        rows = [contender(version=v, scheme=scheme) for v in data["entries"] for scheme in data["schemes"]]
+        request = JobRequest(
+            contenders=list(dict.fromkeys(rows)),
+            versions=suite_versions(data["suite"]),
+            suite=data["suite"],
+            title=data["title"],
+            settings={name: data[name] for name in self.SETTINGS},
+            priority=data["priority"],
+            visibility=data["visibility"],
+            key=self._key(),
+        )
+        return {"team": data["team"], "request": request}
+
+    def _key(self) -> str:
+        """The same form sent twice is one job; changed and sent again (after “back”) it is another one."""
+        typed = {name: self.data.getlist(name) for name in self.fields if name in self.data}  # type: ignore[union-attr]
+        return "page-" + hashlib.sha256(json.dumps(typed, sort_keys=True).encode()).hexdigest()[:40]

@@ -1,0 +1,163 @@
+"""Jobs: the list, submitting with an estimate, the live page; and runs with their diary."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from django.contrib.auth.decorators import login_not_required
+from django.core.paginator import Paginator
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.views.decorators.http import require_POST
+
+from webapp.accounts.selectors import May, may, teams_where
+from webapp.catalog.selectors import entries, latest_versions
+from webapp.jobs import selectors, services
+from webapp.jobs.forms import SubmitForm
+from webapp.jobs.models import Job, Run
+from webapp.jobs.planning import Cell
+
+ACTIVE = {Run.State.QUEUED, Run.State.RUNNING}
+FEW = 3
+RUNS_SHOWN = 50
+
+
+def _job(request: HttpRequest, pk: int) -> Job:
+    return get_object_or_404(selectors.jobs(request.user), pk=pk)
+
+
+def jobs(request: HttpRequest) -> HttpResponse:
+    state, search = request.GET.get("state", ""), request.GET.get("q", "").strip()
+    known = state if state in Job.State.values else ""
+    page = Paginator(selectors.jobs(request.user, state=known, search=search), 50).get_page(request.GET.get("page"))
+    context = {
+        "page": page,
+        "state": known,
+        "search": search,
+        "states": Job.State.choices,
+        "may_submit": teams_where(request.user, May.SUBMIT).exists(),
+    }
+    return render(request, "jobs/jobs.html", context)
+
+
+@login_not_required
+def job(request: HttpRequest, pk: int) -> HttpResponse:
+    found = _job(request, pk)
+    context = {
+        **selectors.progress_context(found.pk),
+        "may_submit": may(request.user, found.team, May.SUBMIT),
+        "crumbs": [("Jobs", reverse("jobs:jobs")), (f"Job {found.pk}", "")],
+    }
+    return render(request, "jobs/job.html", context)
+
+
+@login_not_required
+def job_progress(request: HttpRequest, pk: int) -> HttpResponse:
+    return render(request, "jobs/_job_progress.html", selectors.progress_context(_job(request, pk).pk))
+
+
+def submit_job(request: HttpRequest) -> HttpResponse:
+    form = SubmitForm(request.user, request.POST or None, initial=_initial(request))
+    if request.method == "POST" and (made := form.attempt(services.submit_job, actor=request.user)):
+        return redirect("jobs:job", made[0].pk)
+    context = {"form": form, "crumbs": [("Jobs", reverse("jobs:jobs")), ("New job", "")]}
+    return render(request, "jobs/submit_job.html", context, status=form.status)
+
+
+def _initial(request: HttpRequest) -> dict[str, Any]:
+    """From the link that led here; else all entries where they are few."""
+    chosen = [int(value) for value in request.GET.getlist("entry") if value.isdigit()]
+    if not chosen:
+        newest = list(latest_versions(request.user).values_list("pk", flat=True)[: FEW + 1])
+        chosen = newest if len(newest) <= FEW else []
+    initial: dict[str, Any] = {"entries": chosen, "suite": request.GET.get("suite")}
+    if scheme := request.GET.getlist("scheme"):
+        initial["schemes"] = scheme
+    if (repeat := request.GET.get("repeat", "")).isdigit():
+        initial["repeat"] = int(repeat)
+    return initial
+
+
+@require_POST
+def estimate_job(request: HttpRequest) -> HttpResponse:
+    """What the form as it stands would do; an incomplete form is no error yet, so it is told in words."""
+    form = SubmitForm(request.user, request.POST)
+    cells = form.attempt(services.plan_job, actor=request.user)
+    context = {"form": form, "plan": _plan(cells) if cells else None}
+    return render(request, "jobs/_estimate_job.html", context, status=form.status)
+
+
+def _plan(cells: list[Cell]) -> dict[str, Any]:
+    fresh = [cell for cell in cells if cell.existing is None]
+    samples, seconds = [cell.samples for cell in fresh], [cell.remaining_seconds for cell in cells]
+    return {
+        "runs": len(cells),
+        "reused": len(cells) - len(fresh),
+        "samples": None if None in samples else sum(filter(None, samples)),
+        "seconds": None if None in seconds else sum(filter(None, seconds)),
+        "workers": selectors.alive_workers().count(),
+    }
+
+
+@require_POST
+def cancel_job(request: HttpRequest, pk: int) -> HttpResponse:
+    services.cancel_job(actor=request.user, job=_job(request, pk))
+    return redirect("jobs:job", pk)
+
+
+@require_POST
+def retry_job(request: HttpRequest, pk: int) -> HttpResponse:
+    services.retry_job(actor=request.user, job=_job(request, pk))
+    return redirect("jobs:job", pk)
+
+
+@login_not_required
+def run(request: HttpRequest, pk: int) -> HttpResponse:
+    found = get_object_or_404(selectors.runs(request.user), pk=pk)
+    job = selectors.jobs(request.user).filter(runs=found).first()
+    context = {
+        "run": found,
+        "job": job,
+        "progress": selectors.run_progress(found),
+        "position": selectors.queue_position(found) if found.state == Run.State.QUEUED else None,
+        "waiting": selectors.waiting_reason([found]),
+        "active": found.state in ACTIVE,
+        "events": found.events.order_by("-pk"),
+        "others": [other for other in selectors.runs_of_cell(found, request.user)[:20] if other.pk != found.pk],
+        "call": _call(request, found),
+        "suite": job.suite if job else None,
+        "may_submit": may(request.user, found.team, May.SUBMIT),
+        "crumbs": [("Jobs", reverse("jobs:jobs")), *_up(job), (f"Run {found.pk}", "")],
+    }
+    return render(request, "jobs/run.html", context)
+
+
+@login_not_required
+def entry_runs(request: HttpRequest, team: str, name: str) -> HttpResponse:
+    """The newest runs of an entry, for its own page in the catalog, which asks by address."""
+    found = get_object_or_404(entries(request.user), team__name=team, name=name)
+    newest = selectors.runs(request.user).filter(contender__version__entry=found).order_by("-pk")[:RUNS_SHOWN]
+    return render(request, "jobs/_entry_runs.html", {"runs": newest})
+
+
+def _up(job: Job | None) -> list[tuple[str, str]]:
+    return [(f"Job {job.pk}", reverse("jobs:job", args=[job.pk]))] if job else []
+
+
+def _call(request: HttpRequest, run: Run) -> str:
+    """The REST call that asks for this very run again; another `repeat` makes it a new one."""
+    version, benchmark = run.contender.version, run.version.benchmark
+    body = {
+        "team": run.team.name,
+        "entries": [f"{version.entry.team.name}/{version.entry.name}:{version.number}"],
+        "schemes": [run.contender.scheme],
+        "benchmarks": [f"{benchmark.team.name}/{benchmark.name}:{run.version.number}"],
+        "settings": {**run.settings, "repeat": run.settings.get("repeat", 0) + 1},
+    }
+    return (
+        f"curl -X POST {request.build_absolute_uri('/api/v1/jobs/')} \\\n"
+        '  -H "Authorization: Bearer $CROSSTABLE_TOKEN" -H "Content-Type: application/json" \\\n'
+        f"  -d '{json.dumps(body)}'"
+    )

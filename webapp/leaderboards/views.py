@@ -1,0 +1,79 @@
+"""Boards: the list, the live page, its fragment, its settings."""
+
+from __future__ import annotations
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_not_required
+from django.core.paginator import Paginator
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django_htmx.http import push_url
+
+from webapp.accounts.selectors import May, may, teams_where
+from webapp.leaderboards import selectors, services
+from webapp.leaderboards.forms import LeaderboardForm, SettingsForm
+from webapp.leaderboards.models import Leaderboard
+from webapp.leaderboards.selectors import View
+
+
+def _find(request: HttpRequest, team: str, name: str) -> Leaderboard:
+    return get_object_or_404(selectors.leaderboards(request.user), team__name=team, name=name)
+
+
+def _address(board: Leaderboard, page: str = "leaderboard") -> str:
+    return reverse(f"leaderboards:{page}", args=[board.team.name, board.name])
+
+
+def _crumbs(board: Leaderboard, last: str = "") -> list[tuple[str, str]]:
+    crumbs = [("Boards", reverse("leaderboards:leaderboards")), (board.title, _address(board) if last else "")]
+    return [*crumbs, (last, "")] if last else crumbs
+
+
+@login_not_required
+def leaderboards(request: HttpRequest) -> HttpResponse:
+    search = request.GET.get("q", "").strip()
+    page = Paginator(selectors.leaderboards(request.user, search), 50).get_page(request.GET.get("page"))
+    may_create = teams_where(request.user, May.SUBMIT).exists()
+    context = {"page": page, "search": search, "may_create": may_create}
+    return render(request, "leaderboards/leaderboards.html", context)
+
+
+@login_not_required
+def leaderboard(request: HttpRequest, team: str, name: str) -> HttpResponse:
+    found = _find(request, team, name)
+    context = {
+        "board": selectors.board(found, View.of(request.GET)),
+        "may_submit": may(request.user, found.team, May.SUBMIT),
+        "crumbs": _crumbs(found),
+    }
+    return render(request, "leaderboards/leaderboard.html", context)
+
+
+@login_not_required
+def standings(request: HttpRequest, team: str, name: str) -> HttpResponse:
+    """The fragment alone: for a filter or a sort, and for pages whose socket is away."""
+    found = _find(request, team, name)
+    view = View.of(request.GET)
+    response = render(request, "leaderboards/_standings.html", {"board": selectors.board(found, view)})
+    return push_url(response, "?".join(filter(None, [_address(found), view.query])))
+
+
+def create_leaderboard(request: HttpRequest) -> HttpResponse:
+    initial = {"suite": request.GET.get("suite"), "order": next(iter(services.ORDERS), None)}
+    form = LeaderboardForm(request.user, request.POST or None, initial=initial)
+    if request.method == "POST" and (made := form.attempt(services.create_leaderboard, actor=request.user)):
+        return redirect(_address(made))
+    context = {"form": form, "crumbs": [("Boards", reverse("leaderboards:leaderboards")), ("New board", "")]}
+    return render(request, "leaderboards/create_leaderboard.html", context, status=form.status)
+
+
+def change_leaderboard(request: HttpRequest, team: str, name: str) -> HttpResponse:
+    found = _find(request, team, name)
+    shown = {key: getattr(found, key) for key in ("title", "description", "order", "visibility")}
+    form = SettingsForm(request.POST or None, initial=shown)
+    if request.method == "POST" and form.attempt(services.change_leaderboard, actor=request.user, board=found):
+        messages.success(request, "The board is changed.")
+        return redirect(_address(found))
+    context = {"form": form, "leaderboard": found, "crumbs": _crumbs(found, "Settings")}
+    return render(request, "leaderboards/change_leaderboard.html", context, status=form.status)

@@ -1,0 +1,92 @@
+"""The sample browser."""
+
+from __future__ import annotations
+
+from urllib.parse import urlencode
+
+from django.contrib.auth.decorators import login_not_required
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, render
+from django.urls import reverse
+from django.views.decorators.vary import vary_on_headers
+
+from webapp.jobs import selectors as jobs
+from webapp.jobs.models import Run
+from webapp.results import selectors
+from webapp.results.models import Score
+from webapp.results.selectors import OUTCOMES, SampleRow
+
+
+def _run(request: HttpRequest, pk: int) -> Run:
+    return get_object_or_404(jobs.runs(request.user), pk=pk)
+
+
+def _crumbs(run: Run, *rest: tuple[str, str]) -> list[tuple[str, str]]:
+    return [("Jobs", reverse("jobs:jobs")), (f"Run {run.pk}", reverse("jobs:run", args=[run.pk])), *rest]
+
+
+@login_not_required
+@vary_on_headers("HX-Request")
+def samples(request: HttpRequest, pk: int) -> HttpResponse:
+    """A page of its own, or the fragment alone where a page asks for it."""
+    run = _run(request, pk)
+    outcome = request.GET.get("outcome", "all")
+    outcome = outcome if outcome in OUTCOMES else "all"
+    search, after = request.GET.get("q", "").strip()[:80], request.GET.get("after", "")
+    rows, following = selectors.sample_page(
+        run, outcome=outcome, search=search, after=int(after) if after.isdecimal() and len(after) < 9 else -1
+    )
+    view = {key: value for key, value in (("outcome", outcome), ("q", search)) if value not in {"all", ""}}
+    context = {
+        "run": run,
+        "rows": rows,
+        "outcome": outcome,
+        "search": search,
+        "counts": selectors.outcomes(run),
+        "view": urlencode(view),
+        "following": urlencode({**view, "after": following}) if following is not None else "",
+        "first": not after,
+        "crumbs": _crumbs(run, ("Samples", "")),
+    }
+    fragment = request.htmx and not request.htmx.history_restore_request
+    return render(request, "results/_samples.html" if fragment else "results/samples.html", context)
+
+
+@login_not_required
+def sample(request: HttpRequest, pk: int, index: int) -> HttpResponse:
+    run = _run(request, pk)
+    score = Score.objects.filter(run=run, index=index).order_by("attempt").first()
+    if score is None:
+        raise Http404
+    row = selectors.beside_questions(run, [score])[0]
+    before, after = selectors.neighbours(run, index)
+    context = {
+        "run": run,
+        "row": row,
+        "score": score,
+        "choices": _choices(row),
+        "others": selectors.same_sample(run, index, jobs.runs(request.user)),
+        "before": before,
+        "after": after,
+        "crumbs": _crumbs(run, ("Samples", reverse("results:samples", args=[run.pk])), (f"Sample {index}", "")),
+    }
+    return render(request, "results/sample.html", context)
+
+
+def _choices(row: SampleRow) -> list[dict[str, object]]:
+    """Each choice with its log-likelihood and the length of its bar: the best fills it, the worst still shows."""
+    if row.sample is None or len(row.score.log_likelihoods) != len(row.sample.choices):
+        return []
+    values = row.score.log_likelihoods
+    best, worst = max(values), min(values)
+    spread = (best - worst) or 1.0
+    return [
+        {
+            "text": text,
+            "value": value,
+            "length": round(10 + 90 * (value - worst) / spread),
+            "chosen": at == row.score.choice,
+            "right": text == row.sample.target,
+        }
+        for at, (text, value) in enumerate(zip(row.sample.choices, values, strict=True))
+    ]

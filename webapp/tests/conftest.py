@@ -1,0 +1,41 @@
+"""A team at work: what every page has something to show of."""
+
+from __future__ import annotations
+
+import pytest
+
+from webapp.catalog.models import BenchmarkVersion, EntryVersion
+from webapp.jobs.models import Job
+from webapp.leaderboards.models import Leaderboard
+from webapp.tests import factories
+
+ENTRY, BENCHMARK, BOARD = ("lab", "small"), ("lab", "sums"), ("lab", "main")
+
+
+@pytest.fixture
+def addresses(
+    job: Job, board: Leaderboard, entry: EntryVersion, benchmark: BenchmarkVersion
+) -> dict[str, tuple[object, ...]]:
+    """What each URL name needs; the board shows four finished runs, and the run has its samples."""
+    factories.worker()
+    runs = [factories.finish([True, False, True, True]) for _ in range(4)]
+    factories.refresh(board)
+    run = runs[0].pk
+    return {
+        "accounts:team": ("lab",),
+        "accounts:audit": ("lab",),
+        "catalog:entry": ENTRY,
+        "catalog:add_entry_version": ENTRY,
+        "catalog:benchmark": BENCHMARK,
+        "catalog:add_benchmark_version": BENCHMARK,
+        "catalog:suite": ("lab", "basics"),
+        "jobs:job": (job.pk,),
+        "jobs:job_progress": (job.pk,),
+        "jobs:run": (run,),
+        "jobs:entry_runs": ENTRY,
+        "results:samples": (run,),
+        "results:sample": (run, 2),
+        "leaderboards:leaderboard": BOARD,
+        "leaderboards:standings": BOARD,
+        "leaderboards:change_leaderboard": BOARD,
+    }

@@ -1,0 +1,57 @@
+"""Every page answers in few queries, whatever it shows: session and user included."""
+
+from __future__ import annotations
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+
+BUDGETS = {
+    "pages:home": 16,
+    "pages:help": 2,
+    "pages:workers": 7,
+    "accounts:profile": 5,
+    "accounts:change_password": 3,
+    "accounts:create_team": 3,
+    "accounts:team": 6,
+    "accounts:audit": 6,
+    "catalog:entries": 7,
+    "catalog:entry": 7,
+    "catalog:register_entry": 5,
+    "catalog:add_entry_version": 7,
+    "catalog:benchmarks": 7,
+    "catalog:benchmark": 9,
+    "catalog:create_benchmark": 5,
+    "catalog:add_benchmark_version": 7,
+    "catalog:suites": 7,
+    "catalog:suite": 7,
+    "catalog:create_suite": 7,
+    "jobs:jobs": 7,
+    "jobs:job": 12,
+    "jobs:job_progress": 11,
+    "jobs:submit_job": 14,
+    "jobs:run": 12,
+    "jobs:entry_runs": 6,
+    "results:samples": 9,
+    "results:sample": 10,
+    "leaderboards:leaderboards": 6,
+    "leaderboards:leaderboard": 12,
+    "leaderboards:standings": 10,
+    "leaderboards:create_leaderboard": 7,
+    "leaderboards:change_leaderboard": 5,
+}
+
+
+@pytest.mark.parametrize("name", BUDGETS)
+def test_page_stays_within_its_budget(name, client, alice, addresses):
+    client.force_login(alice)
+    address = reverse(name, args=addresses.get(name, ()))
+
+    with CaptureQueriesContext(
+        connection,
+    ) as queries:
+        response = client.get(address)
+
+    assert response.status_code == 200
+    assert len(queries) <= BUDGETS[name], "\n".join(query["sql"][:160] for query in queries)

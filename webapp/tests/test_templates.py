@@ -1,0 +1,113 @@
+"""A page's template has its URL's name; a fragment's root has its URL's name as id; the rest redirects."""
+
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+
+import pytest
+from django.conf import settings
+from django.urls import get_resolver, reverse
+
+APPS = ("accounts", "catalog", "jobs", "results", "leaderboards", "pages")
+# Addresses that draw nothing of their own: they act and send on, or answer in plain text.
+ACTIONS = {
+    "accounts:sign_out", "accounts:demo_sign_in", "accounts:create_token", "accounts:revoke_token",
+    "accounts:set_member", "accounts:remove_member", "jobs:cancel_job", "jobs:retry_job", "pages:healthz",
+}  # fmt: skip
+FRAGMENTS = {
+    "pages:setup", "jobs:estimate_job", "jobs:job_progress", "jobs:entry_runs", "results:samples",
+    "leaderboards:standings",
+}  # fmt: skip
+BOTH = {"results:samples"}
+FOLDER = settings.BASE_DIR / "templates"
+
+
+def url_names() -> list[str]:
+    spaces = get_resolver().namespace_dict
+    return sorted(f"{app}:{name}" for app in APPS for name in spaces[app][1].reverse_dict if isinstance(name, str))
+
+
+def file_of(name: str, mark: str = "") -> str:
+    app, _, page = name.partition(":")
+    return f"{app}/{mark}{page}.html"
+
+
+PAGES = [name for name in url_names() if name not in ACTIONS | FRAGMENTS] + sorted(BOTH)
+SIGNED_OUT = {"accounts:sign_in", "accounts:sign_up"}
+
+
+class Roots(HTMLParser):
+    """The ids of the elements that stand at the top."""
+
+    VOID = {"input", "br", "img", "meta", "link", "hr", "path", "rect"}
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.depth, self.roots = 0, []
+
+    def handle_starttag(self, tag, attrs):
+        if self.depth == 0:
+            self.roots.append(dict(attrs).get("id"))
+        self.depth += tag not in self.VOID
+
+    def handle_endtag(self, tag):
+        self.depth -= tag not in self.VOID
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_page_is_drawn_by_the_template_of_its_name(name, client, alice, addresses):
+    if name not in SIGNED_OUT:
+        client.force_login(alice)
+
+    response = client.get(reverse(name, args=addresses.get(name, ())))
+
+    assert response.status_code == 200
+    assert response.templates[0].name == file_of(name)
+    assert "<h1" in response.content.decode()
+
+
+@pytest.mark.parametrize("name", sorted(FRAGMENTS))
+def test_fragment_has_one_root_named_like_its_address(name, client, alice, addresses):
+    client.force_login(alice)
+    send = client.post if name == "jobs:estimate_job" else client.get
+
+    response = send(reverse(name, args=addresses.get(name, ())), headers={"HX-Request": "true"})
+
+    assert response.templates[0].name == file_of(name, "_")
+    parser = Roots()
+    parser.feed(response.content.decode())
+    assert parser.roots == [name.partition(":")[2]]
+    assert parser.depth == 0
+
+
+def test_no_template_is_left_over():
+    known = {file_of(name) for name in PAGES} | {file_of(name, "_") for name in FRAGMENTS} | {"base.html", "error.html"}
+    found = {path.relative_to(FOLDER).as_posix() for path in FOLDER.rglob("*.html")}
+
+    assert {path for path in found if not path.startswith("components/")} == known
+
+
+def test_every_component_is_used():
+    sources = [path.read_text() for path in FOLDER.rglob("*.html")]
+    unused = [
+        path.name
+        for path in (FOLDER / "components").glob("*.html")
+        if not any(f'"components/{path.name}"' in source for source in sources)
+    ]
+
+    assert unused == []
+
+
+def test_templates_hold_no_inline_script_or_style():
+    """A strict Content-Security-Policy refuses them."""
+    inline = re.compile(r"<script(?![^>]*\bsrc=)|\bstyle=|<style|\son[a-z]+=|hx-on|javascript:")
+    guilty = [path.name for path in FOLDER.rglob("*.html") if inline.search(path.read_text())]
+
+    assert guilty == []
+
+
+def test_templates_are_short():
+    long = {path.name: n for path in FOLDER.rglob("*.html") if (n := len(path.read_text().splitlines())) > 150}
+
+    assert long == {}
