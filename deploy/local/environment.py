@@ -180,7 +180,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("extras", nargs="*", help="extras of pyproject.toml beside the base: local, worker, test")
     parser.add_argument("--progress", type=Path, help="also write the state to this JSON file")
+    parser.add_argument("--list", action="store_true", help="only print the requirements (for container images)")
     options = parser.parse_args(arguments)
+    if options.list:
+        print("\n".join(line for extra in ("base", *options.extras) for line in Environment().requirements(extra)))
+        return 0
     if sys.version_info < OLDEST:
         print(f"Python 3.11 or later is needed, this is {sys.version.split()[0]}.", file=sys.stderr)
         return 1

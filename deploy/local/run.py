@@ -82,8 +82,10 @@ class Platform:
     def _start_workers(self) -> None:
         self.supervisor.keep(
             self._python(
-                "analysis", "-m", "celery", "-A", "webapp.celery", "worker", "-Q", "analysis", "-P", "threads",
-                "-c", "2", "-B", "-n", "analysis@%h", "--without-gossip", "--without-mingle", "--loglevel", "WARNING",
+                "analysis", "-m", "celery", "-A", "webapp.celery", "--quiet", "worker", "-Q", "analysis",
+                "-n", "analysis@%h", "-P", "threads", "-c", "2", "--loglevel", "WARNING",
+                "-B", "-S", "celery.beat:Scheduler",  # the sweep has no past to remember
+                "--without-gossip", "--without-mingle",
                 grace=15,
             )
         )  # fmt: skip

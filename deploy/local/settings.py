@@ -33,6 +33,8 @@ def needed_servers(data: Path) -> Servers:
 def platform_environment(data: Path, servers: Servers, *, host: str, demo: bool, key: str) -> dict[str, str]:
     """What every child gets: the caller's environment with all that it leaves open filled in."""
     environment = dict(os.environ) | {"CROSSTABLE_DATA": str(data), "PYTHONUNBUFFERED": "1"}
+    # Celery's advice against root: here it owns nothing but this data folder, and no pickle is accepted.
+    environment.setdefault("PYTHONWARNINGS", "ignore:You're running the worker")
     environment["CROSSTABLE_DEMO"] = "1" if demo else "0"
     environment.setdefault("ALLOWED_HOSTS", ",".join(_names_of(host)))
     environment["SECRET_KEY"] = key
