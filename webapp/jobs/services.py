@@ -156,14 +156,19 @@ def settle(job: Job) -> None:
     """Derive the job's state and reason from its runs. Call it in the transaction that changed one of them."""
     now = Job.objects.select_for_update().get(pk=job.pk)
     if now.state == Job.State.CANCELLED:
+        _changed(job)
         return
     counts = dict(job.runs.values_list("state").annotate(n=Count("id")).order_by())
     state, reason = _verdict(counts)
     over = state in {Job.State.DONE, Job.State.FAILED, Job.State.CANCELLED}
     job.state, job.reason, job.finished_at = state, reason, (timezone.now() if over else None)
-    Job.objects.filter(pk=job.pk).update(
-        state=state, reason=reason, finished_at=job.finished_at, changes=F("changes") + 1
-    )
+    Job.objects.filter(pk=job.pk).update(state=state, reason=reason, finished_at=job.finished_at)
+    _changed(job)
+
+
+def _changed(job: Job) -> None:
+    """Pages that show the job have something new to show."""
+    Job.objects.filter(pk=job.pk).update(changes=F("changes") + 1)
     publish(f"job.{job.pk}", job=job.pk)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -9,8 +10,7 @@ from typing import Any
 import numpy as np
 from django.core.exceptions import ValidationError
 from django.db import transaction
-from django.db.models import F
-from django.db.models.functions import Coalesce, Now
+from django.db.models.functions import Now
 from django.utils import timezone
 
 from evaluation.analyses import ANALYSES
@@ -30,6 +30,7 @@ from webapp.leaderboards.models import Leaderboard, Standing
 from webapp.live import publish
 from webapp.results.models import Report
 
+log = logging.getLogger("crosstable.boards")
 # An exact or large tournament takes seconds for hundreds of contenders: cells are pushed first, the order follows.
 ORDERS = {key: analysis for key, analysis in ANALYSES.items() if analysis.ranking and analysis.needs == "means"}
 
@@ -96,10 +97,13 @@ def _set_order(board: Leaderboard, order: str, parameters: Mapping[str, Any]) ->
 
 
 def run_landed(*, run: Run) -> None:
-    """A run behind some boards changed: they are stale until refreshed. Call it in the run's own transaction."""
+    """A run behind some boards changed: they are stale until refreshed. Call it in the run's own transaction.
+
+    Every change writes a new time, so that a refresh sees whether another run landed while it was at work.
+    """
     boards = Leaderboard.objects.filter(team=run.team_id, suite__items__version=run.version_id).order_by("pk")
     for pk in boards.values_list("pk", flat=True):
-        Leaderboard.objects.filter(pk=pk).update(stale_since=Coalesce(F("stale_since"), Now()))
+        Leaderboard.objects.filter(pk=pk).update(stale_since=Now())
         enqueue("refresh_leaderboard", pk)
 
 
@@ -116,9 +120,14 @@ def refresh(*, board_id: int) -> bool:
         board = Leaderboard.objects.select_for_update().filter(pk=board_id).first()
         if board is None or board.stale_since is None:
             return False  # an earlier ring has done it
-        changed = _refresh_cells(board)
+        seen, changed = board.stale_since, _refresh_cells(board)
     with transaction.atomic():
-        board = Leaderboard.objects.select_for_update().get(pk=board_id)
+        board = Leaderboard.objects.select_for_update().filter(pk=board_id).first()
+        if board is None:
+            return changed
+        if board.stale_since == seen:
+            # Only now: a worker that dies between cells and order leaves the board stale, and the sweep rings again.
+            board.stale_since, board.refreshed_at = None, timezone.now()
         return _refresh_order(board) or changed
 
 
@@ -143,7 +152,6 @@ def _refresh_cells(board: Leaderboard) -> bool:
         update_fields=["cells", "changed_in"],
     )
     removed, _ = gone.delete()
-    board.stale_since, board.refreshed_at = None, timezone.now()
     _save(board, bool(changed or removed))
     return bool(changed or removed)
 
@@ -169,7 +177,7 @@ def _refresh_order(board: Leaderboard) -> bool:
     versions = suite_versions(board.suite)
     cells = {s.pk: [Cell(*cell) for cell in s.cells] for s in standings}
     complete = [s for s in standings if cells[s.pk] and all(cell.complete for cell in cells[s.pk])]
-    places = _places(board, complete, [cells[s.pk] for s in complete], versions) if complete else {}
+    places = _places_or_none(board, complete, [cells[s.pk] for s in complete], versions) if complete else {}
     changed = []
     for standing in standings:
         place = places.get(standing.pk, Place())
@@ -179,6 +187,17 @@ def _refresh_order(board: Leaderboard) -> bool:
     Standing.objects.bulk_update(changed, [*Place.__dataclass_fields__, "changed_in"], batch_size=500)
     _save(board, bool(changed))
     return bool(changed)
+
+
+def _places_or_none(
+    board: Leaderboard, complete: list[Standing], cells: list[list[Cell]], versions: list[BenchmarkVersion]
+) -> dict[int, Place]:
+    """Nobody is ranked where the order refuses the table (too few contenders, say); the cells are shown anyway."""
+    try:
+        return _places(board, complete, cells, versions)
+    except EvaluationError as error:
+        log.warning("board %s cannot be ordered by %s: %s", board.pk, board.order, error)
+        return {}
 
 
 def _places(

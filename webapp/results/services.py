@@ -10,6 +10,7 @@ from django.db import connection, transaction
 from django.db.models import F, Sum
 from django.utils import timezone
 
+from evaluation.errors import NotEnoughData
 from evaluation.records import Attempt
 from evaluation.uncertainty import Estimate, mean_with_error, wilson_interval
 from webapp.catalog.models import BenchmarkVersion, Sample
@@ -87,8 +88,8 @@ def _copy(run: Run, attempts: Sequence[Attempt]) -> None:
 
 
 def _storable(text: str) -> str:
-    """PostgreSQL's text has no NUL; a model may print one."""
-    return text.replace("\x00", "\N{SYMBOL FOR NULL}")
+    """PostgreSQL's text has no NUL and no half of a surrogate pair; a model may print both."""
+    return text.replace("\x00", "\N{SYMBOL FOR NULL}").encode("utf-8", "replace").decode()
 
 
 def finished_samples(run: Run) -> frozenset[int]:
@@ -97,9 +98,11 @@ def finished_samples(run: Run) -> frozenset[int]:
 
 @transaction.atomic
 def finish_run(*, lease: Lease, provenance: Mapping[str, Any]) -> Run:
-    """Every sample has its score: pack them, fix mean and interval, close the run."""
+    """Every sample has its score: pack them, fix mean and interval, close the run. Raises NotEnoughData otherwise."""
     run = locked(lease)
     values = _packed(run)
+    if len(values) != run.total:
+        raise NotEnoughData(f"{len(values)} of {run.total} samples have a score.", remedy="Retry goes on from there.")
     estimate = mean_with_error(values)
     run.mean, run.standard_error = estimate.value, estimate.standard_error
     run.low, run.high = interval(values, estimate)
