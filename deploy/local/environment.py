@@ -25,7 +25,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 OLDEST = (3, 11)
 # pip's lines that tell a waiting person something; the rest is shown only when pip fails.
-TELLING = ("Collecting", "Downloading", "Processing", "Building", "Installing", "Successfully", "ERROR")
+ROUTINE = ("Collecting", "Downloading", "Processing")
+TELLING = (*ROUTINE, "Building", "Installing", "Successfully", "ERROR")
 
 Say = Callable[[str], None]
 
@@ -189,9 +190,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"Python 3.11 or later is needed, this is {sys.version.split()[0]}.", file=sys.stderr)
         return 1
     progress = Progress(options.progress) if options.progress else None
+    terminal = sys.stdout.isatty()
+    start_of_line = "\r\033[K" if terminal else ""  # what pip does in passing takes one line
 
     def say(line: str) -> None:
-        print(f"  {line}", flush=True)
+        if not line.startswith(ROUTINE):
+            print(f"{start_of_line}  {line}", flush=True)
+        elif terminal:
+            print(f"{start_of_line}  {line}", end="", flush=True)
         if progress:
             progress.write("installing", line)
 
