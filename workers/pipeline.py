@@ -23,7 +23,7 @@ from evaluation.inference.engine import Engine
 from evaluation.inference.run import Evaluation
 from evaluation.records import Attempt
 from evaluation.schemes import SCHEMES
-from webapp.catalog.services import pin_weights
+from webapp.catalog.services import SERVED, pin_weights
 from webapp.errors import DomainError
 from webapp.jobs import leases
 from webapp.jobs.leases import Lease, LeaseLost
@@ -75,7 +75,7 @@ def begin(name: str) -> None:
     """At start: load the engine (slow), tell Postgres who we are, and keep saying that we live."""
     global _me  # noqa: PLW0603 - one worker per process, by design of the solo pool
     device = os.environ.get("CROSSTABLE_DEVICE", "cpu")
-    offered = [*offered_schemes(device), "served"]
+    offered = offered_schemes(device)
     leases.worker_seen(
         name=name,
         host=name.partition("@")[2],
@@ -92,11 +92,12 @@ def begin(name: str) -> None:
 def offered_schemes(device: str) -> list[str]:
     """Schemes that fit the device and whose packages are installed here."""
     kind = device.partition(":")[0]
-    return [
+    here = [
         key
         for key, info in SCHEMES.items()
         if kind in info.devices and all(importlib.util.find_spec(package) for package in info.packages)
     ]
+    return [*here, SERVED]
 
 
 def leave() -> None:

@@ -31,6 +31,8 @@ from webapp.catalog.sources import SourceRequest
 from webapp.errors import Conflict, Unprocessable
 
 R = TypeVar("R", bound=models.Model)
+# The scheme of an endpoint's contender.
+SERVED = "served"
 
 
 def _save_new(row: R, what: str) -> R:
@@ -103,7 +105,7 @@ def contender(*, version: EntryVersion, scheme: str) -> Contender:
         raise Unprocessable(f"{scheme} is not a scheme.", field="schemes", remedy=f"Known: {', '.join(SCHEMES)}.")
     if version.source == Source.ENDPOINT:
         # A server decides its own precision: there is nothing that we could apply a scheme to.
-        scheme = "served"
+        scheme = SERVED
     number = "" if version.number == 1 else f":{version.number}"
     name = f"{version.entry.name}{number}@{scheme}"
     return Contender.objects.get_or_create(version=version, scheme=scheme, defaults={"name": name})[0]

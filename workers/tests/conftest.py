@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlencode
 
@@ -19,7 +19,7 @@ from pytest_django import Settings
 
 from webapp.accounts.models import Team, User
 from webapp.accounts.services import create_team
-from webapp.catalog.models import BenchmarkVersion, EntryVersion
+from webapp.catalog.models import EntryVersion, Suite
 from webapp.jobs.models import Job, Run, Worker
 from webapp.tests import factories
 
@@ -29,11 +29,11 @@ LEASE_SECONDS = 5
 
 @dataclass
 class Lab:
-    """A team with the demo's checkpoints; `job` submits one entry on sums of any number."""
+    """A team with the demo's checkpoints; `job` submits one entry on sums of any number, in a new `suite`."""
 
     owner: User
     team: Team
-    made: dict[str, BenchmarkVersion] = field(default_factory=dict)
+    suite: Suite | None = None
 
     def entry(self, name: str = "tiny-xs") -> EntryVersion:
         return factories.entry(self.owner, self.team, name, CHECKPOINTS / name)
@@ -41,8 +41,8 @@ class Lab:
     def job(self, entry: EntryVersion, *, size: int = 40, kind: str = "choice", **more: object) -> Job:
         name = f"{kind}-{size}"
         version = factories.benchmark(self.owner, self.team, name, size, kind=kind)
-        suite = factories.suite(self.owner, self.team, name, [version])
-        return factories.job(self.owner, self.team, suite, [entry], **more)
+        self.suite = factories.suite(self.owner, self.team, name, [version])
+        return factories.job(self.owner, self.team, self.suite, [entry], **more)
 
 
 @pytest.fixture

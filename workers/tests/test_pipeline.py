@@ -43,7 +43,8 @@ def test_a_run_ends_with_every_sample_scored_once(lab: Lab) -> None:
     packed = PackedScores.objects.get(run=run)
     assert unpack(packed.dtype, bytes(packed.values)).tolist() == [score.score for score in scores]
     assert all(len(score.log_likelihoods) == 2 and score.tokens_in for score in scores)
-    assert run.low is not None and run.low < run.mean < run.high
+    assert run.low is not None
+    assert run.low < run.mean < run.high
     assert run.tokens_in == sum(score.tokens_in for score in scores)
 
 
@@ -112,7 +113,8 @@ def test_shutdown_gives_the_run_back(lab: Lab, monkeypatch: pytest.MonkeyPatch) 
     pipeline.evaluate_next()
     run = Run.objects.get()
     assert (run.state, run.attempt) == (Run.State.QUEUED, 1)
-    assert "was shut down" in run.reason and "attempt 2 of 3" in run.reason
+    assert "was shut down" in run.reason
+    assert "attempt 2 of 3" in run.reason
     assert run.done > 0
 
 
@@ -142,7 +144,8 @@ def test_an_internal_error_is_tried_again_a_bounded_number_of_times(lab: Lab, mo
         attempts += 1
     run = Run.objects.get()
     assert (attempts, run.state) == (3, Run.State.FAILED)
-    assert "Internal error" in run.reason and "a bug of ours" not in run.reason
+    assert "Internal error" in run.reason
+    assert "a bug of ours" not in run.reason
 
 
 def test_one_bad_run_does_not_stop_the_queue(lab: Lab, settings: Settings, tmp_path: Path) -> None:

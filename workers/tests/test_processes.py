@@ -28,7 +28,8 @@ def test_a_killed_worker_is_seen_and_its_run_goes_on(lab: Lab, start: Start) -> 
 
     wait_until(lambda: leases.sweep() == [run.pk], seconds=30)
     assert state(run) == Run.State.QUEUED
-    assert "first@test was lost" in run.reason and f"attempt 2 of 3, {kept} samples are kept" in run.reason
+    assert "first@test was lost" in run.reason
+    assert f"attempt 2 of 3, {kept} samples are kept" in run.reason
 
     second = evaluation_worker(start, "second")
     wait_until(lambda: state(run) == Run.State.DONE, seconds=120, of=second)
@@ -60,7 +61,8 @@ def test_a_worker_that_was_taken_for_lost_writes_nothing_more(lab: Lab, start: S
     os.killpg(worker.child.pid, signal.SIGSTOP)
     wait_until(lambda: leases.sweep() == [run.pk], seconds=30)
     other = leases.claim(worker="other", schemes=["fp32"])
-    assert other is not None and other.attempt == 2
+    assert other is not None
+    assert other.attempt == 2
     kept = Score.objects.filter(run=run).count()
     os.killpg(worker.child.pid, signal.SIGCONT)
     wait_until(lambda: "lost the lease" in worker.log.read_text(errors="replace"), seconds=30, of=worker)
