@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from evaluation.analyses.base import Analysis, Ranking, parameter
-from evaluation.errors import BadTable
+from evaluation.errors import BadTable, NotEnoughData
 from evaluation.tables import BenchmarkTable, Floats
 from evaluation.uncertainty import rank_intervals, separated, two_sided
 
@@ -57,9 +57,12 @@ def win_rate(table: BenchmarkTable, params: AggregateParams) -> Ranking:
 
 
 def _aggregate(table: BenchmarkTable, params: AggregateParams, statistic: Statistic, sign: float = 1.0) -> Ranking:
-    """sign: -1 turns the printed value back where lower is better."""
+    """The statistic with its error and ranks; sign: -1 turns the printed value back where lower is better."""
     table.refuse_holes(params.missing)
     value = statistic(table.turned)
+    if bool(np.isnan(value).any()):
+        alone = table.contenders[int(np.isnan(value).argmax())]
+        raise NotEnoughData(f"{alone} shares no benchmark with another contender.", field="contenders")
     error = _redrawn_error(table, params, statistic)
     low, high = rank_intervals(separated(value, error))
     half = None if error is None else two_sided(0.95) * error
@@ -92,7 +95,8 @@ def _redrawn_error(table: BenchmarkTable, params: AggregateParams, statistic: St
 def _mean(scores: Floats) -> Floats:
     """Mean of what is there, the same whatever the order of the benchmarks."""
     present = (~np.isnan(scores)).sum(axis=-1)
-    return np.asarray(np.nansum(np.sort(scores, axis=-1), axis=-1) / present)
+    total = np.nansum(np.sort(scores, axis=-1), axis=-1)
+    return np.asarray(np.divide(total, present, out=np.full_like(total, np.nan), where=present > 0))
 
 
 def _mean_z(scores: Floats) -> Floats:

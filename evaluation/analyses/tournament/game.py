@@ -72,8 +72,22 @@ class Game:
             processes=self.processes,
         )
         back = np.argsort(self.position)
-        points = tally.points[back]
+        points, byes = self._pooled(tally.points)[back], self._pooled(tally.byes)[back]
         levels = np.arange(points.shape[1])
         expected = (points @ levels) / iterations
         variance = (points * (levels - expected[:, None]) ** 2).sum(axis=1) / (iterations - 1)
-        return Answer(expected, np.sqrt(variance / iterations), points / iterations, tally.byes[back] / iterations)
+        return Answer(expected, np.sqrt(variance / iterations), points / iterations, byes / iterations)
+
+    def _pooled(self, counts: Integers) -> Floats:
+        """Counts averaged over contenders with equal places in every round: equals get equal numbers.
+
+        They have the same distribution by symmetry; their mean has at most the error of one of them.
+        """
+        fixed = [one.places for one in self.strengths if isinstance(one, Places)]
+        if len(fixed) < len(self.strengths):
+            return counts.astype(np.float64)
+        _, kind = np.unique(np.array(fixed).T, axis=0, return_inverse=True)
+        total = np.zeros((int(kind.max()) + 1, *counts.shape[1:]))
+        np.add.at(total, kind, counts)
+        members = np.bincount(kind).reshape(-1, *[1] * (counts.ndim - 1))
+        return np.asarray((total / members)[kind])

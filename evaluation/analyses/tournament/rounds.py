@@ -134,11 +134,12 @@ def _refuse_holes(table: BenchmarkTable, columns: Sequence[Sequence[int]], missi
     if missing == "lose":
         return
     holes = np.isnan(table.mean)
-    refused = [
+    listing = (
         f"{table.contenders[row]} on {', '.join(table.benchmarks[column] for column in cut)}"
         for cut in (columns if missing == "available" else [[column] for part in columns for column in part])
         for row in np.flatnonzero(holes[:, cut].all(axis=1)).tolist()
-    ]
+    )
+    refused = list(dict.fromkeys(listing))  # a benchmark may be played in several rounds
     if refused:
         listed = "; ".join(refused[:5]) + (f"; and {len(refused) - 5} more" if len(refused) > 5 else "")
         remedy = "Run what is missing, leave those contenders out, or choose another policy for missing scores."

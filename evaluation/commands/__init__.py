@@ -1,0 +1,12 @@
+"""The one registration of the commands of `python -m evaluation`."""
+
+from __future__ import annotations
+
+from evaluation.commands.aggregate import AGGREGATE
+from evaluation.commands.base import Command
+from evaluation.commands.swiss import SWISS
+
+COMMANDS: dict[str, Command] = {
+    "swiss": SWISS,
+    "aggregate": AGGREGATE,
+}
