@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlencode
 
 import pytest
@@ -38,7 +39,7 @@ class Lab:
     def entry(self, name: str = "tiny-xs") -> EntryVersion:
         return factories.entry(self.owner, self.team, name, CHECKPOINTS / name)
 
-    def job(self, entry: EntryVersion, *, size: int = 40, kind: str = "choice", **more: object) -> Job:
+    def job(self, entry: EntryVersion, *, size: int = 40, kind: str = "choice", **more: Any) -> Job:
         name = f"{kind}-{size}"
         version = factories.benchmark(self.owner, self.team, name, size, kind=kind)
         self.suite = factories.suite(self.owner, self.team, name, [version])

@@ -65,6 +65,7 @@ def choices(run: Run) -> list[int | None]:
 def test_an_endpoint_gives_the_same_choices_as_its_checkpoint(lab: Lab, address: str) -> None:
     served = register(lab, address)
     remote = lab.job(served, size=30).runs.get()
+    assert lab.suite is not None
     local = factories.job(lab.owner, lab.team, lab.suite, [lab.entry("tiny-xs")]).runs.get()
     while pipeline.evaluate_next():
         pass

@@ -16,6 +16,7 @@ from webapp.jobs.models import Run
 from webapp.jobs.services import cancel_job
 from webapp.results.models import PackedScores, Score
 from webapp.results.packing import unpack
+from webapp.results.services import record_scores
 from webapp.tests import factories
 from workers import pipeline
 from workers.presence import Presence
@@ -44,8 +45,9 @@ def test_a_run_ends_with_every_sample_scored_once(lab: Lab) -> None:
     assert unpack(packed.dtype, bytes(packed.values)).tolist() == [score.score for score in scores]
     assert all(len(score.log_likelihoods) == 2 and score.tokens_in for score in scores)
     assert run.low is not None
+    assert run.high is not None
     assert run.low < run.mean < run.high
-    assert run.tokens_in == sum(score.tokens_in for score in scores)
+    assert run.tokens_in == sum(score.tokens_in or 0 for score in scores)
 
 
 def test_provenance_says_what_the_numbers_depend_on(lab: Lab) -> None:
@@ -60,6 +62,7 @@ def test_provenance_says_what_the_numbers_depend_on(lab: Lab) -> None:
 def test_a_second_attempt_keeps_what_the_first_had_finished(lab: Lab) -> None:
     job = lab.job(lab.entry(), size=40)
     first = leases.claim(worker="gone", schemes=["fp32"])
+    assert first is not None
     factories.score(leases.lease_of(first), [True] * 10)  # all "right": the engine would not agree
     leases.give_back(lease=leases.lease_of(first), reason="Shut down.")
     assert pipeline.evaluate_next()
@@ -80,7 +83,7 @@ def test_generation_stores_what_the_model_wrote(lab: Lab) -> None:
 
 def test_cancelling_stops_the_run_and_keeps_its_samples(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     job = lab.job(lab.entry("tiny-m"), size=4000, settings={"batch_size": 1})
-    stored = pipeline.record_scores
+    stored = record_scores
 
     def record_then_cancel(**arguments: object) -> None:
         stored(**arguments)  # type: ignore[arg-type]
@@ -103,7 +106,7 @@ def test_the_time_limit_ends_a_run_with_advice(lab: Lab) -> None:
 
 def test_shutdown_gives_the_run_back(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     lab.job(lab.entry("tiny-m"), size=4000, settings={"batch_size": 1})
-    stored = pipeline.record_scores
+    stored = record_scores
 
     def record_then_stop(**arguments: object) -> None:
         stored(**arguments)  # type: ignore[arg-type]
