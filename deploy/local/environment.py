@@ -24,6 +24,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 OLDEST = (3, 11)
+START_OF_LINE = "\r\033[K"  # and the rest of it emptied
 # pip's lines that tell a waiting person something; the rest is shown only when pip fails.
 ROUTINE = ("Collecting", "Downloading", "Processing")
 TELLING = (*ROUTINE, "Building", "Installing", "Successfully", "ERROR")
@@ -176,41 +177,42 @@ def write_whole(path: Path, text: str) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(
-        prog="environment.py", description="Builds or completes .venv; prints what it does."
-    )
+    parser = argparse.ArgumentParser(prog="environment.py", description="Builds or completes .venv.")
     parser.add_argument("extras", nargs="*", help="extras of pyproject.toml beside the base: local, worker, test")
     parser.add_argument("--progress", type=Path, help="also write the state to this JSON file")
     parser.add_argument("--list", action="store_true", help="only print the requirements (for container images)")
     options = parser.parse_args(arguments)
-    if options.list:
-        print("\n".join(line for extra in ("base", *options.extras) for line in Environment().requirements(extra)))
-        return 0
     if sys.version_info < OLDEST:
         print(f"Python 3.11 or later is needed, this is {sys.version.split()[0]}.", file=sys.stderr)
         return 1
-    progress = Progress(options.progress) if options.progress else None
-    terminal = sys.stdout.isatty()
-    start_of_line = "\r\033[K" if terminal else ""  # what pip does in passing takes one line
+    if options.list:
+        print("\n".join(line for extra in ("base", *options.extras) for line in Environment().requirements(extra)))
+        return 0
+    return _build(options.extras, Progress(options.progress) if options.progress else None)
 
+
+def _build(extras: Sequence[str], progress: Progress | None) -> int:
     def say(line: str) -> None:
-        if not line.startswith(ROUTINE):
-            print(f"{start_of_line}  {line}", flush=True)
-        elif terminal:
-            print(f"{start_of_line}  {line}", end="", flush=True)
+        _print(line)
         if progress:
             progress.write("installing", line)
 
+    state, last, code = "ready", "installed", 0
     try:
-        Environment().ensure(options.extras, say)
+        Environment().ensure(extras, say)
     except (EnvironmentBroken, OSError) as error:
         print(error, file=sys.stderr)
-        if progress:
-            progress.write("failed", str(error)[-600:])
-        return 1
+        state, last, code = "failed", str(error)[-600:], 1
     if progress:
-        progress.write("ready", "installed")
-    return 0
+        progress.write(state, last)
+    return code
+
+
+def _print(line: str) -> None:
+    """What pip does in passing takes one line of a terminal, and none of a log."""
+    terminal, routine = sys.stdout.isatty(), line.startswith(ROUTINE)
+    if terminal or not routine:
+        print(f"{START_OF_LINE if terminal else ''}  {line}", end="" if routine else "\n", flush=True)
 
 
 if __name__ == "__main__":
