@@ -112,7 +112,7 @@ def test_rows_become_arrays_with_holes() -> None:
     assert table.samples == (("x", 0), ("x", 1), ("w", 7))
     assert table.benchmark_of.tolist() == [0, 0, 1]
     assert table.higher_is_better == (True, False)
-    assert np.array_equal(table.values[1], [[0, 1], [1, NAN], [NAN, NAN]], equal_nan=True)
+    assert np.array_equal(table.values[1], np.array([[0.0, 1], [1, NAN], [NAN, NAN]]), equal_nan=True)
     assert not table.values.flags.writeable
 
 

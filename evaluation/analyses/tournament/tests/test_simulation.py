@@ -20,7 +20,7 @@ MILLION = 1_000_000
 
 def strengths(rows: NDArray[np.int64]) -> list[Places]:
     """One round per column of (contender, round) scores."""
-    kind = np.uint8 if len(rows) < 256 else np.uint16
+    kind: type[np.unsignedinteger] = np.uint8 if len(rows) < 256 else np.uint16
     ranked = [np.unique(column, return_inverse=True)[1].astype(kind) for column in rows.T]
     return [Places(column, tied=len(set(column.tolist())) < len(rows)) for column in ranked]
 
@@ -37,7 +37,7 @@ def moments(tally: Tally) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     return mean, np.sqrt(variance / iterations)
 
 
-def even(counts: Counter[object], kinds: int) -> bool:
+def even(counts: Counter[tuple[int, ...]], kinds: int) -> bool:
     """Whether the counts could come from equal chances (chi-square, six standard deviations)."""
     total = sum(counts.values())
     statistic = sum((count - total / kinds) ** 2 for count in counts.values()) * kinds / total
