@@ -44,6 +44,12 @@ def teams_where(user: Viewer, may: May = May.READ) -> QuerySet[Team]:
     return Team.objects.filter(memberships__user=user, memberships__role__in=roles_that(may)).order_by("name")
 
 
+def usual_team(user: User) -> int | None:
+    """The id of the team that this person last did something in and may submit for: what a form starts with."""
+    done = AuditEvent.objects.filter(actor=user, team__in=teams_where(user, May.SUBMIT))
+    return done.order_by("-id").values_list("team_id", flat=True).first()
+
+
 def visible(rows: QuerySet[M], user: Viewer) -> QuerySet[M]:
     """The rows of an `Owned` model (or one with the same columns) that this person may read."""
     allowed = Q(visibility=Visibility.PUBLIC)

@@ -10,7 +10,7 @@ from django.core.files.uploadedfile import UploadedFile
 
 from evaluation.benchmarks import METRICS
 from webapp.accounts.models import Team, User, Visibility, slug
-from webapp.accounts.selectors import May, teams_where
+from webapp.accounts.selectors import May, teams_where, usual_team
 from webapp.catalog.models import BenchmarkVersion, Source
 from webapp.catalog.selectors import latest_benchmark_versions
 from webapp.catalog.sources import SourceRequest
@@ -33,6 +33,7 @@ class TeamedForm(ServiceForm):
         super().__init__(*args, **kwargs)
         if "team" in self.fields:
             self.fields["team"].queryset = teams_where(user, May.SUBMIT)  # type: ignore[attr-defined]
+            self.fields["team"].initial = usual_team(user)
 
 
 class SourceForm(TeamedForm):

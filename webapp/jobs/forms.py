@@ -11,7 +11,7 @@ from django import forms
 
 from evaluation.schemes import SCHEMES
 from webapp.accounts.models import Team, User, Visibility
-from webapp.accounts.selectors import May, teams_where
+from webapp.accounts.selectors import May, teams_where, usual_team
 from webapp.catalog.models import EntryVersion, Source, Suite
 from webapp.catalog.selectors import latest_versions, suite_versions, suites
 from webapp.catalog.services import contender
@@ -38,9 +38,14 @@ class SubmitForm(ServiceForm):
     SETTINGS = ("seed", "batch_size", "limit", "repeat")
 
     suite = forms.ModelChoiceField(Suite.objects.none(), empty_label=None)
-    entries = VersionChoices(EntryVersion.objects.none(), widget=forms.CheckboxSelectMultiple)
+    entries = VersionChoices(
+        EntryVersion.objects.none(),
+        error_messages={"required": "Choose at least one entry."},
+        widget=forms.CheckboxSelectMultiple,
+    )
     schemes = forms.MultipleChoiceField(
         choices=[(info.key, f"{info.key}: {info.title}") for info in SCHEMES.values()],
+        error_messages={"required": "Choose at least one scheme."},
         initial=[DEFAULT_SCHEME],
         help_text="How weights are stored and multiplied. An endpoint is evaluated as it is served, once.",
         widget=forms.CheckboxSelectMultiple,
@@ -71,6 +76,7 @@ class SubmitForm(ServiceForm):
         }
         for name, rows in choices.items():
             self.fields[name].queryset = rows  # type: ignore[attr-defined]
+        self.fields["team"].initial = usual_team(user)
 
     @property
     def more(self) -> list[forms.BoundField]:

@@ -93,11 +93,11 @@ def run_progress(run: Run, rate: float | None = None) -> Progress:
 def job_progress(job: Job, rows: Sequence[Run]) -> Progress:
     """Over all runs; the time left is shared by the workers that are alive."""
     rates = seconds_per_sample([r.contender for r in rows], [r.version for r in rows])
-    parts = [run_progress(run, rates.get((run.contender_id, run.version_id))) for run in rows if not _given_up(run)]
+    parts = [run_progress(run, rates.get((run.contender_id, run.version_id))) for run in rows]
     total = None if any(p.total is None for p in parts) else sum(p.total or 0 for p in parts)
-    unknown = any(p.seconds_left is None for p in parts)
+    waits = [part.seconds_left for part, run in zip(parts, rows, strict=True) if not _given_up(run)]
     hands = max(1, alive_workers().count())
-    left = None if unknown else sum(p.seconds_left or 0.0 for p in parts) / hands
+    left = None if None in waits else sum(filter(None, waits)) / hands
     return Progress(sum(p.done for p in parts), total, left)
 
 

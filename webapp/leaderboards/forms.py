@@ -7,7 +7,7 @@ from typing import Any
 from django import forms
 
 from webapp.accounts.models import Team, User, Visibility, slug
-from webapp.accounts.selectors import May, teams_where
+from webapp.accounts.selectors import May, teams_where, usual_team
 from webapp.catalog.models import Suite
 from webapp.catalog.selectors import suites
 from webapp.forms import ServiceForm
@@ -22,7 +22,7 @@ def _order_field() -> forms.ChoiceField:
 
 
 class LeaderboardForm(ServiceForm):
-    team = forms.ModelChoiceField(Team.objects.none(), to_field_name="name", empty_label=None)
+    team = forms.ModelChoiceField(Team.objects.none(), empty_label=None)
     suite = forms.ModelChoiceField(Suite.objects.none(), empty_label=None, help_text="Its benchmarks are the columns.")
     title = forms.CharField(max_length=120)
     name = forms.CharField(max_length=63, validators=[slug], help_text="Stands in the board’s address.")
@@ -33,6 +33,7 @@ class LeaderboardForm(ServiceForm):
     def __init__(self, user: User, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["team"].queryset = teams_where(user, May.SUBMIT)  # type: ignore[attr-defined]
+        self.fields["team"].initial = usual_team(user)
         self.fields["suite"].queryset = suites(user)  # type: ignore[attr-defined]
 
 

@@ -115,7 +115,8 @@ def neighbours(run: Run, index: int) -> tuple[int | None, int | None]:
 
 def same_sample(run: Run, index: int, others: QuerySet[Run]) -> QuerySet[Score]:
     """What other finished runs of the same benchmark version answered to this sample, newest run per contender."""
-    newest = others.filter(contender=OuterRef("contender"), state=Run.State.DONE).order_by("-pk").values("pk")[:1]
-    runs = others.filter(version=run.version, state=Run.State.DONE, pk=Subquery(newest)).exclude(pk=run.pk)
+    finished = others.filter(version=run.version, state=Run.State.DONE).exclude(pk=run.pk)
+    newest = finished.filter(contender=OuterRef("contender")).order_by("-pk").values("pk")[:1]
+    runs = finished.filter(pk=Subquery(newest))
     scores = Score.objects.filter(run__in=runs, index=index).select_related("run__contender")
     return scores.order_by("run__contender__name")

@@ -75,9 +75,9 @@ def sample(request: HttpRequest, pk: int, index: int) -> HttpResponse:
 
 def _choices(row: SampleRow) -> list[dict[str, object]]:
     """Each choice with its log-likelihood and the length of its bar: the best fills it, the worst still shows."""
-    if row.sample is None or len(row.score.log_likelihoods) != len(row.sample.choices):
-        return []
     values = row.score.log_likelihoods
+    if row.sample is None or not values or len(values) != len(row.sample.choices):
+        return []
     best, worst = max(values), min(values)
     spread = (best - worst) or 1.0
     return [

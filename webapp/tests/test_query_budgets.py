@@ -18,7 +18,7 @@ BUDGETS = {
     "accounts:audit": 6,
     "catalog:entries": 7,
     "catalog:entry": 7,
-    "catalog:register_entry": 5,
+    "catalog:register_entry": 6,
     "catalog:add_entry_version": 7,
     "catalog:benchmarks": 7,
     "catalog:benchmark": 9,
@@ -26,7 +26,7 @@ BUDGETS = {
     "catalog:add_benchmark_version": 7,
     "catalog:suites": 7,
     "catalog:suite": 7,
-    "catalog:create_suite": 7,
+    "catalog:create_suite": 8,
     "jobs:jobs": 7,
     "jobs:job": 12,
     "jobs:job_progress": 11,
@@ -38,7 +38,7 @@ BUDGETS = {
     "leaderboards:leaderboards": 6,
     "leaderboards:leaderboard": 12,
     "leaderboards:standings": 10,
-    "leaderboards:create_leaderboard": 7,
+    "leaderboards:create_leaderboard": 8,
     "leaderboards:change_leaderboard": 5,
 }
 
