@@ -105,8 +105,8 @@ def start(*, lease: Lease, total: int) -> None:
 def progressed(run: Run) -> None:
     """Tell pages that show the run's jobs that there is more to show."""
     jobs = list(Job.objects.filter(parts__run=run).order_by("pk").values_list("pk", flat=True))
-    Job.objects.filter(pk__in=jobs).update(changes=F("changes") + 1)
-    for job in jobs:
+    for job in jobs:  # one by one, in the order of all others who lock several
+        Job.objects.filter(pk=job).update(changes=F("changes") + 1)
         publish(f"job.{job}", job=job)
 
 

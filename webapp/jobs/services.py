@@ -199,11 +199,17 @@ def note(run: Run, state: str, text: str) -> None:
     RunEvent.objects.create(run=run, attempt=run.attempt, state=state, text=text)
 
 
+def _locked_after_its_runs(job: Job) -> Job:
+    """Workers lock a run and then its jobs; the other way round a person and a worker would wait for each other."""
+    list(Run.objects.select_for_update(of=("self",)).filter(parts__job=job).order_by("pk"))
+    return Job.objects.select_for_update().get(pk=job.pk)
+
+
 @transaction.atomic
 def cancel_job(*, actor: User, job: Job) -> Job:
     """Stop what only this job needs; finished scores stay. Safe to press twice."""
     require(actor, job.team, May.SUBMIT)
-    job = Job.objects.select_for_update().get(pk=job.pk)
+    job = _locked_after_its_runs(job)
     if job.state in {Job.State.DONE, Job.State.FAILED, Job.State.CANCELLED}:
         return job
     others = JobRun.objects.filter(job__state__in=[Job.State.QUEUED, Job.State.RUNNING]).exclude(job=job)
@@ -230,7 +236,7 @@ def cancel_job(*, actor: User, job: Job) -> Job:
 def retry_job(*, actor: User, job: Job) -> Job:
     """Queue again what failed or was cancelled; finished samples of those runs are kept. Safe to press twice."""
     require(actor, job.team, May.SUBMIT)
-    job = Job.objects.select_for_update().get(pk=job.pk)
+    job = _locked_after_its_runs(job)
     if job.state == Job.State.CANCELLED:
         job.state = Job.State.QUEUED
         job.save(update_fields=["state"])
