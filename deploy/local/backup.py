@@ -24,7 +24,7 @@ from deploy.local.servers import EmbeddedPostgres, ServerError
 
 DUMP = "database.dump"
 # Made again at each start, or the database itself, which is in the dump.
-LEFT_OUT = frozenset({"postgres", "valkey", "static", "worker-install.json", "celerybeat-schedule"})
+LEFT_OUT = frozenset({"postgres", "valkey", "static", "static.sha256", "worker-install.json"})
 
 
 class BackupError(Exception):

@@ -115,7 +115,7 @@ class Platform:
             self._start_evaluation()
 
     def _start_evaluation(self) -> None:
-        self.supervisor.keep(self._python("evaluation", "-m", "workers", grace=15, essential=False))
+        self.supervisor.keep(self._python("evaluation", "-m", "workers", grace=25, essential=False))
         self.console.step("workers started")
 
     def _python(self, name: str, *arguments: str, grace: float = 8.0, essential: bool = True) -> Program:
