@@ -9,6 +9,7 @@ import signal
 from typing import Any
 
 from celery import shared_task, signals
+from django.db import transaction
 
 from webapp.celery import app
 from workers import checks
@@ -32,14 +33,25 @@ def refresh_leaderboard(board_id: int) -> None:
     services.refresh(board_id=board_id)
 
 
+@shared_task(name="workers.job_changed")
+def job_changed(job_id: int) -> None:
+    """The web cannot tell the boards: they stand right of jobs."""
+    from webapp.leaderboards import services
+
+    services.job_changed(job_id=job_id)
+
+
 @shared_task(name="workers.sweep")
 def sweep() -> None:
     """Find lost runs, ring again for what waits."""
     from webapp.jobs import leases
+    from webapp.jobs.models import Run
     from webapp.leaderboards import services
 
-    for run in leases.sweep():
-        log.warning("run %s was lost and has been dealt with", run)
+    for run in Run.objects.filter(pk__in=leases.sweep()):
+        log.warning("%s was lost and has been dealt with: %s", run, run.reason)
+        with transaction.atomic():
+            services.run_landed(run=run)
     services.refresh_stale()
 
 

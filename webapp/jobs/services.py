@@ -64,6 +64,7 @@ def submit_job(*, actor: User, team: Team, request: JobRequest) -> tuple[Job, bo
     fresh = _make_runs(job, [cell for cell in cells if cell.existing is None], _time_limit(request))
     _attach(job, cells, fresh)
     settle(job)
+    enqueue("job_changed", job.pk)
     ring(len(fresh))
     record(actor=actor, team=team, verb="submitted", target=job, after={"runs": len(cells), "new": len(fresh)})
     return job, True
@@ -228,6 +229,7 @@ def cancel_job(*, actor: User, job: Job) -> Job:
     job.changes += 1
     job.save(update_fields=["state", "reason", "finished_at", "changes"])
     publish(f"job.{job.pk}", job=job.pk)
+    enqueue("job_changed", job.pk)
     record(actor=actor, team=job.team, verb="cancelled", target=job)
     return job
 
@@ -254,6 +256,7 @@ def retry_job(*, actor: User, job: Job) -> Job:
     # A run that was told to stop and has not stopped yet simply goes on.
     job.runs.filter(state=State.RUNNING, cancel_requested=True).update(cancel_requested=False)
     settle(job)
+    enqueue("job_changed", job.pk)
     ring(again)
     record(actor=actor, team=job.team, verb="retried", target=job, after={"runs": again})
     return job

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from django.core.exceptions import ValidationError
 from django.db import transaction
+from django.db.models import QuerySet
 from django.db.models.functions import Now
 from django.utils import timezone
 
@@ -24,7 +25,7 @@ from webapp.catalog.models import BenchmarkVersion, Suite
 from webapp.catalog.selectors import suite_versions
 from webapp.celery import enqueue
 from webapp.errors import Conflict, Unprocessable
-from webapp.jobs.models import Run
+from webapp.jobs.models import Job, Run
 from webapp.leaderboards.cells import FIELDS, Cell, grid
 from webapp.leaderboards.models import Leaderboard, Standing
 from webapp.live import publish
@@ -101,8 +102,19 @@ def run_landed(*, run: Run) -> None:
 
     Every change writes a new time, so that a refresh sees whether another run landed while it was at work.
     """
-    boards = Leaderboard.objects.filter(team=run.team_id, suite__items__version=run.version_id).order_by("pk")
-    for pk in boards.values_list("pk", flat=True):
+    _make_stale(Leaderboard.objects.filter(team=run.team_id, suite__items__version=run.version_id))
+
+
+@transaction.atomic
+def job_changed(*, job_id: int) -> None:
+    """Runs were queued, cancelled or queued again: boards show what waits, too."""
+    versions = Run.objects.filter(parts__job=job_id).values("version")
+    teams = Job.objects.filter(pk=job_id).values("team")
+    _make_stale(Leaderboard.objects.filter(team__in=teams, suite__items__version__in=versions))
+
+
+def _make_stale(boards: QuerySet[Leaderboard]) -> None:
+    for pk in sorted(set(boards.values_list("pk", flat=True))):
         Leaderboard.objects.filter(pk=pk).update(stale_since=Now())
         enqueue("refresh_leaderboard", pk)
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -13,9 +15,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
+import httpx
 import pytest
 from django.conf import settings as conf
-from django.db import connection
+from django.db import connection, connections
+from playwright.sync_api import Browser, sync_playwright
 from pytest_django import Settings
 
 from webapp.accounts.models import Team, User
@@ -143,3 +147,54 @@ def living(name: str) -> bool:
 def state(run: Run) -> str:
     run.refresh_from_db()
     return run.state
+
+
+@pytest.fixture
+def site(start: Start, tmp_path: Path) -> str:
+    """The whole platform on the test database: web over ASGI, analysis worker with its clock; gives its address."""
+    data = {"CROSSTABLE_DATA": str(tmp_path / "var")}
+    collected = start("manage", "collectstatic", "--noinput", "-v0", **data)
+    assert collected.child.wait(60) == 0, collected.log.read_text()
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    quiet = ("--lifespan", "off", "--log-level", "warning")
+    web = start("uvicorn", "webapp.asgi:application", "--port", port, *quiet, **data)
+    start(*CELERY, "-P", "threads", "-c", "2", "-B", "-Q", "analysis", "-n", "analysis@test", **data)
+    wait_until(lambda: answers(f"http://127.0.0.1:{port}/healthz"), of=web)
+    return f"http://127.0.0.1:{port}"
+
+
+def answers(address: str) -> bool:
+    try:
+        return httpx.get(address, timeout=2).status_code == 200
+    except httpx.TransportError:
+        return False
+
+
+CHROMIUM_FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+@pytest.fixture
+def browser(monkeypatch: pytest.MonkeyPatch) -> Iterator[Browser]:
+    """A headless Chromium. Where none is installed the test is skipped, unless CROSSTABLE_REQUIRE_BROWSER says no."""
+    found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if found is None:
+        if os.environ.get("CROSSTABLE_REQUIRE_BROWSER"):
+            pytest.fail("no Chromium was found, and this run must not go without one")
+        pytest.skip("no Chromium on this machine")
+    # Playwright's synchronous API runs an event loop in this thread; the ORM beside it is used one call at a time.
+    monkeypatch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=found, args=CHROMIUM_FLAGS)
+        yield started
+        started.close()
+        connections.close_all()  # beside a running loop Django keeps other connections than outside of it
