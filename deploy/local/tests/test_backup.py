@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import io
 import tarfile
 from pathlib import Path
 
@@ -66,3 +67,22 @@ def test_a_foreign_archive_changes_nothing(data: Path, tmp_path: Path, capsys: p
     assert main_restore([str(foreign), "--data", str(data)]) == 1
     assert "it is no backup of Crosstable" in capsys.readouterr().err
     assert change(data, "SELECT name FROM entry") == [("tiny",)]
+
+
+@pytest.mark.parametrize("name", ["../outside", "/outside"])
+def test_an_archive_that_reaches_outside_is_refused(tmp_path: Path, name: str) -> None:
+    evil = tmp_path / "evil.tar"
+    with tarfile.open(evil, "w") as tar:
+        tar.addfile(tarfile.TarInfo(name), io.BytesIO())
+    with pytest.raises(BackupError, match="outside"):
+        restore(evil, tmp_path / "var")
+
+
+def test_links_in_an_archive_are_refused(tmp_path: Path) -> None:
+    evil = tmp_path / "evil.tar"
+    with tarfile.open(evil, "w") as tar:
+        link = tarfile.TarInfo("data/link")
+        link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
+        tar.addfile(link)
+    with pytest.raises(BackupError, match="data/link"):
+        restore(evil, tmp_path / "var")
