@@ -51,6 +51,9 @@ class DomainErrorMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
+        # PostgreSQL's text has no NUL. Forms and serializers refuse one; here it is refused in an address.
+        if "\0" in request.path or "%00" in request.META.get("QUERY_STRING", ""):
+            return bad_address(request)
         return self.get_response(request)
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
@@ -61,6 +64,13 @@ class DomainErrorMiddleware:
 
 def error_page(request: HttpRequest, status: int, message: str, remedy: str = "") -> HttpResponse:
     return render(request, "error.html", {"status": status, "message": message, "remedy": remedy}, status=status)
+
+
+def bad_address(request: HttpRequest) -> HttpResponse:
+    title = "The address holds a character that nothing here contains."
+    if is_api(request):
+        return JsonResponse(problem(400, title), status=400, content_type=PROBLEM)
+    return error_page(request, 400, title, "Check the address.")
 
 
 def is_api(request: HttpRequest) -> bool:

@@ -45,9 +45,9 @@ def teams_where(user: Viewer, may: May = May.READ) -> QuerySet[Team]:
 
 
 def usual_team(user: User) -> int | None:
-    """The id of the team that this person last did something in and may submit for: what a form starts with."""
-    done = AuditEvent.objects.filter(actor=user, team__in=teams_where(user, May.SUBMIT))
-    return done.order_by("-id").values_list("team_id", flat=True).first()
+    """The id of the team in which something happened last, of those they may submit for: what a form starts with."""
+    events = AuditEvent.objects.filter(team__in=teams_where(user, May.SUBMIT))
+    return events.order_by("-id").values_list("team_id", flat=True).first()
 
 
 def visible(rows: QuerySet[M], user: Viewer) -> QuerySet[M]:

@@ -135,8 +135,10 @@ def create_team(request: HttpRequest) -> HttpResponse:
 @require_POST
 def set_member(request: HttpRequest, name: str) -> HttpResponse:
     """Adds a person or changes their role."""
+    found = _team(request, name)
+    selectors.require(request.user, found, May.MANAGE)
     form = MemberForm(request.POST)
-    membership = form.attempt(services.set_member, actor=request.user, team=_team(request, name))
+    membership = form.attempt(services.set_member, actor=request.user, team=found)
     if membership is None:
         return team(request, name, form)
     messages.success(request, f"{membership.user} is {membership.role} now.")

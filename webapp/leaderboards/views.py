@@ -8,7 +8,7 @@ from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
-from django_htmx.http import push_url
+from django_htmx.http import push_url, replace_url
 
 from webapp.accounts.selectors import May, may, teams_where
 from webapp.leaderboards import selectors, services
@@ -56,7 +56,9 @@ def standings(request: HttpRequest, team: str, name: str) -> HttpResponse:
     found = _find(request, team, name)
     view = View.of(request.GET)
     response = render(request, "leaderboards/_standings.html", {"board": selectors.board(found, view)})
-    return push_url(response, "?".join(filter(None, [_address(found), view.query])))
+    # A click on a head is a step that “back” undoes; letters typed into the search are not.
+    note = replace_url if request.htmx.trigger == "filters" else push_url
+    return note(response, "?".join(filter(None, [_address(found), view.query])))
 
 
 def create_leaderboard(request: HttpRequest) -> HttpResponse:
