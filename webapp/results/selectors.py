@@ -46,7 +46,9 @@ def score_table(runs: Sequence[Run]) -> ScoreTable:
         scores, at = packed[run.pk], start[str(run.version)]
         values[row_of[run.contender.name], at : at + len(scores)] = scores
     samples = tuple((name, index) for name in benchmarks for index in range(size[name]))
-    return ScoreTable(tuple(contenders), tuple(benchmarks), samples, values[:, :, None])
+    higher = {str(run.version): run.version.higher_is_better for run in runs}
+    directions = tuple(higher[name] for name in benchmarks)
+    return ScoreTable(tuple(contenders), tuple(benchmarks), samples, values[:, :, None], directions)
 
 
 @dataclass(frozen=True)

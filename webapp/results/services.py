@@ -68,7 +68,8 @@ def _plus(old: int | None, new: int | None, done: int) -> int | None:
 def _copy(run: Run, attempts: Sequence[Attempt]) -> None:
     """COPY is several times faster than INSERT; the primary key refuses a sample that has a score."""
     columns = ", ".join(f'"{name}"' for name in COLUMNS)
-    with connection.cursor() as cursor, cursor.copy(f"COPY results_score ({columns}) FROM STDIN") as copy:
+    statement = f"COPY results_score ({columns}) FROM STDIN"
+    with connection.wrap_database_errors, connection.cursor() as cursor, cursor.copy(statement) as copy:
         for a in attempts:
             copy.write_row(
                 (
