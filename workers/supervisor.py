@@ -78,17 +78,15 @@ class Process:
 
 def supervise(devices: list[str], over: threading.Event) -> None:
     """Keep one worker per device until `over` is set; then stop them, each with time to give its run back."""
-    folder = Path(tempfile.mkdtemp(prefix="crosstable-workers-"))
-    processes = [Process(device, number, folder / f"pulse-{number}") for number, device in enumerate(devices)]
-    due = dict.fromkeys(range(len(processes)), 0.0)
-    while not over.is_set():
-        for number, process in enumerate(processes):
-            _look_after(process, number, due)
-        over.wait(0.5)
-    for process in processes:
-        process.stop()
-        process.pulse.unlink(missing_ok=True)
-    folder.rmdir()
+    with tempfile.TemporaryDirectory(prefix="crosstable-workers-") as folder:
+        processes = [Process(device, i, Path(folder) / f"pulse-{i}") for i, device in enumerate(devices)]
+        due = dict.fromkeys(range(len(processes)), 0.0)
+        while not over.is_set():
+            for number, process in enumerate(processes):
+                _look_after(process, number, due)
+            over.wait(0.5)
+        for process in processes:
+            process.stop()
 
 
 def _look_after(process: Process, number: int, due: dict[int, float]) -> None:

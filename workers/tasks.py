@@ -6,6 +6,7 @@ import ctypes
 import logging
 import os
 import signal
+import sys
 from typing import Any
 
 from celery import shared_task, signals
@@ -85,13 +86,20 @@ def _die_with_supervisor() -> None:
 @signals.worker_shutting_down.connect
 def stop_soon(**_: Any) -> None:
     """Asked to stop: the run in hand goes back to the queue with its finished samples."""
-    from workers import pipeline
+    if _evaluates():
+        from workers import pipeline
 
-    pipeline.stopping.set()
+        pipeline.stopping.set()
 
 
 @signals.worker_shutdown.connect
 def say_goodbye(**_: Any) -> None:
-    from workers import pipeline
+    if _evaluates():
+        from workers import pipeline
 
-    pipeline.leave()
+        pipeline.leave()
+
+
+def _evaluates() -> bool:
+    """Whether this process has the engine; the analysis worker never loads it, least of all to stop."""
+    return "workers.pipeline" in sys.modules
