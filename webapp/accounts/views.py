@@ -12,7 +12,7 @@ from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.forms import PasswordChangeForm
 from django.contrib.auth.views import LoginView
 from django.core.paginator import Paginator
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
@@ -25,6 +25,7 @@ from webapp.accounts.forms import MemberForm, SignUpForm, TeamForm, TokenForm
 from webapp.accounts.models import Role, Team, User
 from webapp.accounts.selectors import May
 from webapp.errors import NotAllowed
+from webapp.requests import MemberRequest, PageRequest
 
 BACKEND = "django.contrib.auth.backends.ModelBackend"
 DEMO_USER = "demo"
@@ -35,7 +36,7 @@ class SignIn(LoginView):
     redirect_authenticated_user = True
 
 
-def _next(request: HttpRequest) -> str:
+def _next(request: PageRequest) -> str:
     """Where to go after signing in: an address of ours, or home."""
     wanted = request.POST.get("next") or request.GET.get("next") or ""
     ours = url_has_allowed_host_and_scheme(wanted, {request.get_host()}, require_https=request.is_secure())
@@ -45,7 +46,7 @@ def _next(request: HttpRequest) -> str:
 @login_not_required
 @sensitive_post_parameters("password")
 @never_cache
-def sign_up(request: HttpRequest) -> HttpResponse:
+def sign_up(request: PageRequest) -> HttpResponse:
     if not settings.SIGN_UP_OPEN:
         raise NotAllowed("Sign-up is closed here.", remedy="Ask the operator for an account.")
     form = SignUpForm(request.POST or None)
@@ -57,7 +58,7 @@ def sign_up(request: HttpRequest) -> HttpResponse:
 
 @login_not_required
 @require_POST
-def demo_sign_in(request: HttpRequest) -> HttpResponse:
+def demo_sign_in(request: PageRequest) -> HttpResponse:
     """One click, in the demo, from this machine only: everything else does not know this address."""
     if not settings.DEMO or not ipaddress.ip_address(request.META["REMOTE_ADDR"]).is_loopback:
         raise Http404
@@ -65,7 +66,7 @@ def demo_sign_in(request: HttpRequest) -> HttpResponse:
     return redirect(_next(request))
 
 
-def profile(request: HttpRequest, form: TokenForm | None = None, secret: str = "") -> HttpResponse:
+def profile(request: MemberRequest, form: TokenForm | None = None, secret: str = "") -> HttpResponse:
     form = form or TokenForm()
     context = {
         "form": form,
@@ -80,7 +81,7 @@ def profile(request: HttpRequest, form: TokenForm | None = None, secret: str = "
 
 
 @require_POST
-def create_token(request: HttpRequest) -> HttpResponse:
+def create_token(request: MemberRequest) -> HttpResponse:
     """Answers with the profile itself, not a redirect: the secret is on this one answer and nowhere else."""
     form = TokenForm(request.POST)
     made = form.attempt(services.create_token, actor=request.user)
@@ -88,7 +89,7 @@ def create_token(request: HttpRequest) -> HttpResponse:
 
 
 @require_POST
-def revoke_token(request: HttpRequest, pk: int) -> HttpResponse:
+def revoke_token(request: MemberRequest, pk: int) -> HttpResponse:
     token = get_object_or_404(selectors.tokens(request.user), pk=pk)
     services.revoke_token(actor=request.user, token=token)
     messages.success(request, f"The token {token.name} is revoked.")
@@ -96,7 +97,7 @@ def revoke_token(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 @sensitive_post_parameters()
-def change_password(request: HttpRequest) -> HttpResponse:
+def change_password(request: MemberRequest) -> HttpResponse:
     form = PasswordChangeForm(request.user, request.POST or None)
     if form.is_valid():
         update_session_auth_hash(request, form.save())
@@ -106,11 +107,11 @@ def change_password(request: HttpRequest) -> HttpResponse:
     return render(request, "accounts/change_password.html", context, status=422 if form.errors else 200)
 
 
-def _team(request: HttpRequest, name: str) -> Team:
+def _team(request: MemberRequest, name: str) -> Team:
     return get_object_or_404(selectors.teams_where(request.user), name=name)
 
 
-def team(request: HttpRequest, name: str, form: MemberForm | None = None) -> HttpResponse:
+def team(request: MemberRequest, name: str, form: MemberForm | None = None) -> HttpResponse:
     found = _team(request, name)
     form = form or MemberForm()
     context: dict[str, Any] = {
@@ -124,7 +125,7 @@ def team(request: HttpRequest, name: str, form: MemberForm | None = None) -> Htt
     return render(request, "accounts/team.html", context, status=form.status)
 
 
-def create_team(request: HttpRequest) -> HttpResponse:
+def create_team(request: MemberRequest) -> HttpResponse:
     form = TeamForm(request.POST or None)
     if request.method == "POST" and (made := form.attempt(services.create_team, actor=request.user)):
         return redirect("accounts:team", made.name)
@@ -133,7 +134,7 @@ def create_team(request: HttpRequest) -> HttpResponse:
 
 
 @require_POST
-def set_member(request: HttpRequest, name: str) -> HttpResponse:
+def set_member(request: MemberRequest, name: str) -> HttpResponse:
     """Adds a person or changes their role."""
     found = _team(request, name)
     selectors.require(request.user, found, May.MANAGE)
@@ -146,7 +147,7 @@ def set_member(request: HttpRequest, name: str) -> HttpResponse:
 
 
 @require_POST
-def remove_member(request: HttpRequest, name: str, username: str) -> HttpResponse:
+def remove_member(request: MemberRequest, name: str, username: str) -> HttpResponse:
     found = _team(request, name)
     member = get_object_or_404(selectors.members(found), user__username=username)
     services.remove_member(actor=request.user, team=found, user=member.user)
@@ -154,7 +155,7 @@ def remove_member(request: HttpRequest, name: str, username: str) -> HttpRespons
     return redirect("pages:home" if member.user == request.user else reverse("accounts:team", args=[name]))
 
 
-def audit(request: HttpRequest, name: str) -> HttpResponse:
+def audit(request: MemberRequest, name: str) -> HttpResponse:
     found = _team(request, name)
     page = Paginator(selectors.audit_events(found), 50).get_page(request.GET.get("page"))
     crumbs = [

@@ -164,8 +164,8 @@ class QuestionsForm(TeamedForm):
         "origin=own",
     )
 
-    def clean_documents(self) -> UploadedFile | None:
-        file: UploadedFile | None = self.cleaned_data["documents"]
+    def clean_documents(self) -> UploadedFile[Any] | None:
+        file: UploadedFile[Any] | None = self.cleaned_data["documents"]
         if file and (file.size or 0) > settings.BENCHMARK_UPLOAD_BYTES:
             limit = settings.BENCHMARK_UPLOAD_BYTES // 2**20
             raise forms.ValidationError(f"The file is larger than {limit} MiB. Split it.")
@@ -212,7 +212,7 @@ class BenchmarkVersionForm(QuestionsForm):
     pass
 
 
-class VersionChoices(forms.ModelMultipleChoiceField):
+class VersionChoices(forms.ModelMultipleChoiceField):  # type: ignore[type-arg]
     def label_from_instance(self, version: BenchmarkVersion) -> str:
         size = "" if version.samples is None else f" · {version.samples:,} samples"
         return f"{version} · {version.benchmark.team.name}{size}"

@@ -9,27 +9,28 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_not_required
 from django.core.paginator import Paginator
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 
 from evaluation.schemes import SCHEMES
-from webapp.accounts.selectors import May, may, teams_where
+from webapp.accounts.selectors import May, may, require, teams_where
 from webapp.catalog import selectors, services
 from webapp.catalog.forms import BenchmarkForm, BenchmarkVersionForm, EntryForm, EntryVersionForm, SuiteForm
 from webapp.catalog.models import Benchmark, ModelEntry, Suite
+from webapp.requests import MemberRequest, PageRequest
 
 PAGE = 50
 SAMPLES = 20
 
 
-def _listing(request: HttpRequest, template: str, rows: QuerySet[Any], search: str) -> HttpResponse:
+def _listing(request: PageRequest, template: str, rows: QuerySet[Any], search: str) -> HttpResponse:
     page = Paginator(rows, PAGE).get_page(request.GET.get("page"))
     may_submit = teams_where(request.user, May.SUBMIT).exists()
     return render(request, template, {"page": page, "search": search, "may_submit": may_submit})
 
 
-def _search(request: HttpRequest) -> str:
+def _search(request: PageRequest) -> str:
     return request.GET.get("q", "").strip()[:80]
 
 
@@ -38,17 +39,17 @@ def _crumbs(plural: str, *rest: tuple[str, str]) -> list[tuple[str, str]]:
 
 
 @login_not_required
-def entries(request: HttpRequest) -> HttpResponse:
+def entries(request: PageRequest) -> HttpResponse:
     search = _search(request)
     return _listing(request, "catalog/entries.html", selectors.entries(request.user, search), search)
 
 
-def _entry(request: HttpRequest, team: str, name: str) -> ModelEntry:
+def _entry(request: PageRequest, team: str, name: str) -> ModelEntry:
     return get_object_or_404(selectors.entries(request.user), team__name=team, name=name)
 
 
 @login_not_required
-def entry(request: HttpRequest, team: str, name: str) -> HttpResponse:
+def entry(request: PageRequest, team: str, name: str) -> HttpResponse:
     found = _entry(request, team, name)
     context = {
         "entry": found,
@@ -60,7 +61,7 @@ def entry(request: HttpRequest, team: str, name: str) -> HttpResponse:
     return render(request, "catalog/entry.html", context)
 
 
-def register_entry(request: HttpRequest) -> HttpResponse:
+def register_entry(request: MemberRequest) -> HttpResponse:
     form = EntryForm(request.user, request.POST or None)
     if request.method == "POST" and (version := form.attempt(services.register_entry, actor=request.user)):
         return redirect("catalog:entry", version.entry.team.name, version.entry.name)
@@ -68,8 +69,9 @@ def register_entry(request: HttpRequest) -> HttpResponse:
     return render(request, "catalog/register_entry.html", context, status=form.status)
 
 
-def add_entry_version(request: HttpRequest, team: str, name: str) -> HttpResponse:
+def add_entry_version(request: MemberRequest, team: str, name: str) -> HttpResponse:
     found = _entry(request, team, name)
+    require(request.user, found.team, May.SUBMIT)
     latest = found.versions.first()
     initial = {"source": latest.source, "location": latest.location} if latest else {}
     form = EntryVersionForm(request.user, request.POST or None, initial=initial)
@@ -84,17 +86,17 @@ def add_entry_version(request: HttpRequest, team: str, name: str) -> HttpRespons
 
 
 @login_not_required
-def benchmarks(request: HttpRequest) -> HttpResponse:
+def benchmarks(request: PageRequest) -> HttpResponse:
     search = _search(request)
     return _listing(request, "catalog/benchmarks.html", selectors.benchmarks(request.user, search), search)
 
 
-def _benchmark(request: HttpRequest, team: str, name: str) -> Benchmark:
+def _benchmark(request: PageRequest, team: str, name: str) -> Benchmark:
     return get_object_or_404(selectors.benchmarks(request.user), team__name=team, name=name)
 
 
 @login_not_required
-def benchmark(request: HttpRequest, team: str, name: str) -> HttpResponse:
+def benchmark(request: PageRequest, team: str, name: str) -> HttpResponse:
     found = _benchmark(request, team, name)
     number = request.GET.get("version", "")
     versions = {str(version.number): version for version in found.versions.all()}
@@ -111,7 +113,7 @@ def benchmark(request: HttpRequest, team: str, name: str) -> HttpResponse:
     return render(request, "catalog/benchmark.html", context)
 
 
-def create_benchmark(request: HttpRequest) -> HttpResponse:
+def create_benchmark(request: MemberRequest) -> HttpResponse:
     form = BenchmarkForm(request.user, request.POST or None, request.FILES or None)
     if request.method == "POST" and (version := form.attempt(services.create_benchmark, actor=request.user)):
         return redirect("catalog:benchmark", version.benchmark.team.name, version.benchmark.name)
@@ -119,8 +121,9 @@ def create_benchmark(request: HttpRequest) -> HttpResponse:
     return render(request, "catalog/create_benchmark.html", context, status=form.status)
 
 
-def add_benchmark_version(request: HttpRequest, team: str, name: str) -> HttpResponse:
+def add_benchmark_version(request: MemberRequest, team: str, name: str) -> HttpResponse:
     found = _benchmark(request, team, name)
+    require(request.user, found.team, May.SUBMIT)
     form = BenchmarkVersionForm(request.user, request.POST or None, request.FILES or None)
     if latest := found.versions.first():
         form.show(latest)
@@ -136,14 +139,14 @@ def add_benchmark_version(request: HttpRequest, team: str, name: str) -> HttpRes
 
 
 @login_not_required
-def suites(request: HttpRequest) -> HttpResponse:
+def suites(request: PageRequest) -> HttpResponse:
     search = _search(request)
     rows = selectors.suites(request.user)
     return _listing(request, "catalog/suites.html", rows.filter(name__icontains=search) if search else rows, search)
 
 
 @login_not_required
-def suite(request: HttpRequest, team: str, name: str) -> HttpResponse:
+def suite(request: PageRequest, team: str, name: str) -> HttpResponse:
     found: Suite = get_object_or_404(selectors.suites(request.user), team__name=team, name=name)
     context = {
         "suite": found,
@@ -154,7 +157,7 @@ def suite(request: HttpRequest, team: str, name: str) -> HttpResponse:
     return render(request, "catalog/suite.html", context)
 
 
-def create_suite(request: HttpRequest) -> HttpResponse:
+def create_suite(request: MemberRequest) -> HttpResponse:
     form = SuiteForm(request.user, request.POST or None)
     if request.method == "POST" and (made := form.attempt(services.create_suite, actor=request.user)):
         return redirect("catalog:suite", made.team.name, made.name)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 import uuid
-from typing import Any
+from typing import Any, cast
 
 from django import forms
+from django.http import QueryDict
 
 from evaluation.schemes import SCHEMES
 from webapp.accounts.models import Team, User, Visibility
@@ -21,7 +22,7 @@ from webapp.jobs.services import JobRequest
 DEFAULT_SCHEME = next(iter(SCHEMES))
 
 
-class VersionChoices(forms.ModelMultipleChoiceField):
+class VersionChoices(forms.ModelMultipleChoiceField):  # type: ignore[type-arg]
     def label_from_instance(self, version: EntryVersion) -> str:
         facts = [str(version), version.entry.team.name]
         if version.parameters:
@@ -101,5 +102,6 @@ class SubmitForm(ServiceForm):
 
     def _key(self) -> str:
         """The same form sent twice is one job; changed and sent again (after “back”) it is another one."""
-        typed = {name: self.data.getlist(name) for name in self.fields if name in self.data}  # type: ignore[union-attr]
+        data = cast(QueryDict, self.data)
+        typed = {name: data.getlist(name) for name in self.fields if name in data}
         return "page-" + hashlib.sha256(json.dumps(typed, sort_keys=True).encode()).hexdigest()[:40]

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.contrib.auth.decorators import login_not_required
 from django.core.paginator import Paginator
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_POST
@@ -18,17 +18,18 @@ from webapp.jobs import selectors, services
 from webapp.jobs.forms import SubmitForm
 from webapp.jobs.models import Job, Run
 from webapp.jobs.planning import Cell
+from webapp.requests import MemberRequest, PageRequest
 
 ACTIVE = {Run.State.QUEUED, Run.State.RUNNING}
 FEW = 3
 RUNS_SHOWN = 50
 
 
-def _job(request: HttpRequest, pk: int) -> Job:
+def _job(request: PageRequest, pk: int) -> Job:
     return get_object_or_404(selectors.jobs(request.user), pk=pk)
 
 
-def jobs(request: HttpRequest) -> HttpResponse:
+def jobs(request: MemberRequest) -> HttpResponse:
     state, search = request.GET.get("state", ""), request.GET.get("q", "").strip()
     known = state if state in Job.State.values else ""
     page = Paginator(selectors.jobs(request.user, state=known, search=search), 50).get_page(request.GET.get("page"))
@@ -43,7 +44,7 @@ def jobs(request: HttpRequest) -> HttpResponse:
 
 
 @login_not_required
-def job(request: HttpRequest, pk: int) -> HttpResponse:
+def job(request: PageRequest, pk: int) -> HttpResponse:
     found = _job(request, pk)
     context = {
         **selectors.progress_context(found.pk),
@@ -54,11 +55,11 @@ def job(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 @login_not_required
-def job_progress(request: HttpRequest, pk: int) -> HttpResponse:
+def job_progress(request: PageRequest, pk: int) -> HttpResponse:
     return render(request, "jobs/_job_progress.html", selectors.progress_context(_job(request, pk).pk))
 
 
-def submit_job(request: HttpRequest) -> HttpResponse:
+def submit_job(request: MemberRequest) -> HttpResponse:
     form = SubmitForm(request.user, request.POST or None, initial=_initial(request))
     if request.method == "POST" and (made := form.attempt(services.submit_job, actor=request.user)):
         return redirect("jobs:job", made[0].pk)
@@ -66,7 +67,7 @@ def submit_job(request: HttpRequest) -> HttpResponse:
     return render(request, "jobs/submit_job.html", context, status=form.status)
 
 
-def _initial(request: HttpRequest) -> dict[str, Any]:
+def _initial(request: MemberRequest) -> dict[str, Any]:
     """From the link that led here; else all entries where they are few."""
     chosen = [int(value) for value in request.GET.getlist("entry") if value.isdigit()]
     if not chosen:
@@ -81,7 +82,7 @@ def _initial(request: HttpRequest) -> dict[str, Any]:
 
 
 @require_POST
-def estimate_job(request: HttpRequest) -> HttpResponse:
+def estimate_job(request: MemberRequest) -> HttpResponse:
     """What the form as it stands would do; an incomplete form is no error yet, so it is told in words."""
     form = SubmitForm(request.user, request.POST)
     cells = form.attempt(services.plan_job, actor=request.user)
@@ -102,19 +103,19 @@ def _plan(cells: list[Cell]) -> dict[str, Any]:
 
 
 @require_POST
-def cancel_job(request: HttpRequest, pk: int) -> HttpResponse:
+def cancel_job(request: MemberRequest, pk: int) -> HttpResponse:
     services.cancel_job(actor=request.user, job=_job(request, pk))
     return redirect("jobs:job", pk)
 
 
 @require_POST
-def retry_job(request: HttpRequest, pk: int) -> HttpResponse:
+def retry_job(request: MemberRequest, pk: int) -> HttpResponse:
     services.retry_job(actor=request.user, job=_job(request, pk))
     return redirect("jobs:job", pk)
 
 
 @login_not_required
-def run(request: HttpRequest, pk: int) -> HttpResponse:
+def run(request: PageRequest, pk: int) -> HttpResponse:
     found = get_object_or_404(selectors.runs(request.user), pk=pk)
     job = selectors.jobs(request.user).filter(runs=found).first()
     context = {
@@ -135,7 +136,7 @@ def run(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 @login_not_required
-def entry_runs(request: HttpRequest, team: str, name: str) -> HttpResponse:
+def entry_runs(request: PageRequest, team: str, name: str) -> HttpResponse:
     """The newest runs of an entry, for its own page in the catalog, which asks by address."""
     found = get_object_or_404(entries(request.user), team__name=team, name=name)
     newest = selectors.runs(request.user).filter(contender__version__entry=found).order_by("-pk")[:RUNS_SHOWN]
@@ -146,7 +147,7 @@ def _up(job: Job | None) -> list[tuple[str, str]]:
     return [(f"Job {job.pk}", reverse("jobs:job", args=[job.pk]))] if job else []
 
 
-def _call(request: HttpRequest, run: Run) -> str:
+def _call(request: PageRequest, run: Run) -> str:
     """The REST call that asks for this very run again; another `repeat` makes it a new one."""
     version, benchmark = run.contender.version, run.version.benchmark
     body = {

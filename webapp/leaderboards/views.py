@@ -5,19 +5,20 @@ from __future__ import annotations
 from django.contrib import messages
 from django.contrib.auth.decorators import login_not_required
 from django.core.paginator import Paginator
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django_htmx.http import push_url, replace_url
 
-from webapp.accounts.selectors import May, may, teams_where
+from webapp.accounts.selectors import May, may, require, teams_where
 from webapp.leaderboards import selectors, services
 from webapp.leaderboards.forms import LeaderboardForm, SettingsForm
 from webapp.leaderboards.models import Leaderboard
 from webapp.leaderboards.selectors import View
+from webapp.requests import MemberRequest, PageRequest
 
 
-def _find(request: HttpRequest, team: str, name: str) -> Leaderboard:
+def _find(request: PageRequest, team: str, name: str) -> Leaderboard:
     return get_object_or_404(selectors.leaderboards(request.user), team__name=team, name=name)
 
 
@@ -31,7 +32,7 @@ def _crumbs(board: Leaderboard, last: str = "") -> list[tuple[str, str]]:
 
 
 @login_not_required
-def leaderboards(request: HttpRequest) -> HttpResponse:
+def leaderboards(request: PageRequest) -> HttpResponse:
     search = request.GET.get("q", "").strip()
     page = Paginator(selectors.leaderboards(request.user, search), 50).get_page(request.GET.get("page"))
     may_create = teams_where(request.user, May.SUBMIT).exists()
@@ -40,7 +41,7 @@ def leaderboards(request: HttpRequest) -> HttpResponse:
 
 
 @login_not_required
-def leaderboard(request: HttpRequest, team: str, name: str) -> HttpResponse:
+def leaderboard(request: PageRequest, team: str, name: str) -> HttpResponse:
     found = _find(request, team, name)
     context = {
         "board": selectors.board(found, View.of(request.GET)),
@@ -51,7 +52,7 @@ def leaderboard(request: HttpRequest, team: str, name: str) -> HttpResponse:
 
 
 @login_not_required
-def standings(request: HttpRequest, team: str, name: str) -> HttpResponse:
+def standings(request: PageRequest, team: str, name: str) -> HttpResponse:
     """The fragment alone: for a filter or a sort, and for pages whose socket is away."""
     found = _find(request, team, name)
     view = View.of(request.GET)
@@ -61,7 +62,7 @@ def standings(request: HttpRequest, team: str, name: str) -> HttpResponse:
     return note(response, "?".join(filter(None, [_address(found), view.query])))
 
 
-def create_leaderboard(request: HttpRequest) -> HttpResponse:
+def create_leaderboard(request: MemberRequest) -> HttpResponse:
     initial = {"suite": request.GET.get("suite"), "order": next(iter(services.ORDERS), None)}
     form = LeaderboardForm(request.user, request.POST or None, initial=initial)
     if request.method == "POST" and (made := form.attempt(services.create_leaderboard, actor=request.user)):
@@ -70,11 +71,13 @@ def create_leaderboard(request: HttpRequest) -> HttpResponse:
     return render(request, "leaderboards/create_leaderboard.html", context, status=form.status)
 
 
-def change_leaderboard(request: HttpRequest, team: str, name: str) -> HttpResponse:
+def change_leaderboard(request: MemberRequest, team: str, name: str) -> HttpResponse:
     found = _find(request, team, name)
+    require(request.user, found.team, May.SUBMIT)
     shown = {key: getattr(found, key) for key in ("title", "description", "order", "visibility")}
     form = SettingsForm(request.POST or None, initial=shown)
-    if request.method == "POST" and form.attempt(services.change_leaderboard, actor=request.user, board=found):
+    saved = request.method == "POST" and form.attempt(services.change_leaderboard, actor=request.user, board=found)
+    if saved:
         messages.success(request, "The board is changed.")
         return redirect(_address(found))
     context = {"form": form, "leaderboard": found, "crumbs": _crumbs(found, "Settings")}

@@ -9,7 +9,7 @@ from typing import Any
 from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
 from django.db import DatabaseError, connection
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
@@ -18,12 +18,14 @@ from django.views.decorators.http import require_safe
 
 from evaluation.analyses import ANALYSES
 from evaluation.schemes import SCHEMES
+from webapp.accounts.models import User
 from webapp.accounts.selectors import May, teams_where
 from webapp.catalog.selectors import entries, suites
 from webapp.jobs import selectors as jobs
 from webapp.jobs.models import Job, Run, Worker
 from webapp.jobs.selectors import ALIVE, alive_workers
 from webapp.leaderboards.selectors import leaderboards
+from webapp.requests import MemberRequest, PageRequest
 
 SHOWN = 8
 BUSY = [Job.State.QUEUED, Job.State.RUNNING]
@@ -41,7 +43,7 @@ class Step:
 
 @login_not_required
 @require_safe
-def home(request: HttpRequest) -> HttpResponse:
+def home(request: PageRequest) -> HttpResponse:
     boards = leaderboards(request.user)[:SHOWN]
     if not request.user.is_authenticated:
         return render(request, "pages/home.html", {"boards": boards})
@@ -50,7 +52,7 @@ def home(request: HttpRequest) -> HttpResponse:
         "boards": boards,
         "jobs": everything.filter(state__in=BUSY)[:SHOWN],
         "recent": everything.exclude(state__in=BUSY)[:SHOWN],
-        "steps": _steps(request),
+        "steps": _steps(request.user),
         "may_submit": teams_where(request.user, May.SUBMIT).exists(),
         "workers": alive_workers().count(),
         "install": _install(),
@@ -58,9 +60,8 @@ def home(request: HttpRequest) -> HttpResponse:
     return render(request, "pages/home.html", context)
 
 
-def _steps(request: HttpRequest) -> list[Step]:
+def _steps(user: User) -> list[Step]:
     """Empty once a team has been through all of them: then they are in the way."""
-    user = request.user
     board = leaderboards(user).first()
     watch = reverse("leaderboards:leaderboard", args=[board.team.name, board.name]) if board else ""
     finished = jobs.runs(user).filter(state=Run.State.DONE).order_by("-pk").first()
@@ -112,14 +113,14 @@ def _install() -> dict[str, Any]:
 @login_not_required
 @require_safe
 @never_cache
-def setup(request: HttpRequest) -> HttpResponse:
+def setup(request: PageRequest) -> HttpResponse:
     return render(request, "pages/_setup.html", {"install": _install(), "workers": alive_workers().count()})
 
 
 @login_not_required
 @require_safe
 @never_cache
-def healthz(request: HttpRequest) -> HttpResponse:
+def healthz(request: PageRequest) -> HttpResponse:
     try:
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1")
@@ -129,7 +130,7 @@ def healthz(request: HttpRequest) -> HttpResponse:
 
 
 @require_safe
-def workers(request: HttpRequest) -> HttpResponse:
+def workers(request: MemberRequest) -> HttpResponse:
     busy = jobs.current_runs()
     running = [run.pk for run in busy.values()]
     readable = {run.worker: run for run in jobs.runs(request.user).filter(pk__in=running)}
@@ -148,6 +149,6 @@ def _condition(worker: Worker, busy: dict[str, Run]) -> str:
 
 @login_not_required
 @require_safe
-def help_(request: HttpRequest) -> HttpResponse:
+def help_(request: PageRequest) -> HttpResponse:
     orders = [analysis for analysis in ANALYSES.values() if analysis.ranking]
     return render(request, "pages/help.html", {"orders": orders, "schemes": SCHEMES.values()})

@@ -5,19 +5,20 @@ from __future__ import annotations
 from urllib.parse import urlencode
 
 from django.contrib.auth.decorators import login_not_required
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.views.decorators.vary import vary_on_headers
 
 from webapp.jobs import selectors as jobs
 from webapp.jobs.models import Run
+from webapp.requests import PageRequest
 from webapp.results import selectors
 from webapp.results.models import Score
 from webapp.results.selectors import OUTCOMES, SampleRow
 
 
-def _run(request: HttpRequest, pk: int) -> Run:
+def _run(request: PageRequest, pk: int) -> Run:
     return get_object_or_404(jobs.runs(request.user), pk=pk)
 
 
@@ -27,7 +28,7 @@ def _crumbs(run: Run, *rest: tuple[str, str]) -> list[tuple[str, str]]:
 
 @login_not_required
 @vary_on_headers("HX-Request")
-def samples(request: HttpRequest, pk: int) -> HttpResponse:
+def samples(request: PageRequest, pk: int) -> HttpResponse:
     """A page of its own, or the fragment alone where a page asks for it."""
     run = _run(request, pk)
     outcome = request.GET.get("outcome", "all")
@@ -53,7 +54,7 @@ def samples(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 @login_not_required
-def sample(request: HttpRequest, pk: int, index: int) -> HttpResponse:
+def sample(request: PageRequest, pk: int, index: int) -> HttpResponse:
     run = _run(request, pk)
     score = Score.objects.filter(run=run, index=index).order_by("attempt").first()
     if score is None:

@@ -61,13 +61,14 @@ def test_an_api_key_is_never_shown_again(client, bob, team, settings):
     assert "s3cret-key" not in register(client, team, "", **source, name="").content.decode()
 
 
-def test_a_viewer_registers_nothing_for_the_team(client, vera, team, tmp_path):
+def test_a_viewer_registers_nothing_for_the_team(client, vera, team, entry, tmp_path):
     client.force_login(vera)
 
     answer = register(client, team, factories.checkpoint(tmp_path / "weights"))
 
     assert answer.status_code == 422
-    assert not ModelEntry.objects.exists()
+    assert not ModelEntry.objects.exclude(pk=entry.entry_id).exists()
+    assert client.get("/entries/lab/small/new-version/").status_code == 403
     assert "The lab" not in client.get("/entries/new/").content.decode()
 
 

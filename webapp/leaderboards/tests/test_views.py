@@ -50,7 +50,7 @@ def test_a_finished_cell_has_value_interval_and_its_run(client, vera, filled, jo
 
     page = client.get("/boards/lab/main/").content.decode()
 
-    assert f'<a href="/runs/{run.pk}/" title="95 % interval 30.1 to 95.4, 4 samples, best"><b>75.0</b>' in page
+    assert f'<a href="/runs/{run.pk}/" title="95 %: 30.1 to 95.4, 4 samples, best"><b>75.0</b>' in page
 
 
 def test_the_fragment_says_what_it_shows(client, vera, filled):
@@ -172,6 +172,12 @@ def test_settings_change_what_was_changed(client, bob, board):
     board.refresh_from_db()
     assert answer.headers["Location"] == "/boards/lab/main/"
     assert board.description == "Read this."
+
+
+def test_viewers_are_not_shown_settings(client, vera, board):
+    client.force_login(vera)
+
+    assert client.get("/boards/lab/main/settings/").status_code == 403
 
 
 def test_only_owners_publish_a_board(client, alice, bob, board):

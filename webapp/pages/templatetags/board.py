@@ -53,7 +53,7 @@ def _finished(cell: Cell, mean: float, column: Column, link: str) -> str:
     title = f"{cell.done:,} samples{', best' if best else ''}"
     error = ""
     if cell.low is not None and cell.high is not None:
-        title = f"95 % interval {100 * cell.low:.1f} to {100 * cell.high:.1f}, {title}"
+        title = f"95 %: {100 * cell.low:.1f} to {100 * cell.high:.1f}, {title}"
         error = f" <small>±{50 * (cell.high - cell.low):.1f}</small>"
     return f'<td{_tint(mean, column)}>{link} title="{title}">{value}{error}</a></td>'
 
