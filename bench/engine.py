@@ -1,6 +1,6 @@
 """What the engine costs beyond the model: `python -m bench.engine [--model m] [--repeat 5]`.
 
-Measured over the demo's five benchmarks on one checkpoint, batches of 64:
+Measured over the demo's five benchmarks on one checkpoint, batches of 64, one thread:
   raw      the model alone on the very batches of the run: forward passes, and `generate` for as many tokens
   engine   a warm engine, from documents to scored attempts; and a process of its own, imports and loading included
   lm_eval  lm-evaluation-harness's command line on equivalent tasks, as a process
@@ -41,14 +41,16 @@ def main() -> int:
     parser.add_argument("--repeat", type=int, default=5)
     parser.add_argument("--once", action="store_true", help="only evaluate once (what the process measure starts)")
     given = parser.parse_args()
+    torch.set_num_threads(1)  # more would measure how threads wait for each other
     benchmarks, checkpoint, engine = load_benchmarks(), CHECKPOINTS / f"tiny-{given.model}", Engine()
     if given.once:
         evaluate(engine, checkpoint, benchmarks)
         return 0
     calls = record(engine, checkpoint, benchmarks)
-    with torch.inference_mode():
-        raw = [cost(lambda: repeat(calls)) for _ in range(given.repeat)]
-    warm = [cost(lambda: evaluate(engine, checkpoint, benchmarks)) for _ in range(given.repeat)]
+    raw, warm = [], []
+    for _ in range(given.repeat):  # by turns, so that both meet the same neighbours on the machine
+        raw.append(cost(lambda: repeat(calls)))
+        warm.append(cost(lambda: evaluate(engine, checkpoint, benchmarks)))
     ours = children([sys.executable, "-m", "bench.engine", "--model", given.model, "--once"])
     theirs = lm_eval(checkpoint, benchmarks)
     samples = sum(len(benchmark.documents) for benchmark in benchmarks)
@@ -102,8 +104,9 @@ def record(engine: Engine, checkpoint: Path, benchmarks: Sequence[DemoBenchmark]
 
 def repeat(calls: Sequence[Call]) -> None:
     """The model alone. Results are dropped one by one: keeping them would measure memory."""
-    for call in calls:
-        call()
+    with torch.inference_mode():
+        for call in calls:
+            call()
 
 
 def cost(call: Call) -> tuple[float, float]:
@@ -137,7 +140,7 @@ def lm_eval(checkpoint: Path, benchmarks: Sequence[DemoBenchmark]) -> float:
             str(folder / "out"),
             "--log_samples",
         ]
-        return children(command, HF_HUB_OFFLINE="1", TOKENIZERS_PARALLELISM="false")
+        return children(command, HF_HUB_OFFLINE="1", TOKENIZERS_PARALLELISM="false", OMP_NUM_THREADS="1")
 
 
 if __name__ == "__main__":

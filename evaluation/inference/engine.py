@@ -15,6 +15,7 @@ import torch
 
 from evaluation.errors import ModelRefused
 from evaluation.inference import loading
+from evaluation.inference.encoding import Encodings
 from evaluation.inference.harness import Contender, LocalModel, NamedTasks
 from evaluation.inference.loading import Files
 from evaluation.records import Checkpoint, Endpoint, RunSpec
@@ -45,6 +46,7 @@ class Engine:
         self.lock = threading.Lock()
         self.named_tasks = NamedTasks(allow_code=allow_code)
         self.loads = 0  # models read from disk since the start
+        self._encodings: dict[str, Encodings] = {}
         self._models: OrderedDict[tuple[object, ...], tuple[LocalModel, int]] = OrderedDict()
 
     def model(self, spec: RunSpec, files: Files) -> LocalModel:
@@ -120,7 +122,9 @@ class Engine:
             with loading.out_of_memory(spec.device):
                 scheme.apply(module)
             module.tie_weights = lambda *_, **__: None  # lm_eval would tie a changed output layer to the old embedding
-        return LocalModel(module, loaded.tokenizer), loading.memory(module)
+        if files.tokenizer_hash not in self._encodings:
+            self._encodings = {files.tokenizer_hash: Encodings()}  # of one tokenizer at a time
+        return LocalModel(module, loaded.tokenizer, self._encodings[files.tokenizer_hash]), loading.memory(module)
 
     def _forget(self, *, keep: tuple[object, ...]) -> None:
         """Drop the models used longest ago until the rest fits."""

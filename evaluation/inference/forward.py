@@ -40,20 +40,19 @@ class Scored:
     index: int
     context: tuple[int, ...]
     continuation: tuple[int, ...]
+    inputs: tuple[int, ...] = field(init=False)  # all but the last token; requests that agree in it share a row
 
-    @property
-    def inputs(self) -> tuple[int, ...]:
-        """What the model must see: all but the last token. Requests that agree in it share one row."""
-        return self.context + self.continuation[:-1]
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "inputs", self.context + self.continuation[:-1])
 
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """A text to continue. options: what `generate` takes (sampling, temperature), the same for a whole batch."""
+    """A text to continue, as token ids. options: what `generate` takes beside them (sampling, temperature)."""
 
     index: int
     text: str
-    length: int
+    tokens: Sequence[int]
     stops: tuple[str, ...]
     max_tokens: int
     options: tuple[tuple[str, Any], ...] = ()
@@ -111,24 +110,27 @@ def _score_batch(
             sizes.append(size)
     log_probabilities = torch.log_softmax(logits[rows, places], dim=-1)
     wanted = torch.tensor(tokens, dtype=torch.long, device=log_probabilities.device)
-    greedy = (log_probabilities.argmax(dim=-1) == wanted).cpu()
+    greedy = (log_probabilities.argmax(dim=-1) == wanted).tolist()
     chosen = log_probabilities.gather(1, wanted.unsqueeze(1)).squeeze(1).cpu()
-    return [
-        (float(some.sum()), bool(all(hits.tolist())))
-        for some, hits in zip(chosen.split(sizes), greedy.split(sizes), strict=True)
-    ]
+    return list(_sums(chosen, greedy, sizes))
+
+
+def _sums(chosen: torch.Tensor, greedy: list[bool], sizes: list[int]) -> Iterator[tuple[float, bool]]:
+    """Log-probabilities of tokens (total,) summed by request, in their own precision."""
+    values: list[float] = chosen.tolist()
+    start = 0
+    for size in sizes:
+        end = start + size
+        yield values[start] if size == 1 else float(chosen[start:end].sum()), all(greedy[start:end])
+        start = end
 
 
 @dataclass(slots=True)
 class Generator:
-    """How texts are written: the model and its tokenizer, with what is known about them.
-
-    encode: texts -> token ids and attention mask, both (rows, length), padded on the left, at most `room` tokens.
-    """
+    """How texts are written: the model and its tokenizer, with what is known about them."""
 
     model: Any
     tokenizer: Any
-    encode: Callable[[list[str], int], tuple[torch.Tensor, torch.Tensor]]
     device: torch.device
     max_length: int
     stop: Stop
@@ -138,7 +140,7 @@ class Generator:
         """Texts, the longest prompts first, in batches of equal options."""
         alike = sorted(requests, key=lambda request: repr((request.options, request.stops, request.max_tokens)))
         for _, group in groupby(alike, key=lambda request: (request.options, request.stops, request.max_tokens)):
-            ordered = sorted(group, key=lambda request: (-request.length, request.text))
+            ordered = sorted(group, key=lambda request: (-len(request.tokens), request.text))
             for start in range(0, len(ordered), batch_size):
                 self.stop()
                 yield from self._write_batch(ordered[start : start + batch_size])
@@ -146,7 +148,7 @@ class Generator:
     def _write_batch(self, batch: Sequence[Written]) -> list[tuple[int, Answer]]:
         began = time.perf_counter()
         room = self.max_length - batch[0].max_tokens
-        ids, mask = self.encode([request.text for request in batch], room)
+        ids, mask = _pad_left([request.tokens[-room:] for request in batch], self.tokenizer.pad_token_id)
         ends = _Ends(self, batch[0].stops, ids.shape[1], len(batch))
         out = self.model.generate(
             input_ids=ids.to(self.device),
@@ -179,6 +181,14 @@ class Generator:
             mask[[known] if special else [token for token, text in enumerate(texts) if stop in text]] = True
             self.ending[stop] = mask.to(self.device)
         return self.ending[stop]
+
+
+def _pad_left(rows: Sequence[Sequence[int]], padding: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Token ids and attention mask, both (rows, longest)."""
+    longest = max(map(len, rows))
+    ids = [[padding] * (longest - len(row)) + list(row) for row in rows]
+    mask = [[0] * (longest - len(row)) + [1] * len(row) for row in rows]
+    return torch.tensor(ids), torch.tensor(mask)
 
 
 class _Ends(StoppingCriteria):  # type: ignore[misc]  # transformers is untyped here

@@ -21,6 +21,7 @@ from lm_eval.tasks import TaskManager
 
 from evaluation.benchmarks import Definition, Document, Rendered, render
 from evaluation.errors import BadBenchmark, MissingPackage
+from evaluation.inference.encoding import Encodings, check_lengths, check_room, split_pairs
 from evaluation.inference.forward import Answer, Generator, Scored, Stop, Written, score
 from evaluation.inference.scoring import Sample
 from evaluation.records import BenchmarkSpec, Endpoint
@@ -211,9 +212,10 @@ class LocalModel:
 
     chat = None
 
-    def __init__(self, module: Any, tokenizer: Any) -> None:
+    def __init__(self, module: Any, tokenizer: Any, encodings: Encodings | None = None) -> None:
         self.lm = HFLM(pretrained=module, tokenizer=tokenizer, backend="causal")
         self.batch_size = 1
+        self._encodings = encodings if encodings is not None else Encodings()
         self._endings: dict[str, Any] = {}
 
     def answers(self, kind: str, requests: Sequence[Any], stop: Stop) -> Answers:
@@ -221,7 +223,7 @@ class LocalModel:
         if kind == GENERATE:
             return self._write(requests, stop)
         scored = split_pairs(requests, self._encode, self.lm.prefix_token_id)
-        _check_lengths(scored, self.lm.max_length)
+        check_lengths(scored, self.lm.max_length)
         return score(
             self.lm._model_call,
             scored,
@@ -236,76 +238,31 @@ class LocalModel:
 
     def _write(self, requests: Sequence[Any], stop: Stop) -> Answers:
         lm = self.lm
-        lengths = self._encode([request.args[0] for request in requests])
+        encoded = self._encode([request.args[0] for request in requests])
         ending = lm.tok_decode(lm.eot_token_id, skip_special_tokens=False)
+        known: dict[str, tuple[Any, ...]] = {}
         written = []
         for index, request in enumerate(requests):
             text, given = request.args
-            options = normalize_gen_kwargs(given, lm.max_gen_toks)
-            stops = handle_stop_sequences(options.pop("until", None), eos=ending)
-            room = int(options.pop("max_gen_toks"))
-            if not options.get("do_sample"):
-                options.pop("temperature", None)  # transformers warns about a temperature that has no effect
-            fixed = tuple(sorted(options.items()))
-            written.append(Written(index, text, len(lengths[text]), tuple(filter(None, stops)), room, fixed))
-        _check_room(written, lm.max_length)
-        encode = lambda texts, room: lm.tok_batch_encode(texts, left_truncate_len=room)  # noqa: E731
-        generator = Generator(lm.model, lm.tokenizer, encode, lm.device, lm.max_length, stop, self._endings)
+            if (key := repr(given)) not in known:
+                known[key] = _generation_options(given, ending, lm.max_gen_toks)
+            written.append(Written(index, text, encoded[text], *known[key]))
+        check_room(written, lm.max_length)
+        generator = Generator(lm.model, lm.tokenizer, lm.device, lm.max_length, stop, self._endings)
         yield from generator.write(written, self.batch_size)
 
-    def _encode(self, texts: Sequence[str]) -> dict[str, list[int]]:
-        """Token ids of distinct texts in one call; a text that begins with the begin token gets no second one."""
-        begin = self.lm.tokenizer.decode(self.lm.prefix_token_id)
-        encoded: dict[str, list[int]] = {}
-        for marked in (False, True):
-            group = [text for text in dict.fromkeys(texts) if text.startswith(begin) is marked]
-            options = {"add_special_tokens": False} if marked else {}
-            if group:
-                ids = self.lm.tokenizer(group, return_attention_mask=False, **options)["input_ids"]
-                encoded.update(zip(group, ids, strict=True))
-        return encoded
+    def _encode(self, texts: Sequence[str]) -> Mapping[str, list[int]]:
+        return self._encodings.encode(self.lm.tokenizer, self.lm.tokenizer.decode(self.lm.prefix_token_id), texts)
 
 
-def split_pairs(
-    requests: Sequence[Any], encode: Callable[[Sequence[str]], Mapping[str, list[int]]], begin: int
-) -> list[Scored]:
-    """Token ids of (context, continuation), by lm_eval's rules: the pair is encoded whole, the context alone."""
-    pairs = [_move_spaces(*request.args[:2]) for request in requests]
-    ids = encode([text for context, continuation in pairs for text in (context, context + continuation)])
-    scored = []
-    for index, (context, continuation) in enumerate(pairs):
-        if context:
-            head, tail = ids[context], ids[context + continuation][len(ids[context]) :]
-        else:
-            head, tail = [], ids[continuation]
-            head, tail = ([begin], tail) if tail[:1] != [begin] else (tail[:1], tail[1:])
-        scored.append(Scored(index, tuple(head), tuple(tail)))
-    return scored
-
-
-def _move_spaces(context: str, continuation: str) -> tuple[str, str]:
-    """Spaces at the end of a context belong to the continuation: tokens begin with their space."""
-    kept = context.rstrip()
-    return (kept, context[len(kept) :] + continuation) if kept else (context, continuation)
-
-
-def _check_lengths(requests: Sequence[Scored], max_length: int) -> None:
-    for request in requests:
-        if not 0 < len(request.continuation) <= max_length:
-            raise BadBenchmark(
-                f"An answer has {len(request.continuation)} tokens; this contender takes 1 to {max_length}.",
-                field="choices",
-            )
-
-
-def _check_room(requests: Sequence[Written], max_length: int) -> None:
-    longest = max((request.max_tokens for request in requests), default=0)
-    if longest >= max_length:
-        raise BadBenchmark(
-            f"Answers of {longest} tokens leave no room for a prompt: the contender's context has {max_length}.",
-            field="max_tokens",
-            remedy="Ask for shorter answers.",
-        )
+def _generation_options(given: Mapping[str, Any], ending: str, default: int) -> tuple[Any, ...]:
+    """Stop texts, most tokens, and what else `generate` takes, from lm_eval's generation arguments."""
+    options = normalize_gen_kwargs(dict(given), default)
+    stops = handle_stop_sequences(options.pop("until", None), eos=ending)
+    room = int(options.pop("max_gen_toks"))
+    if not options.get("do_sample"):
+        options.pop("temperature", None)  # transformers warns about a temperature that has no effect
+    return tuple(filter(None, stops)), room, tuple(sorted(options.items()))
 
 
 class RemoteFormat:
@@ -337,7 +294,7 @@ class RemoteFormat:
     def scored(self, requests: Sequence[Any]) -> list[Scored]:
         """Requests for log-likelihoods as token ids."""
         scored = split_pairs(requests, self._encode, self.api.prefix_token_id)
-        _check_lengths(scored, self.api.max_length)
+        check_lengths(scored, self.api.max_length)
         return scored
 
     def likelihood(self, request: Scored) -> tuple[dict[str, Any], int, int]:
