@@ -1,0 +1,92 @@
+"""The expected answer of every route to everybody: "METHOD name" under the statuses of six kinds of people.
+
+A read page needs no POST row: its POST must answer as its GET does. A route that only writes needs no GET row: its GET
+must be refused with 405.
+"""
+
+from __future__ import annotations
+
+PEOPLE = ("anonymous", "stranger", "viewer", "reviewer", "submitter", "owner")
+
+STATUSES = {
+    # anonymous, stranger, viewer, reviewer, submitter, owner
+    "200 200 200 200 200 200": """
+        GET pages:home  GET pages:help  GET pages:healthz  GET pages:setup
+        GET accounts:sign_up
+        GET catalog:entries  GET catalog:benchmarks  GET catalog:suites
+        GET leaderboards:leaderboards
+        GET schema  GET docs
+        GET api:schemes  GET api:analyses
+        GET api:entries  GET api:benchmarks  GET api:suites  GET api:jobs  GET api:runs  GET api:leaderboards
+    """,
+    # Signed-in people have no business at the door.
+    "200 302 302 302 302 302": "GET accounts:sign_in  PUT accounts:sign_in",
+    "302 302 302 302 302 302": """
+        POST accounts:sign_in  POST accounts:sign_out  POST accounts:sign_up
+        POST accounts:create_team
+    """,
+    # Only in the demo, only from this machine.
+    "404 404 404 404 404 404": "POST accounts:demo_sign_in",
+    # Whatever belongs to the person, or to everybody who signed in.
+    "302 200 200 200 200 200": """
+        GET pages:workers
+        GET accounts:profile  GET accounts:change_password  GET accounts:create_team  POST accounts:create_token
+        GET catalog:register_entry  GET catalog:create_benchmark  GET catalog:create_suite
+        GET jobs:jobs  GET jobs:submit_job
+        GET leaderboards:create_leaderboard
+    """,
+    "401 200 200 200 200 200": "GET api:me  GET api:teams  GET api:tokens  GET api:workers",
+    "401 201 201 201 201 201": "POST api:teams  POST api:tokens",
+    # Somebody's own token (the submitter's).
+    "302 404 404 404 302 404": "POST accounts:revoke_token",
+    "401 404 404 404 204 404": "DELETE api:token",
+    # What the team sees: to others it is not there.
+    "404 404 200 200 200 200": """
+        GET catalog:entry  GET catalog:benchmark  GET catalog:suite
+        GET jobs:job  GET jobs:job_progress  GET jobs:run  GET jobs:entry_runs
+        GET results:samples  GET results:sample
+        GET leaderboards:leaderboard  GET leaderboards:standings
+        GET api:entry  GET api:benchmark  GET api:benchmark_samples  GET api:suite
+        GET api:job  GET api:job_runs  GET api:run  GET api:run_events  GET api:run_samples
+        GET api:leaderboard
+    """,
+    "302 404 200 200 200 200": "GET accounts:team  GET accounts:audit",
+    "401 404 200 200 200 200": "GET api:team  GET api:members  GET api:audit_events",
+    # What submitters and owners write. A form that names a team of others is refused on its field.
+    "302 422 422 422 302 302": """
+        POST catalog:register_entry  POST catalog:create_benchmark  POST catalog:create_suite
+        POST jobs:submit_job
+        POST leaderboards:create_leaderboard
+    """,
+    "302 422 422 422 200 200": "POST jobs:estimate_job",
+    "302 404 403 403 200 200": """
+        GET catalog:add_entry_version  GET catalog:add_benchmark_version
+        GET leaderboards:change_leaderboard
+    """,
+    "302 404 403 403 302 302": """
+        POST catalog:add_entry_version  POST catalog:add_benchmark_version
+        POST jobs:cancel_job  POST jobs:retry_job
+        POST leaderboards:change_leaderboard
+    """,
+    "401 400 403 403 201 201": "POST api:entries  POST api:benchmarks  POST api:suites  POST api:leaderboards",
+    "401 400 403 403 202 202": "POST api:jobs",
+    "401 404 403 403 201 201": "POST api:entry_versions  POST api:benchmark_versions",
+    "401 404 403 403 200 200": "POST api:cancel_job  POST api:retry_job  PATCH api:leaderboard",
+    # What owners decide. The member in question is the reviewer, who may leave.
+    "302 404 403 403 403 302": "POST accounts:set_member",
+    "302 404 403 302 403 302": "POST accounts:remove_member",
+    "401 404 403 403 403 200": "PUT api:member",
+    "401 404 403 204 403 204": "DELETE api:member",
+}
+
+
+def table() -> dict[tuple[str, str], dict[str, int]]:
+    """(method, name of the route) -> status by kind of person."""
+    rows: dict[tuple[str, str], dict[str, int]] = {}
+    for statuses, text in STATUSES.items():
+        words = iter(text.split())
+        for key in zip(words, words, strict=True):
+            if key in rows:
+                raise ValueError(f"{key} is in the table twice")
+            rows[key] = dict(zip(PEOPLE, map(int, statuses.split()), strict=True))
+    return rows
