@@ -198,6 +198,9 @@ CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "celerybeat-schedule")
 LEASE_SECONDS = int(env.text("CROSSTABLE_LEASE_SECONDS", "30"))
 RUN_ATTEMPTS = 3
 RUN_MAX_SECONDS = int(env.text("CROSSTABLE_RUN_MAX_SECONDS", "14400"))
+# Boards wait behind a report in the same worker, so a request that would take longer than this is refused.
+REPORT_MAX_SECONDS = int(env.text("CROSSTABLE_REPORT_MAX_SECONDS", "60"))
+REPORT_ATTEMPTS = 3
 
 # --- Channels ----------------------------------------------------------------------------------------------------
 CHANNEL_LAYERS = {

@@ -34,6 +34,13 @@ def refresh_leaderboard(board_id: int) -> None:
     services.refresh(board_id=board_id)
 
 
+@shared_task(name="workers.compute_report")
+def compute_report(report_id: int) -> None:
+    from webapp.results import reports
+
+    reports.compute_report(report_id=report_id)
+
+
 @shared_task(name="workers.job_changed")
 def job_changed(job_id: int) -> None:
     """The web cannot tell the boards: they stand right of jobs."""
@@ -48,12 +55,14 @@ def sweep() -> None:
     from webapp.jobs import leases
     from webapp.jobs.models import Run
     from webapp.leaderboards import services
+    from webapp.results import reports
 
     for run in Run.objects.filter(pk__in=leases.sweep()):
         log.warning("%s was lost and has been dealt with: %s", run, run.reason)
         with transaction.atomic():
             services.run_landed(run=run)
     services.refresh_stale()
+    reports.ring_again()
 
 
 @signals.worker_init.connect

@@ -65,6 +65,7 @@ class Analysis(Generic[T, P, R]):
     version: raised when the same input gives other numbers. source: the paper or definition it follows.
     needs: "means" for a BenchmarkTable, "samples" for a ScoreTable.
     ranking: how a board orders contenders by this result; None where it gives no order.
+    seconds: (contenders, benchmarks, params) -> about how long compute keeps one core busy; None where it is quick.
     """
 
     title: str
@@ -74,3 +75,4 @@ class Analysis(Generic[T, P, R]):
     source: str
     needs: Literal["means", "samples"]
     ranking: Callable[[R], Ranking] | None = None
+    seconds: Callable[[int, int, P], float] | None = None

@@ -30,6 +30,7 @@ from evaluation.uncertainty import rank_intervals, separated, tie_groups, two_si
 MAIN, ORDERS, TRACE = range(3)  # independent streams of one seed
 ORDER_ITERATIONS = 20_000
 MUCH_BYE = 0.25
+SECONDS_PER_SEAT = 1e-8  # in one round of one simulation, rounded up
 ELIMINATE_HELP = "Write “0,1,2” for three tournaments, “0/1/1” for one number after each of three rounds."
 
 
@@ -153,6 +154,14 @@ def ranking(result: SwissResult) -> Ranking:
         rank_high=first.rank_high,
         benchmarks_used=result.benchmarks_used,
     )
+
+
+def seconds(contenders: int, benchmarks: int, params: SwissParams) -> float:
+    """About how long `compute` keeps one core busy: in each round of each simulation every seat is drawn once."""
+    rounds = params.rounds.count(";") + 1 if params.rounds.strip() else benchmarks
+    orders = params.orders * min(params.iterations, ORDER_ITERATIONS)
+    tournaments = params.eliminate.count(",") + 1
+    return tournaments * (params.iterations + orders) * contenders * rounds * SECONDS_PER_SEAT
 
 
 def parse_eliminations(text: str, rounds: int) -> dict[str, Schedule]:
@@ -281,4 +290,5 @@ SWISS: Analysis[BenchmarkTable, SwissParams, SwissResult] = Analysis(
     "arXiv 2512.21010",
     needs="means",
     ranking=ranking,
+    seconds=seconds,
 )

@@ -11,7 +11,7 @@ from webapp.accounts.selectors import May, teams_where, usual_team
 from webapp.catalog.models import Suite
 from webapp.catalog.selectors import suites
 from webapp.forms import ServiceForm
-from webapp.leaderboards.services import ORDERS
+from webapp.leaderboards.ordering import ORDERS
 
 
 def _order_field() -> forms.ChoiceField:

@@ -19,7 +19,7 @@ class Leaderboard(Owned):
     title = models.CharField(max_length=120)
     description = models.TextField(max_length=4000, blank=True)
     suite = models.ForeignKey(Suite, on_delete=models.PROTECT, related_name="leaderboards")
-    order = models.CharField(max_length=40, default="mean-score")
+    order = models.CharField(max_length=40, default="swiss")
     parameters = models.JSONField(default=dict, blank=True)
     version = models.PositiveIntegerField(default=0)
     stale_since = models.DateTimeField(null=True, blank=True)

@@ -10,7 +10,7 @@ from rest_framework import serializers
 from webapp.accounts.serializers import NameField, TeamField, VisibilityField
 from webapp.catalog.serializers import OWNED, OwnedOut, SuiteReference
 from webapp.leaderboards.models import Leaderboard
-from webapp.leaderboards.services import ORDERS
+from webapp.leaderboards.ordering import ORDERS
 from webapp.rest import Strict
 
 

@@ -2,38 +2,33 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
-import numpy as np
 from django.core.exceptions import ValidationError
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import F, QuerySet
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from evaluation.analyses import ANALYSES
-from evaluation.analyses.base import Ranking, parse_params, to_json
+from evaluation.analyses.base import parse_params
 from evaluation.errors import EvaluationError
-from evaluation.tables import BenchmarkTable
 from webapp.accounts.models import Team, User, Visibility
 from webapp.accounts.selectors import May, require
 from webapp.accounts.services import record
-from webapp.catalog.models import BenchmarkVersion, Suite
+from webapp.catalog.models import Suite
 from webapp.catalog.selectors import suite_versions
 from webapp.celery import enqueue
 from webapp.errors import Conflict, Unprocessable
 from webapp.jobs.models import Job, Run
+from webapp.leaderboards import ordering
 from webapp.leaderboards.cells import FIELDS, Cell, grid
 from webapp.leaderboards.models import Leaderboard, Standing
+from webapp.leaderboards.ordering import ORDERS, Ordered, Place
 from webapp.live import publish
+from webapp.results import reports
 from webapp.results.models import Report
-
-log = logging.getLogger("crosstable.boards")
-# An exact or large tournament takes seconds for hundreds of contenders: cells are pushed first, the order follows.
-ORDERS = {key: analysis for key, analysis in ANALYSES.items() if analysis.ranking and analysis.needs == "means"}
 
 
 @transaction.atomic
@@ -45,7 +40,7 @@ def create_leaderboard(
     title: str,
     suite: Suite,
     description: str = "",
-    order: str = "mean-score",
+    order: str = "swiss",
     visibility: str = Visibility.TEAM,
 ) -> Leaderboard:
     require(actor, team, May.SUBMIT)
@@ -127,20 +122,21 @@ def refresh_stale() -> None:
 
 
 def refresh(*, board_id: int) -> bool:
-    """Bring the standings up to the runs: first the cells, then the order. Returns whether anything changed."""
+    """Bring the standings up to the runs: first the cells, then the order. Returns whether anything changed.
+
+    The order may take seconds. It is computed without a lock: runs that land and people who change the board meanwhile
+    do not wait for it, and leave the board stale for the next refresh.
+    """
     with transaction.atomic():
-        board = Leaderboard.objects.select_for_update().filter(pk=board_id).first()
+        board = _locked(board_id)
         if board is None or board.stale_since is None:
             return False  # an earlier ring has done it
         seen, changed = board.stale_since, _refresh_cells(board)
-    with transaction.atomic():
-        board = Leaderboard.objects.select_for_update().filter(pk=board_id).first()
-        if board is None:
-            return changed
-        if board.stale_since == seen:
-            # Only now: a worker that dies between cells and order leaves the board stale, and the sweep rings again.
-            board.stale_since, board.refreshed_at = None, timezone.now()
-        return _refresh_order(board) or changed
+    return _refresh_order(board_id, seen) or changed
+
+
+def _locked(board_id: int) -> Leaderboard | None:
+    return Leaderboard.objects.select_for_update().filter(pk=board_id).first()
 
 
 def _refresh_cells(board: Leaderboard) -> bool:
@@ -175,92 +171,63 @@ def _save(board: Leaderboard, changed: bool) -> None:
         publish(f"leaderboard.{board.pk}", board=board.pk, version=board.version)
 
 
-@dataclass(frozen=True)
-class Place:
-    position: int | None = None
-    rank_low: int | None = None
-    rank_high: int | None = None
-    value: float | None = None
-    error: float | None = None
+def _refresh_order(board_id: int, seen: datetime) -> bool:
+    """Compute the order of the cells as they are now, and show it unless a newer one is there already.
+
+    A worker that dies here leaves the board stale, and the sweep rings again.
+    """
+    before = Leaderboard.objects.select_related("team", "report").filter(pk=board_id).first()
+    ordered = before and ordering.order(before, list(before.standings.select_related("contender")))
+    with transaction.atomic():
+        board = _locked(board_id)
+        if before is None or board is None or board.stale_since is None:
+            return False
+        if board.stale_since == seen:
+            board.stale_since, board.refreshed_at = None, timezone.now()
+        asked_for = (before.order, before.parameters) == (board.order, board.parameters)
+        changed = bool(ordered and asked_for and _show_order(board, ordered))
+        _save(board, changed)
+        return changed
 
 
-def _refresh_order(board: Leaderboard) -> bool:
-    standings = list(board.standings.select_related("contender"))
-    versions = suite_versions(board.suite)
-    cells = {s.pk: [Cell(*cell) for cell in s.cells] for s in standings}
-    complete = [s for s in standings if cells[s.pk] and all(cell.complete for cell in cells[s.pk])]
-    places = _places_or_none(board, complete, [cells[s.pk] for s in complete], versions) if complete else {}
+def _show_order(board: Leaderboard, ordered: Ordered) -> bool:
     changed = []
-    for standing in standings:
-        place = places.get(standing.pk, Place())
+    for standing in board.standings.all():
+        place = ordered.places.get(standing.contender_id, Place()) if ordering.complete(standing) else Place()
         if any(getattr(standing, name) != value for name, value in vars(place).items()):
             vars(standing).update(vars(place), changed_in=board.version + 1)
             changed.append(standing)
     Standing.objects.bulk_update(changed, [*Place.__dataclass_fields__, "changed_in"], batch_size=500)
-    _save(board, bool(changed))
+    _keep_report(board, ordered.report)
     return bool(changed)
 
 
-def _places_or_none(
-    board: Leaderboard, complete: list[Standing], cells: list[list[Cell]], versions: list[BenchmarkVersion]
-) -> dict[int, Place]:
-    """Nobody is ranked where the order refuses the table (too few contenders, say); the cells are shown anyway."""
-    try:
-        return _places(board, complete, cells, versions)
-    except EvaluationError as error:
-        log.warning("board %s cannot be ordered by %s: %s", board.pk, board.order, error)
-        return {}
-
-
-def _places(
-    board: Leaderboard, complete: list[Standing], cells: list[list[Cell]], versions: list[BenchmarkVersion]
-) -> dict[int, Place]:
-    analysis = ORDERS[board.order]
-    table = BenchmarkTable(
-        # Names may repeat between teams; ids do not.
-        contenders=tuple(str(s.contender_id) for s in complete),
-        benchmarks=tuple(f"{v.benchmark.name}#{v.pk}" for v in versions),
-        mean=np.array([[cell.mean for cell in row] for row in cells], dtype=float),
-        standard_error=_standard_errors(cells),
-        n=np.array([[cell.done for cell in row] for row in cells]),
-        higher_is_better=tuple(v.higher_is_better for v in versions),
-    )
-    result = analysis.compute(table, parse_params(analysis.Params, board.parameters))
-    _keep_report(board, to_json(result), complete)
-    ranking: Ranking = analysis.ranking(result)  # type: ignore[misc]
-    order = np.argsort(-ranking.value if ranking.higher_is_better else ranking.value, kind="stable")
-    position = {int(row): at for at, row in enumerate(order, 1)}
-    errors = ranking.standard_error
-    return {
-        standing.pk: Place(
-            position=position[i],
-            rank_low=int(ranking.rank_low[i]),
-            rank_high=int(ranking.rank_high[i]),
-            value=float(ranking.value[i]),
-            error=None if errors is None or np.isnan(errors[i]) else float(errors[i]),
-        )
-        for i, standing in enumerate(complete)
-    }
-
-
-def _standard_errors(cells: list[list[Cell]]) -> np.ndarray:
-    runs = Run.objects.filter(pk__in=[cell.run for row in cells for cell in row])
-    errors = dict(runs.values_list("pk", "standard_error"))
-    return np.array([[errors[cell.run or 0] for cell in row] for row in cells], dtype=float)  # None becomes NaN
-
-
-def _keep_report(board: Leaderboard, result: Any, complete: list[Standing]) -> None:
+def _keep_report(board: Leaderboard, fields: Mapping[str, Any]) -> None:
     """One report per board, overwritten as runs land; a frozen copy is a release's business."""
-    names = {str(s.contender_id): s.contender.name for s in complete}
-    fields = {
-        "analysis": board.order,
-        "analysis_version": str(ORDERS[board.order].version),
-        "parameters": board.parameters,
-        "inputs": {"contenders": names, "board_version": board.version},
-        "result": result,
-    }
+    said = {**fields, "title": f"{ORDERS[board.order].title} of {board.title}"[:120], "finished_at": timezone.now()}
     if board.report_id:
-        Report.objects.filter(pk=board.report_id).update(**fields)
+        Report.objects.filter(pk=board.report_id).update(**said, changes=F("changes") + 1)
     else:
         owner = {"team_id": board.team_id, "created_by_id": board.created_by_id, "visibility": Visibility.TEAM}
-        board.report = Report.objects.create(**owner, **fields)
+        board.report = Report.objects.create(**owner, **said)
+    publish(f"tournament.{board.pk}", board=board.pk)
+
+
+@transaction.atomic
+def request_report(
+    *, actor: User, board: Leaderboard, analysis: str, parameters: Mapping[str, Any], title: str = ""
+) -> Report:
+    """An analysis of the contenders of a board that are complete now; who sees the board's inside sees the report."""
+    standings = list(board.standings.select_related("contender").order_by("contender__name", "contender_id"))
+    runs = [Cell(*cell).run for one in standings if ordering.complete(one) for cell in one.cells]
+    return reports.request_report(
+        actor=actor,
+        team=board.team,
+        analysis=analysis,
+        parameters=parameters,
+        runs=[run for run in runs if run],
+        title=title or f"{reports.known_analysis(analysis).title} of {board.title}"[:120],
+        about=f"Board {board.team.name}/{board.name}, version {board.version}",
+        left_out=sorted(one.contender.name for one in standings if not ordering.complete(one)),
+        visibility=Visibility.PRIVATE if board.visibility == Visibility.PRIVATE else Visibility.TEAM,
+    )

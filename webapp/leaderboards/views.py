@@ -14,6 +14,7 @@ from webapp.accounts.selectors import May, may, require, teams_where
 from webapp.leaderboards import selectors, services
 from webapp.leaderboards.forms import LeaderboardForm, SettingsForm
 from webapp.leaderboards.models import Leaderboard
+from webapp.leaderboards.ordering import ORDERS
 from webapp.leaderboards.selectors import View
 from webapp.requests import MemberRequest, PageRequest
 
@@ -63,7 +64,7 @@ def standings(request: PageRequest, team: str, name: str) -> HttpResponse:
 
 
 def create_leaderboard(request: MemberRequest) -> HttpResponse:
-    initial = {"suite": request.GET.get("suite"), "order": next(iter(services.ORDERS), None)}
+    initial = {"suite": request.GET.get("suite"), "order": next(iter(ORDERS), None)}
     form = LeaderboardForm(request.user, request.POST or None, initial=initial)
     if request.method == "POST" and (made := form.attempt(services.create_leaderboard, actor=request.user)):
         return redirect(_address(made))

@@ -50,14 +50,42 @@ class PackedScores(models.Model):
 
 
 class Report(Owned):
-    """The stored output of an analysis, with its version and parameters."""
+    """The stored output of an analysis, with its version and parameters.
 
+    A requested report is queued, then computed by the analysis worker; the live report behind a board is always done.
+    `changes` grows with each change that a viewer can see.
+    """
+
+    class State(models.TextChoices):
+        QUEUED = "queued", "Queued"
+        RUNNING = "running", "Running"
+        DONE = "done", "Done"
+        FAILED = "failed", "Failed"
+
+    title = models.CharField(max_length=120, blank=True)
     analysis = models.CharField(max_length=60)
     analysis_version = models.CharField(max_length=20)
+    # All of them, defaults too: so that a later default changes no old report.
     parameters = models.JSONField(default=dict)
-    # What went in: run ids, so that anybody can compute it again.
+    # What went in: "runs" by id, so that anybody can compute it again; "about", and "left_out" with names, in words.
     inputs = models.JSONField(default=dict)
-    result = models.JSONField()
+    result = models.JSONField(null=True, blank=True)
+    state = models.CharField(max_length=10, choices=State, default=State.QUEUED)
+    reason = models.TextField(default="Waiting for the analysis worker.")
+    attempt = models.PositiveSmallIntegerField(default=0)
+    seconds = models.FloatField(null=True, blank=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+    changes = models.PositiveIntegerField(default=1)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=~models.Q(state="done") | models.Q(result__isnull=False), name="done_has_a_result"
+            )
+        ]
+        indexes = [
+            models.Index(fields=["id"], condition=models.Q(state__in=["queued", "running"]), name="reports_waiting")
+        ]
 
     def __str__(self) -> str:
-        return f"{self.analysis} report {self.pk}"
+        return self.title or f"{self.analysis} report {self.pk}"

@@ -2,23 +2,105 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from django.db.models import OuterRef, QuerySet, Subquery
 
 from evaluation.errors import NotEnoughData
-from evaluation.tables import ScoreTable
-from webapp.accounts.selectors import Viewer
+from evaluation.tables import BenchmarkTable, ScoreTable
+from webapp.accounts.selectors import Viewer, visible
 from webapp.catalog.models import Sample
 from webapp.catalog.selectors import benchmark_versions
 from webapp.jobs.models import Run
-from webapp.results.models import PackedScores, Score
+from webapp.results.models import PackedScores, Report, Score
 from webapp.results.packing import unpack
 
 PAGE = 50
 OUTCOMES = {"all": {}, "right": {"score__gte": 1.0}, "wrong": {"score__lt": 1.0}}
+
+
+MEANS = (
+    "pk", "contender", "contender__name", "contender__version__entry__team__name", "version", "version__number",
+    "version__benchmark__name", "version__benchmark__team__name", "version__higher_is_better", "mean",
+    "standard_error", "done",
+)  # fmt: skip
+
+
+def reports(user: Viewer, search: str = "") -> QuerySet[Report]:
+    """Newest first, without their results; what boards keep for themselves is read on the boards."""
+    rows = visible(Report.objects.filter(leaderboard=None), user).select_related("team", "created_by")
+    if search:
+        rows = rows.filter(title__icontains=search)
+    return rows.defer("result").order_by("-pk")
+
+
+def waiting_reports(limit: int) -> list[int]:
+    """The ids of reports that are not computed yet, oldest first."""
+    waiting = Report.objects.filter(state__in=[Report.State.QUEUED, Report.State.RUNNING])
+    return list(waiting.order_by("pk").values_list("pk", flat=True)[:limit])
+
+
+@dataclass(frozen=True)
+class Means:
+    """A table of means with the ids of its rows: the contenders' names in it are unique, their ids behind them."""
+
+    table: BenchmarkTable
+    contender_ids: list[int]
+
+
+def means(run_ids: Sequence[int]) -> Means:
+    """Contenders x benchmarks of finished runs, in one query; a pair without a run is a hole.
+
+    Rows and columns follow the order of first appearance in `run_ids`. Raises NotEnoughData for a run that is gone or
+    has no mean.
+    """
+    found = {run["pk"]: run for run in Run.objects.filter(pk__in=run_ids, state=Run.State.DONE).values(*MEANS)}
+    gone = [pk for pk in run_ids if pk not in found]
+    if gone or not found:
+        raise NotEnoughData(f"Run {gone[0]} has no result." if gone else "There is no finished run.", field="runs")
+    runs = [found[pk] for pk in run_ids]
+    contenders = {run["contender"]: _contender_labels(run) for run in runs}
+    versions = {run["version"]: _benchmark_labels(run) for run in runs}
+    row, column = ({pk: at for at, pk in enumerate(ids)} for ids in (contenders, versions))
+    shape = (len(contenders), len(versions))
+    mean, error, n = np.full(shape, np.nan), np.full(shape, np.nan), np.zeros(shape, dtype=np.int64)
+    for run in runs:
+        cell = row[run["contender"]], column[run["version"]]
+        mean[cell], n[cell] = run["mean"], run["done"]
+        error[cell] = np.nan if run["standard_error"] is None else run["standard_error"]
+    directions = {run["version"]: run["version__higher_is_better"] for run in runs}
+    table = BenchmarkTable(
+        contenders=distinct(contenders.values()),
+        benchmarks=distinct(versions.values()),
+        mean=mean,
+        standard_error=error,
+        n=n,
+        higher_is_better=tuple(directions[pk] for pk in versions),
+    )
+    return Means(table, list(contenders))
+
+
+def _contender_labels(run: Mapping[str, Any]) -> tuple[str, ...]:
+    name = run["contender__name"]
+    return name, f"{run['contender__version__entry__team__name']}/{name}"
+
+
+def _benchmark_labels(run: Mapping[str, Any]) -> tuple[str, ...]:
+    name, number = run["version__benchmark__name"], run["version__number"]
+    return name, f"{name} v{number}", f"{run['version__benchmark__team__name']}/{name} v{number}"
+
+
+def distinct(labels: Iterable[Sequence[str]]) -> tuple[str, ...]:
+    """For each thing the first of its labels, short before long, that no other one has."""
+    listed = list(labels)
+    counts = [Counter(column) for column in zip(*listed, strict=True)]
+    return tuple(
+        next((label for label, count in zip(own, counts, strict=True) if count[label] == 1), own[-1]) for own in listed
+    )
 
 
 def packed_scores(runs: Sequence[Run]) -> dict[int, np.ndarray]:

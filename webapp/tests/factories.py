@@ -80,8 +80,10 @@ def job(
     return jobs.submit_job(actor=actor, team=team, request=request)[0]
 
 
-def board(actor: User, team: Team, name: str, chosen: Suite, **more: Any) -> Leaderboard:
-    return leaderboards.create_leaderboard(actor=actor, team=team, name=name, title=name.title(), suite=chosen, **more)
+def board(actor: User, team: Team, name: str, chosen: Suite, *, order: str = "mean-score", **more: Any) -> Leaderboard:
+    """Ordered by the mean score, which a reader of a test computes in the head."""
+    named = {"name": name, "title": name.title(), "suite": chosen, "order": order}
+    return leaderboards.create_leaderboard(actor=actor, team=team, **named, **more)
 
 
 def public_board(actor: User, team: Team, name: str, chosen: Suite) -> Leaderboard:

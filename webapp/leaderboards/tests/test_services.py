@@ -153,7 +153,7 @@ def test_a_refresh_that_dies_between_cells_and_order_leaves_the_board_stale(
 ) -> None:
     services.run_landed(run=factories.finish(ALL))
 
-    def die(locked: Leaderboard) -> bool:
+    def die(*_: Any) -> bool:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(services, "_refresh_order", die)
@@ -185,7 +185,10 @@ def test_the_report_behind_the_board_is_kept_up_to_date(job: Job, board: Leaderb
     assert board.report == first
     report = Report.objects.get()
     assert report.analysis == "mean-score"
-    assert sorted(report.inputs["contenders"].values()) == ["large@fp32", "small@fp32"]
+    assert sorted(report.result["contenders"]) == ["large@fp32", "small@fp32"]
+    assert report.inputs["runs"] == [
+        cell[1] for row in board.standings.order_by("contender__name") for cell in row.cells
+    ]
 
 
 def test_cancelled_runs_are_shown_as_such(alice: User, job: Job, board: Leaderboard) -> None:

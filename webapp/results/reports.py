@@ -1,0 +1,174 @@
+"""Reports: an analysis over finished runs, asked for by a person and computed by the analysis worker.
+
+The row says what is to be done. While a worker computes, it holds the row's lock, so that a second ring finds nothing
+to do, and a worker that dies lets go of it: the sweep rings again, a bounded number of times.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+
+from evaluation.analyses import ANALYSES
+from evaluation.analyses.base import Analysis, parse_params, to_json
+from evaluation.errors import EvaluationError
+from webapp.accounts.models import Team, User, Visibility
+from webapp.accounts.selectors import May, require
+from webapp.accounts.services import record
+from webapp.celery import enqueue
+from webapp.errors import Unprocessable
+from webapp.jobs.models import Run
+from webapp.live import publish
+from webapp.results import selectors
+from webapp.results.models import Report
+
+log = logging.getLogger("crosstable.reports")
+State = Report.State
+RINGS = 4  # of a sweep: what they find locked or done costs nothing, and the next sweep rings for the rest
+AnyAnalysis = Analysis[Any, Any, Any]
+
+
+@transaction.atomic
+def request_report(
+    *,
+    actor: User,
+    team: Team,
+    analysis: str,
+    parameters: Mapping[str, Any],
+    runs: Sequence[int],
+    title: str = "",
+    about: str = "",
+    left_out: Sequence[str] = (),
+    visibility: str = Visibility.TEAM,
+) -> Report:
+    """Queue an analysis of these finished runs of the team and ring the worker.
+
+    runs: their ids; contenders and benchmarks keep the order of first appearance. about: what they stand for, in
+    words. left_out: names of contenders that could not take part. Raises Unprocessable, which names the field.
+    """
+    require(actor, team, May.SUBMIT)
+    chosen = known_analysis(analysis)
+    params = checked_params(chosen, parameters)
+    _check_runs(team, chosen, params, runs)
+    report = Report.objects.create(
+        team=team,
+        created_by=actor,
+        visibility=visibility,
+        title=title.strip() or chosen.title,
+        analysis=analysis,
+        analysis_version=str(chosen.version),
+        parameters=asdict(params),
+        inputs={"runs": list(runs), "about": about, "left_out": list(left_out)},
+    )
+    record(actor=actor, team=team, verb="requested", target=report, after={"analysis": analysis})
+    enqueue("compute_report", report.pk)
+    return report
+
+
+def known_analysis(key: str) -> AnyAnalysis:
+    if key not in ANALYSES:
+        raise Unprocessable(f"{key} is not an analysis.", field="analysis", remedy=f"Known: {', '.join(ANALYSES)}.")
+    return ANALYSES[key]
+
+
+def checked_params(analysis: AnyAnalysis, parameters: Mapping[str, Any]) -> Any:
+    """The parameters as the analysis takes them; a refusal names the wrong one."""
+    try:
+        return parse_params(analysis.Params, parameters)
+    except EvaluationError as error:
+        raise Unprocessable(error.message, field=error.field or "parameters", remedy=error.remedy) from error
+
+
+def _check_runs(team: Team, analysis: AnyAnalysis, params: Any, runs: Sequence[int]) -> None:
+    usable = Run.objects.filter(pk__in=runs, team=team, state=Run.State.DONE)
+    pairs = list(usable.values_list("contender", "version"))
+    if not runs or len(pairs) != len(runs):
+        problem = "Some of these runs are not finished." if runs else "No contender has all its results yet."
+        raise Unprocessable(problem, field="runs", remedy="Wait until the runs are done.")
+    if analysis.seconds is None:
+        return
+    contenders, versions = (len(set(ids)) for ids in zip(*pairs, strict=True))
+    expected, limit = analysis.seconds(contenders, versions, params), settings.REPORT_MAX_SECONDS
+    if expected > limit:
+        problem = f"This would take about {expected:,.0f} seconds, and a report may take {limit}."
+        raise Unprocessable(problem, field="iterations", remedy="Ask for fewer iterations, orders or tournaments.")
+
+
+def compute_report(*, report_id: int) -> bool:
+    """Compute a report that waits. Returns False when there is nothing to do: done, gone, or in another's hands."""
+    if not _begin(report_id):
+        return False
+    with transaction.atomic():
+        report = _locked(report_id)
+        if report is None or report.state != State.RUNNING:
+            return False
+        started = time.perf_counter()
+        report.state, report.reason, report.result = _outcome(report)
+        report.seconds, report.finished_at = time.perf_counter() - started, timezone.now()
+        _save(report)
+    return True
+
+
+def _begin(report_id: int) -> bool:
+    """Say on screen that work begins; give up on a report that took too many workers with it."""
+    with transaction.atomic():
+        report = _locked(report_id)
+        if report is None:
+            return False
+        if report.attempt >= settings.REPORT_ATTEMPTS:
+            report.state, report.finished_at = State.FAILED, timezone.now()
+            report.reason = f"Its worker was lost {report.attempt} times. Ask for less, or tell the operator."
+        else:
+            report.attempt += 1
+            report.state, report.reason = State.RUNNING, "Being computed."
+        _save(report)
+        return report.state == State.RUNNING
+
+
+def _locked(report_id: int) -> Report | None:
+    """The report under its lock, if it waits and nobody else is at it."""
+    waiting = Report.objects.select_for_update(skip_locked=True, of=("self",))
+    return waiting.filter(pk=report_id, state__in=[State.QUEUED, State.RUNNING]).first()
+
+
+def _outcome(report: Report) -> tuple[str, str, Any]:
+    """State, reason and result. An error of the data is told; one of ours gets a reference that the log has, too."""
+    try:
+        return State.DONE, "", to_json(computed(report.analysis, report.parameters, report.inputs["runs"]))
+    except EvaluationError as error:
+        return State.FAILED, f"{error.message} {error.remedy}".strip(), None
+    except Exception:
+        reference = uuid.uuid4().hex[:12]
+        log.exception("report %s failed, reference %s", report.pk, reference)
+        return State.FAILED, f"Internal error. Tell the operator this reference: {reference}", None
+
+
+def computed(key: str, parameters: Mapping[str, Any], run_ids: Sequence[int]) -> Any:
+    """The analysis of these runs, as a dataclass. Raises EvaluationError."""
+    analysis = ANALYSES[key]
+    params = parse_params(analysis.Params, parameters)
+    if analysis.needs == "means":
+        return analysis.compute(selectors.means(run_ids).table, params)
+    found = Run.objects.select_related("contender", "version__benchmark").in_bulk(run_ids)
+    return analysis.compute(selectors.score_table([found[pk] for pk in run_ids if pk in found]), params)
+
+
+def _save(report: Report) -> None:
+    report.changes += 1
+    report.save()
+    publish(f"report.{report.pk}", report=report.pk, version=report.changes)
+
+
+def ring_again() -> None:
+    """From the sweep: reports whose doorbell was lost, or whose worker was."""
+    with transaction.atomic():
+        for pk in selectors.waiting_reports(RINGS):
+            enqueue("compute_report", pk)
