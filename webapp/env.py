@@ -40,7 +40,7 @@ def database(url: str) -> dict[str, Any]:
         "PASSWORD": unquote(parts.password or ""),
         "HOST": options.pop("host", "") or unquote(parts.hostname or ""),
         "PORT": options.pop("port", "") or str(parts.port or ""),
-        "OPTIONS": options,
+        "OPTIONS": {**options, "pool": {"min_size": 1, "max_size": int(text("DATABASE_POOL", "20")), "timeout": 15}},
     }
 
 

@@ -84,8 +84,8 @@ TEMPLATES = [
 DATABASES = {
     "default": {
         **env.database(env.text("DATABASE_URL") or "postgresql://postgres@127.0.0.1:5432/crosstable"),
-        "CONN_MAX_AGE": 300,
-        "CONN_HEALTH_CHECKS": True,
+        # Under ASGI a request's thread ends with it and would take its connection along: a pool keeps them instead.
+        "CONN_MAX_AGE": 0,
     }
 }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
