@@ -83,11 +83,12 @@ def _initial(request: MemberRequest) -> dict[str, Any]:
 
 @require_POST
 def estimate_job(request: MemberRequest) -> HttpResponse:
-    """What the form as it stands would do; an incomplete form is no error yet, so it is told in words."""
+    """What the form as it stands would do. One without entries has not been filled in yet: that is no error."""
     form = SubmitForm(request.user, request.POST)
     cells = form.attempt(services.plan_job, actor=request.user)
     context = {"form": form, "plan": _plan(cells) if cells else None}
-    return render(request, "jobs/_estimate_job.html", context, status=form.status)
+    begun = bool(request.POST.getlist("entries"))
+    return render(request, "jobs/_estimate_job.html", context, status=form.status if begun else 200)
 
 
 def _plan(cells: list[Cell]) -> dict[str, Any]:

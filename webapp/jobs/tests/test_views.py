@@ -70,7 +70,7 @@ def test_the_estimate_knows_what_is_there_already(client, typed):
 def test_an_estimate_without_entries_says_what_is_missing(client, typed):
     answer = client.post("/jobs/estimate/", typed | {"entries": []})
 
-    assert answer.status_code == 422
+    assert answer.status_code == 200
     assert "Choose at least one entry." in answer.content.decode()
 
 
@@ -203,3 +203,10 @@ def test_a_public_job_and_its_runs_need_no_sign_in(client, alice, team, suite, e
 
     assert client.get(f"/jobs/{job.pk}/").status_code == 200
     assert client.get(f"/runs/{job.runs.first().pk}/").status_code == 200
+
+
+def test_an_estimate_refuses_what_submitting_would(client, typed):
+    answer = client.post("/jobs/estimate/", typed | {"seed": -1})
+
+    assert answer.status_code == 422
+    assert "Seed" in answer.content.decode()
