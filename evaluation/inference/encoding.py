@@ -31,13 +31,17 @@ class Encodings:
         self._remember(fresh)
         return found | fresh
 
+    def clear(self) -> None:
+        """Forget everything."""
+        self._known.clear()
+        self._characters = 0
+
     def _remember(self, fresh: Mapping[str, list[int]]) -> None:
         size = sum(map(len, fresh))
         if size > REMEMBERED:
             return
         if self._characters + size > REMEMBERED:
-            self._known.clear()
-            self._characters = 0
+            self.clear()
         self._known.update(fresh)
         self._characters += size
 

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import copy
 import logging
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
+import yaml
 from lm_eval.api.task import ConfigurableTask, Task
 from lm_eval.models.huggingface import HFLM
 from lm_eval.models.openai_completions import LocalChatCompletion, LocalCompletionsAPI
@@ -145,16 +145,31 @@ class NamedTasks:
             return
         if entry.yaml_path is None or entry.kind.name == "PY_TASK":
             raise _code_refused(name, "is a Python class")
-        if any("!function" in text or re.search(r"(?m)^\s*class:", text) for text in _texts(Path(entry.yaml_path))):
+        if any(_runs_code(config) for config in _configurations(Path(entry.yaml_path))):
             raise _code_refused(name, "runs Python functions of its own")
 
 
-def _texts(file: Path) -> Iterator[str]:
-    """A task's YAML and everything that it includes."""
-    text = file.read_text(encoding="utf-8")
-    yield text
-    for included in re.findall(r"(?m)^include:\s*[\"']?([^\s\"'#]+)", text):
-        yield from _texts(file.parent / included)
+class _Inert(yaml.SafeLoader):
+    """Reads a task's YAML without importing what it names."""
+
+
+_FUNCTION = object()
+_Inert.add_constructor("!function", lambda loader, node: _FUNCTION)
+
+
+def _configurations(file: Path) -> Iterator[dict[str, Any]]:
+    """A task's configuration and all that it includes."""
+    config = yaml.load(file.read_bytes(), Loader=_Inert)  # noqa: S506  # a SafeLoader
+    yield config
+    included = config.get("include", [])
+    for name in included if isinstance(included, list) else [included]:
+        yield from _configurations(file.parent / name)
+
+
+def _runs_code(value: Any) -> bool:
+    if isinstance(value, dict):
+        return "class" in value or any(map(_runs_code, value.values()))
+    return value is _FUNCTION or (isinstance(value, list) and any(map(_runs_code, value)))
 
 
 def _code_refused(name: str, what: str) -> BadBenchmark:

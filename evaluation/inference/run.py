@@ -2,7 +2,7 @@
 
     with run(spec, engine=engine) as evaluation:
         for attempts in evaluation:      # at least once a second; empty while nothing finished
-            store(attempts)              # evaluation.total is known from the first list on
+            store(attempts)              # evaluation.total is known once anything finished
             if cancelled():
                 break                    # leaving the block stops the model; the engine stays warm
 

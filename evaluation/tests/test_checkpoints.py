@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 
-from evaluation import checkpoints
 from evaluation.checkpoints import chat_template_hash, describe, tokenizer_hash, weights_hash
 from evaluation.errors import ModelRefused
 
@@ -161,7 +160,7 @@ def test_a_configuration_that_is_no_object_is_refused(folder: Path) -> None:
 
 def test_unchanged_files_are_read_once(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first = weights_hash(folder)
-    monkeypatch.setattr(checkpoints.hashlib, "file_digest", lambda *_: pytest.fail("read again"))
+    monkeypatch.setattr(hashlib, "file_digest", lambda *_: pytest.fail("read again"))
     assert weights_hash(folder) == first
 
 

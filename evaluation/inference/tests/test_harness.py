@@ -67,7 +67,7 @@ def folder(tmp_path: Path) -> Path:
     whole = shared | {"task": "disk_whole", "output_type": "loglikelihood_rolling", "doc_to_target": "{{q}}"}
     (tmp_path / "choice.yaml").write_text(json.dumps(choice))
     (tmp_path / "whole.yaml").write_text(json.dumps(whole))
-    (tmp_path / "code.yaml").write_text("include: shared.yaml\ntask: disk_code\n")
+    (tmp_path / "code.yaml").write_text("include: [shared.yaml]\ntask: disk_code\n")
     (tmp_path / "shared.yaml").write_text("output_type: multiple_choice\nprocess_docs: !function utils.process\n")
     return tmp_path
 

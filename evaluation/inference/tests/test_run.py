@@ -54,7 +54,7 @@ def test_generation_counts_its_tokens(evaluate: Runner) -> None:
         assert attempt.answer == attempt.output.strip()
 
 
-def test_total_is_known_from_the_first_list_on(engine: Engine, xs: Checkpoint) -> None:
+def test_the_total_is_known_once_anything_finished(engine: Engine, xs: Checkpoint) -> None:
     spec = RunSpec(xs, spec_of(BENCHMARKS["facts"]), limit=50, skip=frozenset(range(10)))
     evaluation = run(spec, engine=engine)
     assert evaluation.total is None
