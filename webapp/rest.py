@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterable, Mapping
 from http import HTTPStatus
-from typing import Any, ClassVar
+from typing import Any, Literal
 
 from django.conf import settings
 from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
@@ -17,7 +17,7 @@ from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_sche
 from rest_framework import exceptions, serializers
 from rest_framework.fields import empty
 from rest_framework.generics import GenericAPIView
-from rest_framework.pagination import BasePagination, CursorPagination
+from rest_framework.pagination import CursorPagination
 from rest_framework.parsers import JSONParser
 from rest_framework.permissions import SAFE_METHODS, BasePermission, IsAuthenticated, IsAuthenticatedOrReadOnly
 from rest_framework.request import Request
@@ -80,7 +80,7 @@ class Problem(serializers.Serializer[Any]):
     status = serializers.IntegerField()
     detail = serializers.CharField(allow_blank=True, help_text="What is wrong with this call.")
     remedy = serializers.CharField(required=False, help_text="What to do about it.")
-    errors = serializers.DictField(required=False, help_text="Messages by field.")
+    errors = serializers.DictField(required=False, help_text="Messages by field.")  # type: ignore[assignment]
     reference = serializers.CharField(required=False, help_text="Names an internal error in the server's log.")
 
 
@@ -109,11 +109,12 @@ class ProblemSchema(AutoSchema):
     always = (400, 401, 403, 404, 429)
     writing = (409, 413, 415, 422)
 
-    def _get_response_bodies(self, direction: str = "response") -> dict[str, Any]:
+    def _get_response_bodies(self, direction: Literal["request", "response"] = "response") -> dict[str, Any]:
         bodies: dict[str, Any] = super()._get_response_bodies(direction)
         for status in self.always + (() if self.method == "GET" else self.writing):
             response = OpenApiResponse(Problem, HTTPStatus(status).phrase)
-            bodies.setdefault(str(status), self._get_response_for_code(response, str(status), [PROBLEM]))
+            described = self._get_response_for_code(response, str(status), [PROBLEM])  # type: ignore[no-untyped-call]
+            bodies.setdefault(str(status), described)
         return bodies
 
 
@@ -127,9 +128,8 @@ class InScope(BasePermission):
 
 def require_scopes(request: Request, needed: Iterable[str]) -> None:
     """Raises PermissionDenied when the call comes with a token that lacks one of the scopes."""
-    if request.auth is None:
-        return
-    missing = sorted(set(needed) - set(request.auth.scopes))
+    token: Any = request.auth
+    missing = [] if token is None else sorted(set(needed) - set(token.scopes))
     if missing:
         raise exceptions.PermissionDenied(OUT_OF_SCOPE.format(missing[0]))
 
@@ -139,10 +139,10 @@ class Resource(GenericAPIView[Any]):
 
     permission_classes = [IsAuthenticated, InScope]
     # Not in the settings: DRF would import this file while it imports the generic views that this file needs.
-    pagination_class: ClassVar[type[BasePagination] | None] = Page
+    pagination_class = Page
     parser_classes = [BoundedJSONParser]
-    pagination_class: type[Page] | None = Page
     schema = ProblemSchema()
+    metadata_class = None  # OPTIONS: what there is to know stands in the OpenAPI schema
     scope = "submit"
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
@@ -152,6 +152,11 @@ class Resource(GenericAPIView[Any]):
         if any("\0" in value for values in request.query_params.lists() for value in (values[0], *values[1])):
             raise exceptions.ParseError("A query parameter holds the character U+0000.")
         super().initial(request, *args, **kwargs)
+
+    @property
+    def actor(self) -> Any:
+        """Who writes: the permissions let nobody do so without a sign-in."""
+        return self.request.user
 
     def read(self, serializer: type[serializers.BaseSerializer[Any]]) -> dict[str, Any]:
         """The body, validated; raises a problem that names each wrong field."""

@@ -32,7 +32,7 @@ class MeResource(Resource):
     serializer_class = Me
 
     def get(self, request: Request) -> Response:
-        user = User.objects.prefetch_related("memberships__team").get(pk=request.user.pk)
+        user = User.objects.prefetch_related("memberships__team").get(pk=self.actor.pk)
         return Response(self.shown(Me, user))
 
 
@@ -58,7 +58,7 @@ class Teams(Resource, ListAPIView[Team]):
     @extend_schema(request=TeamIn, responses={201: TeamOut})
     def post(self, request: Request) -> Response:
         """Make a team; the caller is its owner."""
-        team = services.create_team(actor=request.user, **self.read(TeamIn))
+        team = services.create_team(actor=self.actor, **self.read(TeamIn))
         return Response(self.shown(TeamOut, team), status=201)
 
 
@@ -86,7 +86,7 @@ class MemberDetail(TeamResource):
     def put(self, request: Request, name: str, username: str) -> Response:
         """Add a person to the team, or change their role."""
         role = self.read(RoleIn)["role"]
-        membership = services.set_member(actor=request.user, team=self.team(), username=username, role=role)
+        membership = services.set_member(actor=self.actor, team=self.team(), username=username, role=role)
         return Response(self.shown(Member, membership))
 
     @extend_schema(responses={204: None})
@@ -94,7 +94,7 @@ class MemberDetail(TeamResource):
         """Take a person out of the team; the last owner stays."""
         team = self.team()
         membership = get_object_or_404(selectors.members(team), user__username=username)
-        services.remove_member(actor=request.user, team=team, user=membership.user)
+        services.remove_member(actor=self.actor, team=team, user=membership.user)
         return Response(status=204)
 
 
@@ -116,14 +116,14 @@ class Tokens(Resource, ListAPIView[Token]):
     queryset = Token.objects.none()
 
     def get_queryset(self) -> QuerySet[Token]:
-        return selectors.tokens(self.request.user)
+        return selectors.tokens(self.actor)
 
     @extend_schema(request=TokenIn, responses={201: NewToken})
     def post(self, request: Request) -> Response:
         """Make a token; its secret is in this answer and nowhere else. A token makes none that may more than itself."""
         values = self.read(TokenIn)
         require_scopes(request, values["scopes"])
-        token, secret = services.create_token(actor=request.user, **values)
+        token, secret = services.create_token(actor=self.actor, **values)
         token.secret = secret  # type: ignore[attr-defined]
         return Response(self.shown(NewToken, token), status=201, headers={"Cache-Control": "no-store"})
 
@@ -135,8 +135,8 @@ class TokenDetail(Resource):
     @extend_schema(responses={204: None})
     def delete(self, request: Request, pk: int) -> Response:
         """Revoke a token, at once and for ever."""
-        token = get_object_or_404(selectors.tokens(request.user), pk=pk)
-        services.revoke_token(actor=request.user, token=token)
+        token = get_object_or_404(selectors.tokens(self.actor), pk=pk)
+        services.revoke_token(actor=self.actor, token=token)
         return Response(status=204)
 
 

@@ -53,7 +53,7 @@ class Entries(PublicResource, ListAPIView[ModelEntry]):
     def post(self, request: Request) -> Response:
         """Register an entry with its first version."""
         values = self.read(EntryIn)
-        version = services.register_entry(actor=request.user, source=source_request(values), **values)
+        version = services.register_entry(actor=self.actor, source=source_request(values), **values)
         return Response(self.shown(EntryOut, version.entry), status=201)
 
 
@@ -77,7 +77,7 @@ class EntryVersions(NamedEntry):
     def post(self, request: Request, team: str, name: str) -> Response:
         """Add a version; earlier ones never change."""
         source = source_request(self.read(SourceIn))
-        version = services.add_entry_version(actor=request.user, entry=self.entry(), source=source)
+        version = services.add_entry_version(actor=self.actor, entry=self.entry(), source=source)
         return Response(self.shown(EntryVersionOut, version), status=201)
 
 
@@ -98,7 +98,7 @@ class Benchmarks(PublicResource, ListAPIView[Benchmark]):
     @extend_schema(request=BenchmarkIn, responses={201: BenchmarkDetailOut})
     def post(self, request: Request) -> Response:
         """Create a benchmark with its first version: a definition and documents, or a task of lm-eval by name."""
-        version = services.create_benchmark(actor=request.user, **content(self.read(BenchmarkIn)))
+        version = services.create_benchmark(actor=self.actor, **content(self.read(BenchmarkIn)))
         return Response(self.shown(BenchmarkDetailOut, version.benchmark), status=201)
 
 
@@ -125,7 +125,7 @@ class BenchmarkVersions(NamedBenchmark):
     def post(self, request: Request, team: str, name: str) -> Response:
         """Add a version; earlier ones never change."""
         values = content(self.read(ContentIn))
-        version = services.add_benchmark_version(actor=request.user, benchmark=self.benchmark(), **values)
+        version = services.add_benchmark_version(actor=self.actor, benchmark=self.benchmark(), **values)
         return Response(self.shown(BenchmarkVersionDetail, version), status=201)
 
 
@@ -158,7 +158,7 @@ class Suites(PublicResource, ListAPIView[Suite]):
     def post(self, request: Request) -> Response:
         """Make a suite of benchmark versions; their order is the order of columns."""
         values = self.read(SuiteIn)
-        suite = services.create_suite(actor=request.user, versions=values.pop("benchmarks"), **values)
+        suite = services.create_suite(actor=self.actor, versions=values.pop("benchmarks"), **values)
         return Response(self.shown(SuiteOut, suite), status=201)
 
 
@@ -174,7 +174,7 @@ class Schemes(PublicResource):
     """The schemes that an entry can be evaluated with."""
 
     serializer_class = SchemeOut
-    pagination_class = None
+    pagination_class = None  # type: ignore[assignment]
 
     @extend_schema(responses=SchemeOut(many=True))
     def get(self, request: Request) -> Response:

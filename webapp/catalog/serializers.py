@@ -122,10 +122,10 @@ class EntryVersionOut(serializers.ModelSerializer[EntryVersion]):
 
     def _inside(self, version: EntryVersion) -> bool:
         """Folders and addresses of a team's machines are told to its members only."""
-        mine: set[int] | None = self.context.get("my_teams")
+        request = self.context["request"]
+        mine: set[int] | None = getattr(request, "teams_inside", None)
         if mine is None:
-            mine = set(teams_where(self.context["request"].user).values_list("pk", flat=True))
-            self.context["my_teams"] = mine
+            mine = request.teams_inside = set(teams_where(request.user).values_list("pk", flat=True))
         return version.entry.team_id in mine
 
 
@@ -140,7 +140,7 @@ class EntryOut(OwnedOut):
 class SourceIn(Strict):
     """Where the weights are."""
 
-    source = serializers.ChoiceField(choices=Source.choices)
+    source = serializers.ChoiceField(choices=Source.choices)  # type: ignore[assignment]
     location = serializers.CharField(
         max_length=500, help_text="Absolute directory, `owner/name`, or address up to /v1."
     )

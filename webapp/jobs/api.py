@@ -83,7 +83,7 @@ class Jobs(PublicResource, ListAPIView[Job]):
             return Response(self._plan(values))
         team: Team = values.pop("team")
         with transaction.atomic():
-            job, new = services.submit_job(actor=request.user, team=team, request=self._request(values))
+            job, new = services.submit_job(actor=self.actor, team=team, request=self._request(values))
         body = self.shown(JobOut, selectors.jobs(request.user).get(pk=job.pk))
         headers = {"Location": body["url"]} | ({} if new else {"Idempotent-Replay": "true"})
         return Response(body, status=202, headers=headers)
@@ -91,16 +91,15 @@ class Jobs(PublicResource, ListAPIView[Job]):
     def _plan(self, values: dict[str, Any]) -> Any:
         """Planned in a transaction that is rolled back: a dry run leaves nothing behind."""
         with transaction.atomic():
-            cells = services.plan_job(actor=self.request.user, team=values.pop("team"), request=self._request(values))
+            cells = services.plan_job(actor=self.actor, team=values.pop("team"), request=self._request(values))
             plan = self.shown(PlanOut, plan_of(cells))
             transaction.set_rollback(True)
         return plan
 
     def _request(self, values: dict[str, Any]) -> JobRequest:
-        suite = values.get("suite")
         return JobRequest(
             contenders=contenders(values),
-            versions=values.pop("benchmarks", None) or suite_versions(suite),
+            versions=values.pop("benchmarks") if "benchmarks" in values else suite_versions(values["suite"]),
             key=self._key(),
             body_hash=hashlib.sha256(json.dumps(self.request.data, sort_keys=True).encode()).hexdigest(),
             **values,
@@ -120,7 +119,7 @@ class NamedJob(PublicResource):
         return get_object_or_404(selectors.jobs(self.request.user), pk=self.kwargs["pk"])
 
     def act(self, action: Callable[..., Job]) -> Response:
-        action(actor=self.request.user, job=self.get_object())
+        action(actor=self.actor, job=self.get_object())
         return Response(self.shown(JobDetailOut, self.get_object()))
 
 
@@ -142,14 +141,15 @@ class RetryJob(NamedJob):
         return self.act(services.retry_job)
 
 
-class JobRuns(NamedJob, ListAPIView[Run]):
+class JobRuns(PublicResource, ListAPIView[Run]):
     """The runs of a job."""
 
     serializer_class = RunOut
     queryset = Run.objects.none()
 
     def get_queryset(self) -> QuerySet[Run]:
-        return selectors.runs(self.request.user).filter(jobs=self.get_object())
+        job = get_object_or_404(selectors.jobs(self.request.user), pk=self.kwargs["pk"])
+        return selectors.runs(self.request.user).filter(jobs=job)
 
 
 class Runs(PublicResource, ListAPIView[Run]):
@@ -201,7 +201,7 @@ class Workers(Resource):
     """Worker processes heard of within a day, living ones first."""
 
     serializer_class = WorkerOut
-    pagination_class = None
+    pagination_class = None  # type: ignore[assignment]
 
     @extend_schema(responses=WorkerOut(many=True))
     def get(self, request: Request) -> Response:

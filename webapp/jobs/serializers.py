@@ -105,9 +105,10 @@ class JobDetailOut(JobOut):
         return selectors.waiting_reason(self._runs(job))
 
     def _runs(self, job: Job) -> list[Run]:
-        if "runs" not in self.context:
-            self.context["runs"] = selectors.job_runs(job)
-        runs: list[Run] = self.context["runs"]
+        """Read once for both fields."""
+        runs: list[Run] | None = getattr(job, "planned", None)
+        if runs is None:
+            runs = job.planned = selectors.job_runs(job)  # type: ignore[attr-defined]
         return runs
 
 

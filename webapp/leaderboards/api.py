@@ -6,7 +6,7 @@ import hashlib
 from typing import Any
 
 from django.db.models import QuerySet
-from django.http import HttpResponseBase
+from django.http import Http404, HttpResponseBase
 from django.shortcuts import get_object_or_404
 from django.urls import path
 from django.utils.cache import get_conditional_response
@@ -18,8 +18,10 @@ from rest_framework.response import Response
 from webapp.leaderboards import selectors, services
 from webapp.leaderboards.models import Leaderboard
 from webapp.leaderboards.selectors import View
-from webapp.leaderboards.serializers import BoardOut, LeaderboardChange, LeaderboardIn, LeaderboardOut
+from webapp.leaderboards.serializers import BoardOut, LeaderboardChange, LeaderboardIn, LeaderboardOut, ReportIn
 from webapp.rest import SEARCH, PublicResource, require_scopes
+from webapp.results.api import Reports
+from webapp.results.serializers import ReportDetailOut, ReportOut
 
 VIEW = [
     OpenApiParameter(
@@ -50,7 +52,7 @@ class Leaderboards(PublicResource, ListAPIView[Leaderboard]):
     @extend_schema(request=LeaderboardIn, responses={201: LeaderboardOut})
     def post(self, request: Request) -> Response:
         """Make a board over a suite."""
-        board = services.create_leaderboard(actor=request.user, **self.read(LeaderboardIn))
+        board = services.create_leaderboard(actor=self.actor, **self.read(LeaderboardIn))
         return Response(self.shown(LeaderboardOut, board), status=201)
 
 
@@ -86,8 +88,43 @@ class LeaderboardDetail(PublicResource):
         changes = self.read(LeaderboardChange)
         if "visibility" in changes:
             require_scopes(request, ["admin"])
-        board = services.change_leaderboard(actor=request.user, board=self.get_object(), **changes)
+        board = services.change_leaderboard(actor=self.actor, board=self.get_object(), **changes)
         return Response(self.shown(LeaderboardOut, board))
+
+
+class BoardReport(LeaderboardDetail):
+    """What orders a board now: the output of its analysis, with parameters and runs."""
+
+    serializer_class = ReportDetailOut
+    http_method_names = ["get", "options"]
+
+    @extend_schema(responses=ReportDetailOut)
+    def get(self, request: Request, team: str, name: str) -> Response:
+        """The live report of a board; 404 until a contender has all its results."""
+        found = self.get_object().report
+        if found is None:
+            raise Http404
+        return Response(self.shown(ReportDetailOut, found))
+
+
+class BoardReports(Reports):
+    """Reports without their results."""
+
+    @extend_schema(
+        request=ReportIn, responses={202: OpenApiResponse(ReportOut, "Queued; `Location` is where it will be.")}
+    )
+    def post(self, request: Request) -> Response:
+        """Ask for an analysis of a board (submitters and owners). It is computed by a worker."""
+        asked = self.read(ReportIn)
+        report = services.request_report(
+            actor=self.actor,
+            board=asked["leaderboard"],
+            analysis=asked["analysis"],
+            parameters=asked.get("parameters", {}),
+            title=asked.get("title", ""),
+        )
+        location = reverse("api:report", args=[report.pk], request=request)
+        return Response(self.shown(ReportOut, report), status=202, headers={"Location": location})
 
 
 def _etag(board: Leaderboard, view: View) -> str:
@@ -99,4 +136,6 @@ def _etag(board: Leaderboard, view: View) -> str:
 urlpatterns = [
     path("leaderboards/", Leaderboards.as_view(), name="leaderboards"),
     path("leaderboards/<str:team>/<str:name>/", LeaderboardDetail.as_view(), name="leaderboard"),
+    path("leaderboards/<str:team>/<str:name>/report/", BoardReport.as_view(), name="leaderboard_report"),
+    path("reports/", BoardReports.as_view(), name="reports"),
 ]

@@ -1,4 +1,4 @@
-"""REST of scored samples and of the analyses that read them."""
+"""REST of scored samples, of the analyses that read them, and of reports."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import Any
 
 from django.shortcuts import get_object_or_404
 from django.urls import path
+from django.db.models import QuerySet
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.exceptions import ValidationError
 from rest_framework.generics import ListAPIView
@@ -17,8 +18,8 @@ from evaluation.analyses.base import Analysis, described
 from webapp.jobs.selectors import runs
 from webapp.rest import SEARCH, Page, PublicResource
 from webapp.results import selectors
-from webapp.results.models import Score
-from webapp.results.serializers import AnalysisOut, ScoreOut
+from webapp.results.models import Report, Score
+from webapp.results.serializers import AnalysisOut, ReportDetailOut, ReportOut, ScoreOut
 
 RUN = OpenApiParameter("pk", int, OpenApiParameter.PATH, description="The run's id.")
 OUTCOME = OpenApiParameter("outcome", str, enum=list(selectors.OUTCOMES), description="Only right or wrong answers.")
@@ -53,7 +54,7 @@ class Analyses(PublicResource):
     """The analyses that are registered, with their parameters and sources."""
 
     serializer_class = AnalysisOut
-    pagination_class = None
+    pagination_class = None  # type: ignore[assignment]
 
     @extend_schema(responses=AnalysisOut(many=True))
     def get(self, request: Request) -> Response:
@@ -68,7 +69,34 @@ def _described(key: str, analysis: Analysis[Any, Any, Any]) -> dict[str, Any]:
     return {"key": key, **about, "orders_boards": ordering, "parameters": described(analysis.Params)}
 
 
+class Reports(PublicResource, ListAPIView[Report]):
+    """Reports without their results. Boards, which stand right of here, add how to ask for one."""
+
+    serializer_class = ReportOut
+    queryset = Report.objects.none()
+
+    def get_queryset(self) -> QuerySet[Report]:
+        return selectors.reports(self.request.user, self.request.query_params.get("q", ""))
+
+    @extend_schema(parameters=[SEARCH])
+    def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        return super().get(request, *args, **kwargs)
+
+
+class ReportDetail(PublicResource):
+    """A report with its result."""
+
+    serializer_class = ReportDetailOut
+    queryset = Report.objects.none()
+
+    @extend_schema(responses=ReportDetailOut)
+    def get(self, request: Request, pk: int) -> Response:
+        found = get_object_or_404(selectors.reports(request.user), pk=pk)
+        return Response(self.shown(ReportDetailOut, found))
+
+
 urlpatterns = [
     path("runs/<int:pk>/samples/", RunSamples.as_view(), name="run_samples"),
+    path("reports/<int:pk>/", ReportDetail.as_view(), name="report"),
     path("analyses/", Analyses.as_view(), name="analyses"),
 ]

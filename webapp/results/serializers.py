@@ -6,7 +6,7 @@ from typing import Any
 
 from rest_framework import serializers
 
-from webapp.results.models import Score
+from webapp.results.models import Report, Score
 
 
 class ScoreOut(serializers.ModelSerializer[Score]):
@@ -58,7 +58,35 @@ class AnalysisOut(serializers.Serializer[Any]):
     key = serializers.CharField()
     title = serializers.CharField()
     version = serializers.IntegerField()
-    source = serializers.CharField()
+    source = serializers.CharField()  # type: ignore[assignment]
     needs = serializers.CharField()
     orders_boards = serializers.BooleanField()
     parameters = ParameterOut(many=True)
+
+
+class ReportOut(serializers.ModelSerializer[Report]):
+    """A report without its result. inputs: ids of the runs it was computed from, what they stand for, who is left out.
+
+    seconds: how long it took; null for the live report of a board, and until it is done.
+    """
+
+    team = serializers.CharField(source="team.name")
+    created_by = serializers.CharField(source="created_by.username")
+    parameters = serializers.DictField()
+    inputs = serializers.DictField()
+
+    class Meta:
+        model = Report
+        fields = [
+            "id", "team", "title", "analysis", "analysis_version", "parameters", "inputs", "state", "reason", "seconds",
+            "visibility", "created_by", "created_at", "finished_at",
+        ]  # fmt: skip
+
+
+class ReportDetailOut(ReportOut):
+    """result: what the analysis gave, null until it is done. A number that is not there is null, infinity is "inf"."""
+
+    result = serializers.JSONField(allow_null=True)
+
+    class Meta(ReportOut.Meta):
+        fields = [*ReportOut.Meta.fields, "result"]

@@ -1,0 +1,159 @@
+"""The OpenAPI schema: valid, complete, and true: schemathesis calls every operation with what the schema allows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+import schemathesis
+from django.core.cache import cache
+from django.core.handlers.wsgi import WSGIHandler
+from django.core.management import call_command
+from django.core.signals import request_finished, request_started
+from django.core.wsgi import get_wsgi_application
+from django.db import close_old_connections, transaction
+from drf_spectacular.generators import SchemaGenerator
+from hypothesis import HealthCheck, Phase, settings
+from rest_framework.throttling import SimpleRateThrottle
+from schemathesis.checks import not_a_server_error
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+from webapp.accounts import services as accounts
+from webapp.accounts.models import Team, User
+from webapp.catalog.models import Suite
+from webapp.errors import PROBLEM
+from webapp.jobs.models import Job, Run
+from webapp.leaderboards.models import Leaderboard
+from webapp.tests import factories
+from webapp.tests.addresses import methods_of, routes
+
+SCHEMA: dict[str, Any] = SchemaGenerator().get_schema(public=True)
+CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
+EXAMPLES = 10
+
+
+def operations() -> Iterator[tuple[str, str, dict[str, Any]]]:
+    for path, methods in SCHEMA["paths"].items():
+        for method, operation in methods.items():
+            yield method.upper(), path, operation
+
+
+def test_the_schema_is_valid_and_made_without_warnings(tmp_path: Path) -> None:
+    call_command("spectacular", validate=True, fail_on_warn=True, file=str(tmp_path / "schema.yml"))
+    assert (tmp_path / "schema.yml").stat().st_size > 10_000
+
+
+def test_every_operation_is_in_the_schema() -> None:
+    expected = {
+        (name.removeprefix("api:"), method)
+        for name, pattern in routes()
+        for method in methods_of(pattern) or set()
+        if name.startswith("api:")
+    }
+    assert len(expected) == len(list(operations()))
+
+
+@pytest.mark.parametrize(("method", "path", "operation"), list(operations()), ids=lambda value: str(value)[:50])
+def test_every_operation_documents_its_problems(method: str, path: str, operation: dict[str, Any]) -> None:
+    wanted = {"400", "401", "403", "404", "429"} | (set() if method == "GET" else {"409", "413", "415", "422"})
+    for status in wanted:
+        content = operation["responses"][status]["content"]
+        assert content == {PROBLEM: {"schema": {"$ref": "#/components/schemas/Problem"}}}, status
+    assert operation.get("description"), f"{method} {path} says what it does"
+    assert {"token": []} in operation["security"]
+
+
+def test_the_docs_page_works_without_the_network(client: Any, db: None) -> None:
+    page = client.get("/api/docs/").content.decode()
+    assert "swagger-ui-bundle.js" in page
+    assert "://" not in page.replace("http://www.w3.org", ""), "everything comes from this server"
+    assert client.get("/api/schema/").status_code == 200
+
+
+def test_no_secret_is_ever_in_an_answer() -> None:
+    answers = {name: schema for name, schema in SCHEMA["components"]["schemas"].items() if "Request" not in name}
+    for name, schema in answers.items():
+        fields = set(schema.get("properties", {}))
+        assert not fields & {"api_key", "sealed_key", "digest", "password"}, name
+        assert "secret" not in fields or name == "NewToken", name
+
+
+@contextmanager
+def kept_connection() -> Iterator[None]:
+    """Django closes connections between requests; these requests live in the test's own transaction."""
+    for signal in (request_started, request_finished):
+        signal.disconnect(close_old_connections)
+    try:
+        yield
+    finally:
+        for signal in (request_started, request_finished):
+            signal.connect(close_old_connections)
+
+
+@pytest.fixture
+def headers(
+    alice: User, team: Team, suite: Suite, job: Job, board: Leaderboard, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[dict[str, str]]:
+    """An owner's token; the world has something to find, and calls are not counted."""
+    factories.worker()
+    factories.finish([True, False, True, True])
+    factories.refresh(board)
+    monkeypatch.setattr(SimpleRateThrottle, "allow_request", lambda self, request, view: True)
+    secret = accounts.create_token(actor=alice, name="fuzz", scopes=["read", "submit", "admin"], days=1)[1]
+    with kept_connection():
+        yield {"Authorization": f"Bearer {secret}", "Accept-Encoding": "identity"}
+
+
+def site(environ: dict[str, Any], start_response: Any) -> Any:
+    """Made at the first call: by then the fixtures have prepared what its middleware looks for."""
+    return _handler()(environ, start_response)
+
+
+@lru_cache
+def _handler() -> WSGIHandler:
+    return get_wsgi_application()
+
+
+api = schemathesis.openapi.from_dict(SCHEMA)
+api.app = site
+
+
+NAMED = {"entries": "small", "benchmarks": "sums", "suites": "basics", "leaderboards": "main", "teams": "lab"}
+
+
+def grounded(case: Any) -> Any:
+    """The same call about things that exist: pure noise would never get past the first look-up."""
+    kind = case.path.split("/")[3]
+    real = {"team": "lab", "name": NAMED.get(kind), "username": "alice", "number": 1}
+    real["id"] = real["pk"] = (Job if kind == "jobs" else Run).objects.latest("pk").pk
+    for name in case.path_parameters or {}:
+        case.path_parameters[name] = real[name]
+    known = {"team": "lab", "suite": "lab/basics", "benchmarks": ["lab/sums"], "entries": ["lab/small"]}
+    if isinstance(case.body, dict):
+        case.body.update({name: value for name, value in known.items() if name in case.body})
+    return case
+
+
+@api.parametrize()
+@settings(
+    max_examples=EXAMPLES,
+    deadline=None,
+    derandomize=True,
+    phases=[Phase.generate],
+    suppress_health_check=list(HealthCheck),
+)
+def test_operations_keep_to_the_schema_whatever_they_are_sent(case: Any, headers: dict[str, str]) -> None:
+    for ground in (lambda noise: noise, grounded):
+        cache.clear()
+        with transaction.atomic():
+            response = ground(case).call(headers=headers)
+            transaction.set_rollback(True)
+        case.validate_response(response, checks=CHECKS)
