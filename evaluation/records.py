@@ -67,6 +67,20 @@ class RunSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class Question:
+    """A sample as it was asked: what the platform shows beside a score of one of the harness's own tasks."""
+
+    sample: int
+    document: Mapping[str, Any]
+    prompt: str
+    choices: tuple[str, ...]
+    target: str
+    document_hash: str
+    prompt_hash: str
+    target_hash: str
+
+
+@dataclass(frozen=True, slots=True)
 class Attempt:
     """One try at one sample, scored. `score` is the benchmark's primary metric for this sample, always finite.
 

@@ -29,7 +29,7 @@ from webapp.jobs import leases
 from webapp.jobs.leases import Lease, LeaseLost
 from webapp.jobs.models import Run
 from webapp.leaderboards.services import run_landed
-from webapp.results.services import finish_run, finished_samples, record_scores
+from webapp.results.services import finish_run, finished_samples, record_scores, store_questions
 from workers import devices
 from workers.presence import Presence
 from workers.specs import spec_of
@@ -156,6 +156,7 @@ def _store(run: Run, lease: Lease, evaluation: Evaluation, *, already: int) -> N
     for batch in evaluation:
         if not known and evaluation.total is not None:
             leases.start(lease=lease, total=evaluation.total + already)
+            store_questions(run=run, questions=evaluation.questions)
             known = True
         waiting.extend(batch)
         now = time.monotonic()

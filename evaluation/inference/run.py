@@ -26,7 +26,7 @@ from evaluation.inference.engine import Engine
 from evaluation.inference.forward import NotANumberError, Stop
 from evaluation.inference.harness import Contender
 from evaluation.inference.scoring import Scoring
-from evaluation.records import Attempt, RunSpec
+from evaluation.records import Attempt, Question, RunSpec
 
 TICK = 0.25  # seconds between two lists: often enough to look live, seldom enough to store them in batches
 PATIENCE = 2.0  # seconds that `close` waits for the thread
@@ -47,6 +47,7 @@ class _Progress:
     phase: str = "waiting"
     total: int | None = None
     origin: dict[str, Any] = field(default_factory=dict)
+    questions: tuple[Question, ...] = ()
 
     def check(self) -> None:
         if self.cancelled.is_set():
@@ -78,6 +79,11 @@ class Evaluation(Iterator[list[Attempt]]):
     def origin(self) -> dict[str, Any]:
         """Where the numbers come from: hashes, types and sizes of the contender, batch size, versions."""
         return dict(self._progress.origin)
+
+    @property
+    def questions(self) -> tuple[Question, ...]:
+        """What is asked, once `total` is known; only for a task of the harness, whose documents nobody else has."""
+        return self._progress.questions
 
     def __iter__(self) -> Self:
         return self
@@ -162,8 +168,10 @@ def _attempts(spec: RunSpec, engine: Engine, progress: _Progress) -> Iterator[At
         progress.check()
         progress.phase = "building"
         samples = list(harness.build_samples(task, limit=spec.limit, skip=spec.skip, chat=contender.chat))
-        progress.total = len(samples)
         scoring = Scoring(spec.benchmark.name, task, samples, metric)
+        if spec.benchmark.harness_task:
+            progress.questions = tuple(scoring.questions())
+        progress.total = len(samples)
         progress.phase = "running"
         torch.manual_seed(spec.seed)  # sampling draws from the global state, which is ours while we hold the lock
         yield from _answer(contender, kind, scoring, spec.device, progress.check)

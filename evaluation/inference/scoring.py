@@ -13,7 +13,7 @@ import numpy as np
 from evaluation.benchmarks import document_hash, prompt_hash, target_hash
 from evaluation.errors import BadBenchmark, NotFinite
 from evaluation.inference.forward import Answer
-from evaluation.records import Attempt
+from evaluation.records import Attempt, Question
 
 Metrics = dict[str, float]
 
@@ -35,7 +35,7 @@ class Scoring:
     """
 
     def __init__(self, name: str, task: Any, samples: Sequence[Sample], metric: str = "") -> None:
-        self.name, self.task, self.metric = name, task, metric
+        self.name, self.task, self.metric, self.samples = name, task, metric, samples
         self.requests = [request for sample in samples for request in sample.requests]
         self._owner = [(sample, place) for sample in samples for place in range(len(sample.requests))]
 
@@ -47,6 +47,17 @@ class Scoring:
         sample.answers[place] = answer
         if len(sample.answers) == len(sample.requests):
             yield self._score(sample)
+
+    def questions(self) -> Iterator[Question]:
+        """The samples as they are asked, for a platform that has not seen the benchmark."""
+        for sample in self.samples:
+            document, target = sample.document, self.task.doc_to_target(sample.document)
+            prompt, choices, shown = _text(sample.requests[0].args[0]), (), target
+            if self.task.OUTPUT_TYPE == "multiple_choice":
+                choices = tuple(map(_text, self.task.doc_to_choice(document)))
+                shown = choices[target] if isinstance(target, int) and 0 <= target < len(choices) else target
+            hashes = document_hash(document), prompt_hash(prompt), target_hash(target)
+            yield Question(sample.number, dict(document), prompt, choices, _text(shown), *hashes)
 
     def not_finite(self, index: int, what: str) -> NotFinite:
         """The error for a sample whose numbers are none."""

@@ -187,7 +187,7 @@ def _own_version(actor: User, benchmark: Benchmark, raw: Mapping[str, Any], line
                 subject=shown.subject,
                 document_hash=format_.document_hash(document),
                 prompt_hash=format_.prompt_hash(shown.prompt),
-                target_hash=format_.target_hash(shown.target),
+                target_hash=format_.target_hash(shown.target if shown.gold is None else shown.gold),
             )
             for index, (document, shown) in enumerate(zip(documents, rendered, strict=True))
         ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -11,7 +12,7 @@ from django.db.models import F, Sum
 from django.utils import timezone
 
 from evaluation.errors import NotEnoughData
-from evaluation.records import Attempt
+from evaluation.records import Attempt, Question
 from evaluation.uncertainty import Estimate, mean_with_error, wilson_interval
 from webapp.catalog.models import BenchmarkVersion, Sample
 from webapp.jobs.leases import Lease, keep, locked, progressed
@@ -141,9 +142,34 @@ def interval(values: np.ndarray, estimate: Estimate) -> tuple[float | None, floa
 
 
 @transaction.atomic
-def read_harness_samples(*, version: BenchmarkVersion, samples: Sequence[Sample], metric: str) -> None:
-    """The first worker that reads one of lm-eval's own tasks stores its questions; later ones find them there."""
-    locked_version = BenchmarkVersion.objects.select_for_update().get(pk=version.pk)
-    if locked_version.samples is None:
-        Sample.objects.bulk_create(samples, batch_size=2000)
-        BenchmarkVersion.objects.filter(pk=version.pk).update(samples=len(samples), metric=metric)
+def store_questions(*, run: Run, questions: Sequence[Question]) -> None:
+    """The questions of one of lm-eval's own tasks, from the first worker that reads them; later ones find them there.
+
+    A run of the whole benchmark also fixes how many samples it has; a trial with a limit, or a resumed one, does not.
+    """
+    if not questions:
+        return
+    version = BenchmarkVersion.objects.select_for_update().get(pk=run.version_id)
+    rows = [
+        Sample(
+            version=version,
+            index=question.sample,
+            document=_plain(question.document),
+            prompt=_storable(question.prompt),
+            choices=list(question.choices),
+            target=_storable(question.target),
+            document_hash=question.document_hash,
+            prompt_hash=question.prompt_hash,
+            target_hash=question.target_hash,
+        )
+        for question in questions
+    ]
+    Sample.objects.bulk_create(rows, batch_size=2000, ignore_conflicts=True)
+    if version.samples is None and run.settings["limit"] is None and run.done == 0:
+        BenchmarkVersion.objects.filter(pk=version.pk).update(samples=len(rows))
+
+
+def _plain(document: Mapping[str, Any]) -> Any:
+    """A document as JSON that PostgreSQL takes: what is not text or number (a picture, a date) by its name."""
+    text = json.dumps(dict(document), default=lambda value: type(value).__name__, ensure_ascii=False)
+    return json.loads(_storable(text.replace("\\u0000", "\N{SYMBOL FOR NULL}")))

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from lm_eval.tasks import TaskManager
 from pytest_django import Settings
 
 from webapp.catalog.services import create_benchmark, create_suite
@@ -173,3 +174,33 @@ def test_graded_subjects_reach_the_sample_rows(lab: Lab) -> None:
     pipeline.evaluate_next()
     assert Run.objects.get().done == 3
     assert set(version.questions.values_list("subject", flat=True)) == {"sums"}
+
+
+def test_a_task_of_the_harness_brings_its_questions(lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The web knows only its name; the first worker that reads it stores what was asked."""
+    data = tmp_path / "sums.jsonl"
+    data.write_text("".join(json.dumps({"q": f"{i}+{i}", "options": [str(2 * i), "x"]}) + "\n" for i in range(6)))
+    task = {
+        "task": "sums_on_disk",
+        "dataset_path": "json",
+        "dataset_kwargs": {"data_files": {"test": str(data)}},
+        "test_split": "test",
+        "output_type": "multiple_choice",
+        "doc_to_text": "Q: {{q}}\nA:",
+        "doc_to_choice": "options",
+        "doc_to_target": "0",
+    }
+    (tmp_path / "sums.yaml").write_text(json.dumps(task))
+    tasks = TaskManager(include_path=str(tmp_path), include_defaults=False)
+    monkeypatch.setattr(pipeline.engine().named_tasks, "_manager", tasks)
+    monkeypatch.setenv("HF_HOME", str(tmp_path))
+    version = create_benchmark(actor=lab.owner, team=lab.team, name="sums", harness_task="sums_on_disk")
+    suite = create_suite(actor=lab.owner, team=lab.team, name="sums", versions=[version])
+    factories.job(lab.owner, lab.team, suite, [lab.entry()])
+    pipeline.evaluate_next()
+    run = Run.objects.get()
+    assert (run.state, run.done) == (Run.State.DONE, 6), run.reason
+    version.refresh_from_db()
+    assert version.samples == 6
+    question = version.questions.get(index=3)
+    assert (question.prompt, question.choices, question.target) == ("Q: 3+3\nA:", ["6", "x"], "6")
