@@ -52,7 +52,8 @@ class Scoring:
         """The samples as they are asked, for a platform that has not seen the benchmark."""
         for sample in self.samples:
             document, target = sample.document, self.task.doc_to_target(sample.document)
-            prompt, choices, shown = _text(sample.requests[0].args[0]), (), target
+            prompt, shown = _text(sample.requests[0].args[0]), target
+            choices: tuple[str, ...] = ()
             if self.task.OUTPUT_TYPE == "multiple_choice":
                 choices = tuple(map(_text, self.task.doc_to_choice(document)))
                 shown = choices[target] if isinstance(target, int) and 0 <= target < len(choices) else target

@@ -16,7 +16,7 @@ def listed() -> dict[str, str]:
 def test_every_file_of_others_is_listed_with_its_checksum() -> None:
     there = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in VENDOR.glob("*.js")}
     assert there == listed()
-    assert {"htmx.min.js", "ws.js", "echarts.min.js"} <= there.keys()
+    assert {"htmx.min.js", "echarts.min.js"} <= there.keys()
 
 
 def test_no_file_asks_for_a_source_map_that_is_not_here() -> None:
