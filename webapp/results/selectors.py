@@ -146,21 +146,14 @@ class SampleRow:
 
 
 def sample_page(
-    run: Run, *, outcome: str = "all", search: str = "", after: int = -1, size: int = PAGE
+    run: Run, user: Viewer, *, outcome: str = "all", search: str = "", after: int = -1, size: int = PAGE
 ) -> tuple[list[SampleRow], int | None]:
     """Scored samples with index > after, and where the next page starts (None at the end); keyset, so any page costs
     the same. Two queries."""
-    found = _wanted(run, Sample.objects.filter(version=run.version), outcome, search).filter(index__gt=after)
-    rows = list(found.order_by("index", "attempt")[: size + 1])
+    found = scores(run, user, outcome=outcome, search=search).filter(index__gt=after)
+    rows = list(found[: size + 1])
     following = rows[size - 1].index if len(rows) > size else None
-    return beside_questions(run, rows[:size]), following
-
-
-def _wanted(run: Run, questions: QuerySet[Sample], outcome: str, search: str) -> QuerySet[Score]:
-    scores = Score.objects.filter(run=run, **OUTCOMES[outcome])
-    if search:
-        scores = scores.filter(index__in=questions.filter(prompt__icontains=search).values("index"))
-    return scores
+    return beside_questions(run, user, rows[:size]), following
 
 
 def readable_questions(run: Run, user: Viewer) -> QuerySet[Sample]:
@@ -170,17 +163,20 @@ def readable_questions(run: Run, user: Viewer) -> QuerySet[Sample]:
 
 def scores(run: Run, user: Viewer, *, outcome: str = "all", search: str = "") -> QuerySet[Score]:
     """Scored samples of a run; a search looks only into questions that the person may read."""
-    return _wanted(run, readable_questions(run, user), outcome, search).order_by("index", "attempt")
+    found = Score.objects.filter(run=run, **OUTCOMES[outcome])
+    if search:
+        readable = readable_questions(run, user).filter(prompt__icontains=search)
+        found = found.filter(index__in=readable.values("index"))
+    return found.order_by("index", "attempt")
 
 
 def questions(run: Run, user: Viewer, indices: Sequence[int]) -> dict[int, Sample]:
     return {sample.index: sample for sample in readable_questions(run, user).filter(index__in=indices)}
 
 
-def beside_questions(run: Run, scores: Sequence[Score]) -> list[SampleRow]:
-    wanted = Sample.objects.filter(version=run.version, index__in=[s.index for s in scores])
-    questions = {sample.index: sample for sample in wanted}
-    return [SampleRow(score, questions.get(score.index)) for score in scores]
+def beside_questions(run: Run, user: Viewer, scores: Sequence[Score]) -> list[SampleRow]:
+    readable = questions(run, user, [score.index for score in scores])
+    return [SampleRow(score, readable.get(score.index)) for score in scores]
 
 
 def outcomes(run: Run) -> dict[str, int]:

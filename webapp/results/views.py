@@ -35,7 +35,11 @@ def samples(request: PageRequest, pk: int) -> HttpResponse:
     outcome = outcome if outcome in OUTCOMES else "all"
     search, after = request.GET.get("q", "").strip()[:80], request.GET.get("after", "")
     rows, following = selectors.sample_page(
-        run, outcome=outcome, search=search, after=int(after) if after.isdecimal() and len(after) < 9 else -1
+        run,
+        request.user,
+        outcome=outcome,
+        search=search,
+        after=int(after) if after.isdecimal() and len(after) < 9 else -1,
     )
     view = {key: value for key, value in (("outcome", outcome), ("q", search)) if value not in {"all", ""}}
     context = {
@@ -59,7 +63,7 @@ def sample(request: PageRequest, pk: int, index: int) -> HttpResponse:
     score = Score.objects.filter(run=run, index=index).order_by("attempt").first()
     if score is None:
         raise Http404
-    row = selectors.beside_questions(run, [score])[0]
+    row = selectors.beside_questions(run, request.user, [score])[0]
     before, after = selectors.neighbours(run, index)
     context = {
         "run": run,

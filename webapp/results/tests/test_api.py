@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+from django.test import Client
 from rest_framework.test import APIClient
 
 from evaluation.analyses import ANALYSES
@@ -66,3 +67,13 @@ def test_every_analysis_is_listed_with_its_parameters(api: Api, db: None) -> Non
         assert rows[key]["source"]
         assert all(parameter["help"] for parameter in rows[key]["parameters"])
     assert rows["mean-score"]["orders_boards"] is True
+
+
+def test_nor_do_its_pages(client: Client, run: Run) -> None:
+    Run.objects.filter(pk=run.pk).update(visibility="public")
+    for address in (f"/runs/{run.pk}/samples/", f"/runs/{run.pk}/samples/1/", f"/runs/{run.pk}/samples/?q=1%2B1"):
+        page = client.get(address)
+        assert page.status_code == 200
+        assert "Q: 1+1" not in page.content.decode()
+    Benchmark.objects.filter(versions=run.version_id).update(visibility="public")
+    assert "Q: 1+1" in client.get(f"/runs/{run.pk}/samples/1/").content.decode()

@@ -12,14 +12,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evaluation.errors import NotEnoughData
-from evaluation.records import Attempt
+from evaluation.records import Attempt, Question
 from evaluation.uncertainty import mean_with_error, wilson_interval
 from webapp.accounts.models import Team, User
 from webapp.catalog import services as catalog
-from webapp.catalog.models import Sample
+from webapp.catalog.models import BenchmarkVersion, EntryVersion, Sample
 from webapp.jobs import leases
 from webapp.jobs.leases import Lease, LeaseLost
 from webapp.jobs.models import Job, Run
+from webapp.jobs.services import JobRequest, submit_job
 from webapp.results import selectors, services
 from webapp.results.models import PackedScores, Score
 from webapp.results.packing import pack, unpack
@@ -191,29 +192,39 @@ def test_a_table_of_many_runs_costs_one_query(job: Job, django_assert_num_querie
         assert selectors.score_table(runs).values.shape == (2, 8, 1)
 
 
-def test_sample_pages_follow_each_other(lease: Lease) -> None:
+def test_sample_pages_follow_each_other(bob: User, lease: Lease) -> None:
     factories.score(lease, [True, False, True, False])
     run = run_of(lease)
-    first, following = selectors.sample_page(run, size=3)
-    rest, end = selectors.sample_page(run, size=3, after=following or 0)
+    first, following = selectors.sample_page(run, bob, size=3)
+    rest, end = selectors.sample_page(run, bob, size=3, after=following or 0)
     assert [row.score.index for row in (*first, *rest)] == [0, 1, 2, 3]
     assert (following, end) == (2, None)
-    wrong, _ = selectors.sample_page(run, outcome="wrong")
+    wrong, _ = selectors.sample_page(run, bob, outcome="wrong")
     assert [row.score.index for row in wrong] == [1, 3]
     assert selectors.outcomes(run) == {"all": 4, "right": 2, "wrong": 2}
     assert selectors.neighbours(run, 0) == (None, 1)
     assert selectors.neighbours(run, 3) == (2, None)
 
 
-def test_questions_of_a_harness_task_are_stored_by_the_first_worker_only(bob: User, team: Team) -> None:
-    version = catalog.create_benchmark(actor=bob, team=team, name="arc", harness_task="arc_easy")
+def harness_run(bob: User, team: Team, entry: EntryVersion, **settings: int) -> Run:
+    version = BenchmarkVersion.objects.filter(harness_task="arc_easy").first()
+    version = version or catalog.create_benchmark(actor=bob, team=team, name="arc", harness_task="arc_easy")
+    request = JobRequest(
+        contenders=[catalog.contender(version=entry, scheme="fp32")], versions=[version], settings=settings
+    )
+    job, _ = submit_job(actor=bob, team=team, request=request)
+    return job.runs.get()
 
-    def read(prompt: str) -> None:
-        sample = Sample(version=version, index=0, document={}, prompt=prompt, target="a")
-        services.read_harness_samples(version=version, samples=[sample], metric="acc")
 
-    read("first")
-    read("second")
-    version.refresh_from_db()
-    assert (version.samples, version.metric) == (1, "acc")
-    assert Sample.objects.get().prompt == "first"
+def test_the_first_whole_run_brings_the_questions_of_a_harness_task(bob: User, team: Team, entry: EntryVersion) -> None:
+    def read(run: Run, *prompts: str) -> int | None:
+        questions = [
+            Question(at, {"q": prompt}, prompt, ("a", "b"), "a", "d", "p", "t") for at, prompt in enumerate(prompts)
+        ]
+        services.store_questions(run=run, questions=questions)
+        return BenchmarkVersion.objects.get(pk=run.version_id).samples
+
+    assert read(harness_run(bob, team, entry, limit=1), "first") is None, "a trial does not know how many there are"
+    assert read(harness_run(bob, team, entry), "other", "second") == 2
+    assert read(harness_run(bob, team, entry, repeat=1), "x", "y") == 2
+    assert list(Sample.objects.order_by("index").values_list("prompt", flat=True)) == ["first", "second"]
