@@ -164,6 +164,7 @@ SPECTACULAR_SETTINGS = {
     "ENUM_NAME_OVERRIDES": {
         # A job has the states of a run.
         "State": "webapp.jobs.models.Run.State",
+        "ReportState": "webapp.results.models.Report.State",
         "Visibility": "webapp.accounts.models.Visibility",
     },
 }

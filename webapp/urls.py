@@ -7,7 +7,8 @@ from django.urls import include, path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
 from webapp.jobs.consumers import JobConsumer
-from webapp.leaderboards.consumers import LeaderboardConsumer
+from webapp.leaderboards.consumers import LeaderboardConsumer, TournamentConsumer
+from webapp.results.consumers import ReportConsumer
 
 handler403 = "webapp.errors.forbidden"
 handler404 = "webapp.errors.not_found"
@@ -28,5 +29,7 @@ urlpatterns = [
 
 websocket_urlpatterns = [
     path("ws/jobs/<int:pk>/", JobConsumer.as_asgi()),
+    path("ws/reports/<int:pk>/", ReportConsumer.as_asgi()),
     path("ws/boards/<str:team>/<str:name>/", LeaderboardConsumer.as_asgi()),
+    path("ws/boards/<str:team>/<str:name>/tournament/", TournamentConsumer.as_asgi()),
 ]

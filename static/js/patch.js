@@ -4,7 +4,8 @@ const keyOf = (node) => (node.nodeType === Node.ELEMENT_NODE ? node.dataset.key 
 const alike = (a, b) => a.nodeType === b.nodeType && a.nodeName === b.nodeName && keyOf(a) === keyOf(b);
 
 function syncAttributes(now, next) {
-  for (const { name } of [...now.attributes]) if (!next.hasAttribute(name)) now.removeAttribute(name);
+  const opened = (name) => name === "open" && now.nodeName === "DETAILS"; // by the reader, who goes on reading
+  for (const { name } of [...now.attributes]) if (!next.hasAttribute(name) && !opened(name)) now.removeAttribute(name);
   for (const { name, value } of next.attributes) if (now.getAttribute(name) !== value) now.setAttribute(name, value);
 }
 
@@ -37,7 +38,7 @@ function mark(element, changed) {
 
 /* Returns the watched elements whose content changed. `next` is used up. */
 export function patch(now, next, changed = new Set()) {
-  if (now.isEqualNode(next)) return changed;
+  if (now.isEqualNode(next) || now.dataset?.drawn !== undefined) return changed; // drawn: by a script of the page
   if (now.nodeType !== Node.ELEMENT_NODE) {
     now.nodeValue = next.nodeValue;
     mark(now.parentElement, changed);

@@ -8,7 +8,7 @@ from typing import Any
 from django.db.models import QuerySet
 from django.http import Http404, HttpResponseBase
 from django.shortcuts import get_object_or_404
-from django.urls import path
+from django.urls import path, reverse
 from django.utils.cache import get_conditional_response
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework.generics import ListAPIView
@@ -123,7 +123,7 @@ class BoardReports(Reports):
             parameters=asked.get("parameters", {}),
             title=asked.get("title", ""),
         )
-        location = reverse("api:report", args=[report.pk], request=request)
+        location = request.build_absolute_uri(reverse("api:report", args=[report.pk]))
         return Response(self.shown(ReportOut, report), status=202, headers={"Location": location})
 
 

@@ -1,4 +1,4 @@
-"""The live board."""
+"""The live board and its live tournament."""
 
 from __future__ import annotations
 
@@ -15,15 +15,23 @@ from webapp.leaderboards.selectors import View
 from webapp.live import LivePage
 
 
-class LeaderboardConsumer(LivePage):
+class BoardPage(LivePage):
+    """Anything live about one board, found by the names of team and board."""
+
     def find(self, user: User | AnonymousUser) -> bool:
         route = self.scope["url_route"]["kwargs"]
         boards = selectors.leaderboards(user).filter(team__name=route["team"], name=route["name"])
         found = boards.values_list("pk", flat=True).first()
         if found is None:
             return False
-        self.pk, self.view = found, View.of(dict(parse_qsl(self.scope["query_string"].decode("latin-1"))))
+        self.pk = found
         return True
+
+
+class LeaderboardConsumer(BoardPage):
+    def find(self, user: User | AnonymousUser) -> bool:
+        self.view = View.of(dict(parse_qsl(self.scope["query_string"].decode("latin-1"))))
+        return super().find(user)
 
     @property
     def group(self) -> str:
@@ -38,3 +46,19 @@ class LeaderboardConsumer(LivePage):
     def render(self) -> str:
         leaderboard = Leaderboard.objects.select_related("team", "suite").get(pk=self.pk)
         return render_to_string("leaderboards/_standings.html", {"board": selectors.board(leaderboard, self.view)})
+
+
+class TournamentConsumer(BoardPage):
+    @property
+    def group(self) -> str:
+        return f"tournament.{self.pk}"
+
+    def version(self) -> int:
+        return Leaderboard.objects.values_list("report__changes", flat=True).get(pk=self.pk) or 0
+
+    def key(self) -> tuple[Any, ...]:
+        return ("tournament", self.pk)
+
+    def render(self) -> str:
+        leaderboard = Leaderboard.objects.select_related("team", "suite").get(pk=self.pk)
+        return render_to_string("leaderboards/_tournament_result.html", selectors.tournament_context(leaderboard))

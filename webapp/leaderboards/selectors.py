@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 from urllib.parse import urlencode
 
 from django.db.models import QuerySet
@@ -14,6 +15,7 @@ from webapp.catalog.models import BenchmarkVersion
 from webapp.catalog.selectors import suite_versions
 from webapp.leaderboards.cells import Cell
 from webapp.leaderboards.models import Leaderboard, Standing
+from webapp.results.selectors import report_context
 
 
 def leaderboards(user: Viewer, search: str = "") -> QuerySet[Leaderboard]:
@@ -107,6 +109,15 @@ class Board:
     def unranked(self) -> list[Row]:
         """Contenders without a result on some benchmark: shown, never ranked."""
         return [row for row in self.rows if row.standing.position is None]
+
+
+def tournament_context(leaderboard: Leaderboard) -> dict[str, Any]:
+    """What the tournament's page draws of a board: the live report, where the board is ordered by a tournament."""
+    return {
+        **report_context(leaderboard.report_id if leaderboard.order == "swiss" else None),
+        "leaderboard": leaderboard,
+        "order_title": ANALYSES[leaderboard.order].title,
+    }
 
 
 def board(leaderboard: Leaderboard, view: View) -> Board:

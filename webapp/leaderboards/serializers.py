@@ -11,7 +11,8 @@ from webapp.accounts.serializers import NameField, TeamField, VisibilityField
 from webapp.catalog.serializers import OWNED, OwnedOut, SuiteReference
 from webapp.leaderboards.models import Leaderboard
 from webapp.leaderboards.ordering import ORDERS
-from webapp.rest import Strict
+from webapp.leaderboards.selectors import leaderboards
+from webapp.rest import Named, Strict
 
 
 class LeaderboardOut(OwnedOut):
@@ -48,6 +49,27 @@ class LeaderboardChange(Strict):
     visibility = VisibilityField(required=False)
     order = OrderField(required=False)
     parameters = serializers.DictField(required=False, help_text="Of the order: see `/analyses/`.")
+
+
+class BoardReference(Named):
+    def __init__(self, **more: Any) -> None:
+        super().__init__(max_length=130, help_text="`team/name`.", **more)
+
+    def find(self, text: str) -> Leaderboard:
+        team, _, name = text.partition("/")
+        found = leaderboards(self.context["request"].user).filter(team__name=team, name=name).first()
+        if found is None:
+            raise serializers.ValidationError(f"There is no leaderboard {text}. Write team/name.")
+        return found
+
+
+class ReportIn(Strict):
+    """An analysis of the contenders of a board that have all their results now."""
+
+    leaderboard = BoardReference()
+    analysis = serializers.CharField(max_length=60, help_text="Its key: see `/analyses/`.")
+    parameters = serializers.DictField(required=False, help_text="Of the analysis: see `/analyses/`.")
+    title = serializers.CharField(max_length=120, required=False, allow_blank=True)
 
 
 class CellOut(serializers.Serializer[Any]):

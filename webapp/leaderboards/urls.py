@@ -8,5 +8,7 @@ urlpatterns = [
     path("boards/new/", views.create_leaderboard, name="create_leaderboard"),
     path("boards/<str:team>/<str:name>/", views.leaderboard, name="leaderboard"),
     path("boards/<str:team>/<str:name>/standings/", views.standings, name="standings"),
+    path("boards/<str:team>/<str:name>/tournament/", views.tournament, name="tournament"),
+    path("boards/<str:team>/<str:name>/tournament/result/", views.tournament_result, name="tournament_result"),
     path("boards/<str:team>/<str:name>/settings/", views.change_leaderboard, name="change_leaderboard"),
 ]

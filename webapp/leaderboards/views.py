@@ -17,6 +17,7 @@ from webapp.leaderboards.models import Leaderboard
 from webapp.leaderboards.ordering import ORDERS
 from webapp.leaderboards.selectors import View
 from webapp.requests import MemberRequest, PageRequest
+from webapp.results.forms import ReportForm
 
 
 def _find(request: PageRequest, team: str, name: str) -> Leaderboard:
@@ -61,6 +62,30 @@ def standings(request: PageRequest, team: str, name: str) -> HttpResponse:
     # A click on a head is a step that “back” undoes; letters typed into the search are not.
     note = replace_url if request.htmx.trigger == "filters" else push_url
     return note(response, "?".join(filter(None, [_address(found), view.query])))
+
+
+@login_not_required
+def tournament(request: PageRequest, team: str, name: str) -> HttpResponse:
+    """The tournament behind the order; sent its form, a report plays it with other parameters."""
+    found = _find(request, team, name)
+    shown = selectors.tournament_context(found)
+    initial = shown["report"].parameters if shown["report"] else None
+    form = ReportForm("swiss", request.POST or None, initial=initial)
+    if request.method == "POST":
+        require(request.user, found.team, May.SUBMIT)
+        made = form.attempt(services.request_report, actor=request.user, board=found, analysis="swiss")
+        if made:
+            return redirect("results:report", made.pk)
+    may_submit = may(request.user, found.team, May.SUBMIT)
+    context = {**shown, "form": form, "may_submit": may_submit, "crumbs": _crumbs(found, "Tournament")}
+    return render(request, "leaderboards/tournament.html", context, status=form.status)
+
+
+@login_not_required
+def tournament_result(request: PageRequest, team: str, name: str) -> HttpResponse:
+    """The fragment alone, for pages whose socket is away."""
+    context = selectors.tournament_context(_find(request, team, name))
+    return render(request, "leaderboards/_tournament_result.html", context)
 
 
 def create_leaderboard(request: MemberRequest) -> HttpResponse:

@@ -73,6 +73,21 @@ def request_report(
     return report
 
 
+def repeat_report(*, actor: User, report: Report, parameters: Mapping[str, Any], title: str = "") -> Report:
+    """The same analysis of the same runs with other parameters."""
+    return request_report(
+        actor=actor,
+        team=report.team,
+        analysis=report.analysis,
+        parameters=parameters,
+        runs=report.inputs["runs"],
+        title=title or report.title,
+        about=report.inputs["about"],
+        left_out=report.inputs["left_out"],
+        visibility=report.visibility,
+    )
+
+
 def known_analysis(key: str) -> AnyAnalysis:
     if key not in ANALYSES:
         raise Unprocessable(f"{key} is not an analysis.", field="analysis", remedy=f"Known: {', '.join(ANALYSES)}.")

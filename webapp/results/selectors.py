@@ -10,14 +10,17 @@ from typing import Any
 import numpy as np
 from django.db.models import OuterRef, QuerySet, Subquery
 
+from evaluation.analyses import ANALYSES
 from evaluation.errors import NotEnoughData
 from evaluation.tables import BenchmarkTable, ScoreTable
 from webapp.accounts.selectors import Viewer, visible
 from webapp.catalog.models import Sample
 from webapp.catalog.selectors import benchmark_versions
 from webapp.jobs.models import Run
+from webapp.results.figures import figures
 from webapp.results.models import PackedScores, Report, Score
 from webapp.results.packing import unpack
+from webapp.results.tournament import TournamentView
 
 PAGE = 50
 OUTCOMES = {"all": {}, "right": {"score__gte": 1.0}, "wrong": {"score__lt": 1.0}}
@@ -36,6 +39,21 @@ def reports(user: Viewer, search: str = "") -> QuerySet[Report]:
     if search:
         rows = rows.filter(title__icontains=search)
     return rows.defer("result").order_by("-pk")
+
+
+def report_context(pk: int | None) -> dict[str, Any]:
+    """What a report's page draws of it, wherever it is delivered: nothing in it depends on the viewer."""
+    report = Report.objects.select_related("team", "created_by").filter(pk=pk).first()
+    if report is None:
+        return {"report": None}
+    context: dict[str, Any] = {"report": report, "analysis": ANALYSES.get(report.analysis)}
+    if report.state != Report.State.DONE:
+        return context
+    # Of an older version of the analysis only the plain numbers are sure to be understood.
+    drawn = report.analysis == "swiss" and report.analysis_version == str(ANALYSES["swiss"].version)
+    if drawn:
+        return {**context, "tournament": TournamentView(report.result, report.parameters)}
+    return {**context, "figures": figures(report.result)}
 
 
 def waiting_reports(limit: int) -> list[int]:

@@ -1,20 +1,24 @@
-"""The sample browser."""
+"""The sample browser, and reports."""
 
 from __future__ import annotations
 
 from urllib.parse import urlencode
 
 from django.contrib.auth.decorators import login_not_required
+from django.core.paginator import Paginator
 from django.http import Http404, HttpResponse
-from django.shortcuts import get_object_or_404, render
+from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.views.decorators.vary import vary_on_headers
 
+from webapp.accounts.selectors import May, may, require
 from webapp.jobs import selectors as jobs
 from webapp.jobs.models import Run
-from webapp.requests import PageRequest
+from webapp.requests import MemberRequest, PageRequest
+from webapp.results import reports as reporting
 from webapp.results import selectors
-from webapp.results.models import Score
+from webapp.results.forms import ReportForm
+from webapp.results.models import Report, Score
 from webapp.results.selectors import OUTCOMES, SampleRow
 
 
@@ -95,3 +99,38 @@ def _choices(row: SampleRow) -> list[dict[str, object]]:
         }
         for at, (text, value) in enumerate(zip(row.sample.choices, values, strict=True))
     ]
+
+
+def reports(request: MemberRequest) -> HttpResponse:
+    search = request.GET.get("q", "").strip()
+    page = Paginator(selectors.reports(request.user, search), 50).get_page(request.GET.get("page"))
+    return render(request, "results/reports.html", {"page": page, "search": search})
+
+
+@login_not_required
+def report(request: PageRequest, pk: int) -> HttpResponse:
+    """A report; sent its form, the same runs are analysed again with other parameters."""
+    found = _report(request, pk)
+    form = ReportForm(found.analysis, request.POST or None, initial={**found.parameters, "title": found.title})
+    if request.method == "POST":
+        require(request.user, found.team, May.SUBMIT)
+        made = form.attempt(reporting.repeat_report, actor=request.user, report=found)
+        if made:
+            return redirect("results:report", made.pk)
+    context = {
+        **selectors.report_context(found.pk),
+        "form": form,
+        "may_submit": may(request.user, found.team, May.SUBMIT),
+        "crumbs": [("Reports", reverse("results:reports")), (found.title, "")],
+    }
+    return render(request, "results/report.html", context, status=form.status)
+
+
+@login_not_required
+def report_result(request: PageRequest, pk: int) -> HttpResponse:
+    """The fragment alone, for pages whose socket is away."""
+    return render(request, "results/_report_result.html", selectors.report_context(_report(request, pk).pk))
+
+
+def _report(request: PageRequest, pk: int) -> Report:
+    return get_object_or_404(selectors.reports(request.user), pk=pk)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from webapp.accounts.models import User
 from webapp.catalog.models import BenchmarkVersion, EntryVersion
 from webapp.jobs.models import Job
 from webapp.leaderboards.models import Leaderboard
@@ -14,13 +15,13 @@ ENTRY, BENCHMARK, BOARD = ("lab", "small"), ("lab", "sums"), ("lab", "main")
 
 @pytest.fixture
 def addresses(
-    job: Job, board: Leaderboard, entry: EntryVersion, benchmark: BenchmarkVersion
+    job: Job, board: Leaderboard, entry: EntryVersion, benchmark: BenchmarkVersion, alice: User
 ) -> dict[str, tuple[object, ...]]:
     """What each URL name needs; the board shows four finished runs, and the run has its samples."""
     factories.worker()
     runs = [factories.finish([True, False, True, True]) for _ in range(4)]
     factories.refresh(board)
-    run = runs[0].pk
+    run, report = runs[0].pk, factories.report(alice, board).pk
     return {
         "accounts:team": ("lab",),
         "accounts:audit": ("lab",),
@@ -35,7 +36,11 @@ def addresses(
         "jobs:entry_runs": ENTRY,
         "results:samples": (run,),
         "results:sample": (run, 2),
+        "results:report": (report,),
+        "results:report_result": (report,),
         "leaderboards:leaderboard": BOARD,
         "leaderboards:standings": BOARD,
+        "leaderboards:tournament": BOARD,
+        "leaderboards:tournament_result": BOARD,
         "leaderboards:change_leaderboard": BOARD,
     }

@@ -21,6 +21,8 @@ from webapp.jobs.models import Job, Run
 from webapp.jobs.services import JobRequest
 from webapp.leaderboards import services as leaderboards
 from webapp.leaderboards.models import Leaderboard
+from webapp.results.models import Report
+from webapp.results.reports import compute_report
 from webapp.results.services import finish_run, record_scores
 
 PASSWORD = "a long and quiet walk"
@@ -141,3 +143,11 @@ def refresh(chosen: Leaderboard) -> Leaderboard:
     leaderboards.refresh(board_id=chosen.pk)
     chosen.refresh_from_db()
     return chosen
+
+
+def report(actor: User, chosen: Leaderboard, analysis: str = "swiss", **parameters: Any) -> Report:
+    """Asked for and computed, as the analysis worker does it."""
+    asked = leaderboards.request_report(actor=actor, board=chosen, analysis=analysis, parameters=parameters)
+    compute_report(report_id=asked.pk)
+    asked.refresh_from_db()
+    return asked

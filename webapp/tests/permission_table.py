@@ -18,6 +18,7 @@ STATUSES = {
         GET schema  GET docs
         GET api:schemes  GET api:analyses
         GET api:entries  GET api:benchmarks  GET api:suites  GET api:jobs  GET api:runs  GET api:leaderboards
+        GET api:reports
     """,
     # Signed-in people have no business at the door.
     "200 302 302 302 302 302": "GET accounts:sign_in  PUT accounts:sign_in",
@@ -33,6 +34,7 @@ STATUSES = {
         GET accounts:profile  GET accounts:change_password  GET accounts:create_team  POST accounts:create_token
         GET catalog:register_entry  GET catalog:create_benchmark  GET catalog:create_suite
         GET jobs:jobs  GET jobs:submit_job
+        GET results:reports
         GET leaderboards:create_leaderboard
     """,
     "401 200 200 200 200 200": "GET api:me  GET api:teams  GET api:tokens  GET api:workers",
@@ -44,11 +46,12 @@ STATUSES = {
     "404 404 200 200 200 200": """
         GET catalog:entry  GET catalog:benchmark  GET catalog:suite
         GET jobs:job  GET jobs:job_progress  GET jobs:run  GET jobs:entry_runs
-        GET results:samples  GET results:sample
+        GET results:samples  GET results:sample  GET results:report  GET results:report_result
         GET leaderboards:leaderboard  GET leaderboards:standings
+        GET leaderboards:tournament  GET leaderboards:tournament_result
         GET api:entry  GET api:benchmark  GET api:benchmark_samples  GET api:suite
         GET api:job  GET api:job_runs  GET api:run  GET api:run_events  GET api:run_samples
-        GET api:leaderboard
+        GET api:leaderboard  GET api:leaderboard_report  GET api:report
     """,
     "302 404 200 200 200 200": "GET accounts:team  GET accounts:audit",
     "401 404 200 200 200 200": "GET api:team  GET api:members  GET api:audit_events",
@@ -69,7 +72,9 @@ STATUSES = {
         POST leaderboards:change_leaderboard
     """,
     "401 400 403 403 201 201": "POST api:entries  POST api:benchmarks  POST api:suites  POST api:leaderboards",
-    "401 400 403 403 202 202": "POST api:jobs",
+    # The same page reads and, sent its form, asks for a report.
+    "404 404 403 403 302 302": "POST leaderboards:tournament  POST results:report",
+    "401 400 403 403 202 202": "POST api:jobs  POST api:reports",
     "401 404 403 403 201 201": "POST api:entry_versions  POST api:benchmark_versions",
     "401 404 403 403 200 200": "POST api:cancel_job  POST api:retry_job  PATCH api:leaderboard",
     # What owners decide. The member in question is the reviewer, who may leave.

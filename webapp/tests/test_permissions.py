@@ -26,12 +26,14 @@ from webapp.accounts.models import Team, Token, User
 from webapp.catalog.models import Benchmark, BenchmarkVersion, EntryVersion, ModelEntry, Suite
 from webapp.jobs.models import Job, Run
 from webapp.leaderboards.models import Leaderboard
+from webapp.results.models import Report
 from webapp.tests import factories
 from webapp.tests.addresses import admin_routes, methods_of, routes
 from webapp.tests.permission_table import PEOPLE, table
 from webapp.urls import websocket_urlpatterns
 
 TABLE = table()
+AGAIN = {"eliminate": "0", "iterations": 100, "seed": 1, "missing": "strict", "round_score": "raw", "orders": 0}
 
 
 @pytest.fixture
@@ -45,9 +47,10 @@ def world(
 ) -> dict[str, dict[str, Any]]:
     """What each address needs, by the first word of its path; the submitter made all of it."""
     factories.checkpoint(tmp_path / "fresh", width=11)
-    run = factories.finish([True, False, True, True])
+    run, _ = (factories.finish([True, False, True, True]) for _ in range(2))
     factories.refresh(board)
-    for model in (ModelEntry, Benchmark, Suite, Job, Run, Leaderboard):
+    report = factories.report(bob, board)
+    for model in OWNED:
         model._default_manager.update(created_by=bob)
     for user in filter(None, people.values()):
         accounts.create_token(actor=user, name="ci", scopes=["read"], days=1)
@@ -59,6 +62,7 @@ def world(
         "leaderboards": {"team": "lab", "name": "main"},
         "jobs": {"pk": job.pk},
         "runs": {"pk": run.pk, "index": 1},
+        "reports": {"pk": report.pk},
         "teams": {"name": "lab", "username": "rita"},
         "tokens": {"pk": Token.objects.get(user=bob).pk},
         "profile": {"pk": Token.objects.get(user=bob).pk},
@@ -93,6 +97,8 @@ def bodies(
         "jobs:submit_job": job,
         "jobs:estimate_job": job,
         "leaderboards:create_leaderboard": {**named, "suite": suite.pk, "order": "mean-score"},
+        "leaderboards:tournament": AGAIN,
+        "results:report": AGAIN,
         "leaderboards:change_leaderboard": {"title": "Other", "order": "mean-score", "visibility": "team"},
         "api:teams": {"name": "fresh", "title": "Fresh"},
         "api:member": {"role": "viewer"},
@@ -105,6 +111,7 @@ def bodies(
         "api:jobs": rest_job,
         "api:leaderboards": {**rest, "title": "Fresh", "suite": "lab/basics"},
         "api:leaderboard": {"title": "Other"},
+        "api:reports": {"leaderboard": "lab/main", "analysis": "swiss"},
     }
 
 
@@ -186,7 +193,7 @@ SEES = {
     "team": {"viewer", "reviewer", "submitter", "owner"},
     "public": set(PEOPLE),
 }
-OWNED = (ModelEntry, Benchmark, Suite, Job, Run, Leaderboard)
+OWNED = (ModelEntry, Benchmark, Suite, Job, Run, Report, Leaderboard)
 SEEN_BY_VISIBILITY = [key for key, row in TABLE.items() if key[0] == "GET" and row == TABLE["GET", "catalog:entry"]]
 
 
@@ -214,7 +221,7 @@ def test_lists_show_only_what_may_be_seen(
     for model in OWNED:
         model._default_manager.update(visibility=visibility)
     for who, user in people.items():
-        for kind in ("entries", "benchmarks", "suites", "jobs", "runs", "leaderboards"):
+        for kind in ("entries", "benchmarks", "suites", "jobs", "runs", "reports", "leaderboards"):
             cache.clear()
             shown = signed_in(user).get(f"/api/v1/{kind}/").json()["results"]
             assert bool(shown) == (who in SEES[visibility]), f"{who}: {kind} ({visibility})"
@@ -276,6 +283,8 @@ def socket_answer(path: str, user: User | None) -> str:
 
 SOCKETS: dict[str, Callable[[Job, Leaderboard], str]] = {
     "ws/jobs/<int:pk>/": lambda job, board: f"ws/jobs/{job.pk}/",
+    "ws/reports/<int:pk>/": lambda job, board: f"ws/reports/{Report.objects.get(leaderboard=None).pk}/",
+    "ws/boards/<str:team>/<str:name>/tournament/": lambda job, board: "ws/boards/lab/main/tournament/",
     "ws/boards/<str:team>/<str:name>/": lambda job, board: "ws/boards/lab/main/",
 }
 
@@ -288,6 +297,7 @@ def test_sockets_stay_open_for_those_who_see_their_page(
     assert {str(pattern.pattern) for pattern in websocket_urlpatterns} == set(SOCKETS)
     Job.objects.update(visibility=visibility)
     Leaderboard.objects.update(visibility=visibility)
+    Report.objects.update(visibility=visibility)
     for path in (made(job, board) for made in SOCKETS.values()):
         for who, user in people.items():
             wanted = "open" if who in SEES[visibility] else "4404"

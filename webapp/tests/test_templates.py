@@ -17,7 +17,7 @@ ACTIONS = {
 }  # fmt: skip
 FRAGMENTS = {
     "pages:setup", "jobs:estimate_job", "jobs:job_progress", "jobs:entry_runs", "results:samples",
-    "leaderboards:standings",
+    "leaderboards:standings", "leaderboards:tournament_result", "results:report_result",
 }  # fmt: skip
 BOTH = {"results:samples"}
 FOLDER = settings.BASE_DIR / "templates"

@@ -1,0 +1,169 @@
+/* Draws the charts of a page from JSON that lies in it, again after each live update and each change of the theme.
+
+   <figure data-chart="sensitivity" data-of="tournament-data"> has an element [data-plot], buttons [data-save], and a
+   table with the same numbers. Colours and fonts are the page's own. */
+import "./live.js";
+
+const { echarts } = window;
+const SHAPES = { "robust generalist": "circle", "aggressive specialist": "diamond" };
+const SYMBOLS = ["circle", "rect", "triangle", "diamond", "pin", "arrow", "roundRect", "emptyCircle"];
+const DASHES = ["solid", "dashed", "dotted"];
+const COLOURED = 8;
+const drawn = new Map();
+
+/* Custom properties may hold light-dark(): only a used colour is resolved. */
+const probe = document.createElement("span");
+probe.hidden = true;
+document.body.append(probe);
+const colour = (name) => {
+  probe.style.color = `var(--${name})`;
+  return getComputedStyle(probe).color;
+};
+const palette = () => ({
+  ink: colour("ink"), muted: colour("muted"), line: colour("line"), sheet: colour("sheet"),
+  hues: Array.from({ length: COLOURED }, (_, at) => colour(`hue-${at + 1}`)),
+});
+
+const fixed = (value) => value.toFixed(2).replace("-", "−");
+const said = (...lines) => {
+  const box = document.createElement("div");
+  for (const line of lines) box.append(Object.assign(document.createElement("div"), { textContent: line }));
+  return box;
+};
+
+const axis = (c, name, more) => ({
+  type: "value", name, nameLocation: "middle", nameGap: 30, scale: true,
+  nameTextStyle: { color: c.muted }, axisLabel: { color: c.muted }, axisLine: { show: true, lineStyle: { color: c.line } },
+  splitLine: { lineStyle: { color: c.line } }, ...more,
+});
+
+const frame = (c) => ({
+  animation: !matchMedia("(prefers-reduced-motion: reduce)").matches,
+  animationDuration: 300,
+  textStyle: { fontFamily: getComputedStyle(document.body).fontFamily, color: c.ink },
+  tooltip: { backgroundColor: c.sheet, borderColor: c.line, textStyle: { color: c.ink }, confine: true },
+});
+
+const options = {
+  sensitivity({ rows, medians, base }, c) {
+    const [x, y] = medians;
+    const corner = (name, place) => ({ yAxis: place, name });
+    return {
+      ...frame(c),
+      grid: { left: 64, right: 24, top: 24, bottom: 48 },
+      xAxis: axis(c, "E[S], nobody eliminated"),
+      yAxis: axis(c, "Drop when 2 leave", { nameGap: 44, axisLabel: { color: c.muted, formatter: fixed } }),
+      series: [{
+        type: "scatter",
+        data: rows.map((row) => ({
+          name: row.name, value: [row.points[base][0], row.drop],
+          symbol: SHAPES[row.kind] ?? "emptyCircle", symbolSize: row.kind ? 11 : 9,
+          itemStyle: { color: c.hues[row.kind === "robust generalist" ? 0 : row.kind ? 1 : 7] },
+        })),
+        label: { show: true, position: "top", formatter: "{b}", color: c.ink, fontSize: 11 },
+        labelLayout: { hideOverlap: true, moveOverlap: "shiftY" },
+        emphasis: { label: { fontWeight: "bold" } },
+        markLine: {
+          silent: true, symbol: "none", lineStyle: { color: c.muted, type: "dashed" },
+          label: { color: c.muted, fontSize: 11 },
+          data: [
+            { xAxis: x, label: { formatter: "middle", position: "insideEndTop", rotate: 0 } },
+            { ...corner("middle", y), label: { formatter: "middle", position: "insideStartTop" } },
+          ],
+        },
+      }],
+      graphic: [
+        { type: "text", right: 30, top: 28, style: { text: "● robust generalists", fill: c.muted, font: "11px sans-serif" } },
+        { type: "text", right: 30, bottom: 54, style: { text: "◆ aggressive specialists", fill: c.muted, font: "11px sans-serif" } },
+      ],
+      tooltip: {
+        ...frame(c).tooltip,
+        formatter: ({ name, value, dataIndex }) =>
+          said(name, `E[S] ${fixed(value[0])}`, `Drop ${fixed(value[1])}`, rows[dataIndex].kind),
+      },
+    };
+  },
+
+  eliminations({ rows, eliminations }, c) {
+    const series = rows.map((row, at) => {
+      const marked = at < COLOURED;
+      const hue = marked ? c.hues[at] : c.line;
+      return {
+        type: "line", name: row.name, data: row.points.map(([value]) => value),
+        symbol: marked ? SYMBOLS[at] : "none", symbolSize: 7, z: marked ? 3 : 2,
+        itemStyle: { color: hue }, lineStyle: { color: hue, width: marked ? 2 : 1, type: DASHES[at % DASHES.length] },
+        endLabel: { show: marked, formatter: "{a}", color: c.ink, fontSize: 11, width: 108, overflow: "truncate" },
+        labelLayout: { moveOverlap: "shiftY" },
+        emphasis: { focus: "series", lineStyle: { width: 3 }, endLabel: { show: true } },
+      };
+    });
+    return {
+      ...frame(c),
+      grid: { left: 48, right: 124, top: 16, bottom: 48 },
+      xAxis: axis(c, "Eliminated after each round", { type: "category", data: eliminations, boundaryGap: false, scale: undefined }),
+      yAxis: axis(c, "E[S]", { scale: false }),
+      series,
+      tooltip: {
+        ...frame(c).tooltip,
+        formatter: ({ seriesIndex, name, value }) =>
+          said(rows[seriesIndex].name, `E[S] ${fixed(value)} ± ${rows[seriesIndex].points[eliminations.indexOf(name)][1].toFixed(3)}`, `${name} leave`),
+      },
+    };
+  },
+};
+
+const optionOf = (figure) => {
+  const data = JSON.parse(document.getElementById(figure.dataset.of).textContent);
+  return options[figure.dataset.chart](data, palette());
+};
+
+function draw() {
+  for (const [figure, chart] of drawn) {
+    if (figure.isConnected) continue;
+    chart.dispose();
+    drawn.delete(figure);
+  }
+  for (const figure of document.querySelectorAll("[data-chart]")) {
+    const plot = figure.querySelector("[data-plot]");
+    if (!drawn.has(figure)) {
+      drawn.set(figure, echarts.init(plot));
+      new ResizeObserver(() => drawn.get(figure)?.resize()).observe(plot);
+    }
+    drawn.get(figure).setOption(optionOf(figure), { notMerge: true });
+  }
+}
+
+function download(name, address) {
+  const link = Object.assign(document.createElement("a"), { download: name, href: address });
+  link.click();
+}
+
+const quoted = (cell) => `"${cell.textContent.trim().replaceAll('"', '""')}"`;
+const csv = (table) => [...table.rows].map((row) => [...row.cells].map(quoted).join(",")).join("\r\n");
+
+/* A picture is drawn afresh, on the page's ground and wide enough to print. */
+function picture(figure, kind) {
+  const box = document.createElement("div");
+  const chart = echarts.init(box, null, { renderer: kind === "svg" ? "svg" : "canvas", width: 960, height: 600 });
+  chart.setOption({ ...optionOf(figure), animation: false, backgroundColor: palette().sheet });
+  const address = chart.getDataURL({ type: kind, pixelRatio: 2, backgroundColor: palette().sheet });
+  chart.dispose();
+  return address;
+}
+
+addEventListener("click", ({ target }) => {
+  const kind = target.closest("[data-save]")?.dataset.save;
+  const figure = target.closest("[data-chart]");
+  if (!kind || !figure) return;
+  const name = `${figure.dataset.chart}.${kind}`;
+  if (kind === "csv") {
+    const address = URL.createObjectURL(new Blob([csv(figure.querySelector("table"))], { type: "text/csv" }));
+    download(name, address);
+    URL.revokeObjectURL(address);
+  } else download(name, picture(figure, kind));
+});
+
+draw();
+addEventListener("live:drawn", draw);
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
+new MutationObserver(draw).observe(document.documentElement, { attributeFilter: ["data-theme"] });

@@ -1,0 +1,40 @@
+"""What people type to ask for a report: the form follows from the parameters that the analysis describes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from django import forms
+
+from evaluation.analyses import ANALYSES
+from evaluation.analyses.base import Parameter, described
+from webapp.forms import ServiceForm
+from webapp.results.figures import words
+
+
+class ReportForm(ServiceForm):
+    """A field for each parameter of the analysis, and a title."""
+
+    def __init__(self, analysis: str, *args: Any, initial: Mapping[str, Any] | None = None, **kwargs: Any) -> None:
+        super().__init__(*args, initial=dict(initial or {}), **kwargs)
+        self.parameters = described(ANALYSES[analysis].Params)
+        for about in self.parameters:
+            self.fields[about.name] = _field(about)
+        self.fields["title"] = forms.CharField(max_length=120, required=False, help_text="Made from the board if empty")
+
+    def arguments(self) -> dict[str, Any]:
+        parameters = {about.name: self.cleaned_data[about.name] for about in self.parameters}
+        return {"parameters": parameters, "title": self.cleaned_data["title"]}
+
+
+def _field(about: Parameter) -> forms.Field:
+    same: dict[str, Any] = {"label": words(about.name).capitalize(), "help_text": about.help, "initial": about.default}
+    if about.kind == "choice":
+        return forms.ChoiceField(choices=[(choice, choice) for choice in about.choices], **same)
+    if about.kind == "flag":
+        return forms.BooleanField(required=False, **same)
+    if about.kind == "text":
+        return forms.CharField(required=False, max_length=2000, **same)
+    kind = forms.IntegerField if about.kind == "integer" else forms.FloatField
+    return kind(min_value=about.minimum, max_value=about.maximum, **same)  # type: ignore[no-any-return, operator]
