@@ -102,7 +102,8 @@ def change_leaderboard(request: MemberRequest, team: str, name: str) -> HttpResp
     require(request.user, found.team, May.SUBMIT)
     shown = {key: getattr(found, key) for key in ("title", "description", "order", "visibility")}
     form = SettingsForm(request.POST or None, initial=shown)
-    saved = request.method == "POST" and form.attempt(services.change_leaderboard, actor=request.user, board=found)
+    attempted = request.method == "POST"
+    saved = attempted and form.attempt(services.change_leaderboard, actor=request.user, board=found) is not None
     if saved:
         messages.success(request, "The board is changed.")
         return redirect(_address(found))
