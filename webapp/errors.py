@@ -6,6 +6,7 @@ import logging
 import sys
 import uuid
 from collections.abc import Callable
+from http import HTTPStatus
 from typing import Any
 
 from django.core.exceptions import PermissionDenied
@@ -39,9 +40,9 @@ class Unprocessable(DomainError):
     status = 422
 
 
-def problem(status: int, title: str, detail: str = "", **more: Any) -> dict[str, Any]:
-    """The body of a problem-details answer; `errors` maps fields to messages."""
-    return {"type": "about:blank", "title": title, "status": status, "detail": detail, **more}
+def problem(status: int, detail: str = "", **more: Any) -> dict[str, Any]:
+    """The body of a problem-details answer (RFC 9457); `errors` maps fields to messages."""
+    return {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail, **more}
 
 
 class DomainErrorMiddleware:
@@ -67,10 +68,10 @@ def error_page(request: HttpRequest, status: int, message: str, remedy: str = ""
 
 
 def bad_address(request: HttpRequest) -> HttpResponse:
-    title = "The address holds a character that nothing here contains."
+    detail = "The address holds a character that nothing here contains."
     if is_api(request):
-        return JsonResponse(problem(400, title), status=400, content_type=PROBLEM)
-    return error_page(request, 400, title, "Check the address.")
+        return JsonResponse(problem(400, detail), status=400, content_type=PROBLEM)
+    return error_page(request, 400, detail, "Check the address.")
 
 
 def is_api(request: HttpRequest) -> bool:
@@ -79,7 +80,7 @@ def is_api(request: HttpRequest) -> bool:
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     if is_api(request):
-        return JsonResponse(problem(404, "Not found"), status=404, content_type=PROBLEM)
+        return JsonResponse(problem(404), status=404, content_type=PROBLEM)
     return error_page(
         request, 404, "There is nothing here that you may see.", "Check the address, or sign in as someone who may."
     )
@@ -94,7 +95,7 @@ def internal_problem(error: BaseException | None) -> dict[str, Any]:
     """An error of ours: the reader gets a reference, the log the traceback under the same reference."""
     reference = uuid.uuid4().hex[:12]
     log.error("internal error %s", reference, exc_info=error)
-    return problem(500, "Internal error", f"Tell the operator this reference: {reference}", reference=reference)
+    return problem(500, f"Tell the operator this reference: {reference}", reference=reference)
 
 
 def internal(request: HttpRequest) -> HttpResponse:

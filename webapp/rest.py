@@ -10,7 +10,6 @@ from typing import Any, Literal
 from django.conf import settings
 from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
 from django.core.exceptions import ValidationError as ModelValidationError
-from django.http import Http404
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema_field
@@ -145,14 +144,6 @@ class Resource(GenericAPIView[Any]):
     metadata_class = None  # OPTIONS: what there is to know stands in the OpenAPI schema
     scope = "submit"
 
-    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
-        """PostgreSQL's text has no NUL: such an address names nothing, such a query finds nothing."""
-        if any("\0" in str(value) for value in kwargs.values()):
-            raise Http404
-        if any("\0" in value for values in request.query_params.lists() for value in (values[0], *values[1])):
-            raise exceptions.ParseError("A query parameter holds the character U+0000.")
-        super().initial(request, *args, **kwargs)
-
     @property
     def actor(self) -> Any:
         """Who writes: the permissions let nobody do so without a sign-in."""
@@ -189,7 +180,7 @@ def problem_details(error: Exception, context: dict[str, Any]) -> Response | Non
         more["errors"] = response.data if isinstance(response.data, dict) else {"body": response.data}
     else:
         detail = str(response.data.get("detail", "")) if isinstance(response.data, dict) else ""
-    response.data = problem(response.status_code, HTTPStatus(response.status_code).phrase, detail, **more)
+    response.data = problem(response.status_code, detail, **more)
     return _as_problem(response)
 
 
@@ -207,7 +198,7 @@ def _of_domain(error: DomainError) -> dict[str, Any]:
     more: dict[str, Any] = {"remedy": error.remedy} if error.remedy else {}
     if error.field:
         more["errors"] = {error.field: [str(error)]}
-    return problem(error.status, HTTPStatus(error.status).phrase, error.message, **more)
+    return problem(error.status, error.message, **more)
 
 
 def _as_problem(response: Response) -> Response:

@@ -161,9 +161,11 @@ def test_a_body_beyond_the_limit_is_refused(api: Api, charlie: User, settings: o
     assert answer.status_code == 413
 
 
-def test_a_nul_in_an_address_or_a_query_names_nothing(api: Api, charlie: User) -> None:
-    assert api(charlie).get("/api/v1/teams/a%00b/").status_code == 404
-    assert api(charlie).get("/api/v1/entries/?q=a%00b").status_code == 400
+def test_a_nul_in_an_address_or_a_query_is_refused(api: Api, charlie: User) -> None:
+    for address in ("/api/v1/teams/a%00b/", "/api/v1/entries/?q=a%00b", "/api/v1/entries/?a%00b=q"):
+        answer = api(charlie).get(address)
+        assert answer.status_code == 400
+        assert answer["Content-Type"] == "application/problem+json"
 
 
 def test_an_unknown_address_is_a_problem_too(api: Api, db: None) -> None:
