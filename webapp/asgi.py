@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import warnings
 
 from django.core.asgi import get_asgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "webapp.settings")
+# WhiteNoise streams files from a plain iterator; they are small, and browsers keep them for ever.
+warnings.filterwarnings("ignore", message="StreamingHttpResponse must consume synchronous iterators")
 http = get_asgi_application()
 
 from channels.auth import AuthMiddlewareStack  # noqa: E402 - models may be imported only now
