@@ -10,7 +10,7 @@ import sys
 from typing import Any
 
 from celery import shared_task, signals
-from django.db import transaction
+from django.db import connections, transaction
 
 from webapp.celery import app
 from workers import checks
@@ -79,6 +79,9 @@ def refuse_bad_settings(sender: Any, **_: Any) -> None:
         from workers import pipeline
 
         pipeline.begin(sender.hostname)
+    # Celery closes the file descriptors of connections that it finds open when its pool starts, also in the solo pool;
+    # psycopg would then wait for ever on a number that belongs to another file.
+    connections.close_all()
 
 
 def _pool_name(worker: Any) -> str:
