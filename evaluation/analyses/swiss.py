@@ -30,7 +30,7 @@ from evaluation.uncertainty import rank_intervals, separated, tie_groups, two_si
 MAIN, ORDERS, TRACE = range(3)  # independent streams of one seed
 ORDER_ITERATIONS = 20_000
 MUCH_BYE = 0.25
-SECONDS_PER_SEAT = 1e-8  # in one round of one simulation, rounded up
+SECONDS_PER_SEAT, SECONDS_PER_SCORE = 1e-8, 5e-8  # in one round of one simulation, rounded up
 ELIMINATE_HELP = "Write “0,1,2” for three tournaments, “0/1/1” for one number after each of three rounds."
 
 
@@ -157,11 +157,15 @@ def ranking(result: SwissResult) -> Ranking:
 
 
 def seconds(contenders: int, benchmarks: int, params: SwissParams) -> float:
-    """About how long `compute` keeps one core busy: in each round of each simulation every seat is drawn once."""
+    """About how long `compute` keeps one core busy: each round of each simulation draws every seat once.
+
+    With `resample` it also draws every score of the round, which takes longer.
+    """
     rounds = params.rounds.count(";") + 1 if params.rounds.strip() else benchmarks
-    orders = params.orders * min(params.iterations, ORDER_ITERATIONS)
-    tournaments = params.eliminate.count(",") + 1
-    return tournaments * (params.iterations + orders) * contenders * rounds * SECONDS_PER_SEAT
+    scores = params.rounds.count(",") + rounds if params.resample else 0
+    simulations = params.iterations + params.orders * min(params.iterations, ORDER_ITERATIONS)
+    drawn = contenders * (rounds * SECONDS_PER_SEAT + scores * SECONDS_PER_SCORE)
+    return (params.eliminate.count(",") + 1) * simulations * drawn
 
 
 def parse_eliminations(text: str, rounds: int) -> dict[str, Schedule]:

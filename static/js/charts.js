@@ -5,8 +5,8 @@
 import "./live.js";
 
 const { echarts } = window;
-const SHAPES = { "robust generalist": "circle", "aggressive specialist": "diamond" };
-const SYMBOLS = ["circle", "rect", "triangle", "diamond", "pin", "arrow", "roundRect", "emptyCircle"];
+const KINDS = { "robust generalist": ["circle", 0], "aggressive specialist": ["diamond", 1] };
+const SYMBOLS = ["circle", "rect", "triangle", "diamond", "pin", "arrow", "roundRect", "circle"];
 const DASHES = ["solid", "dashed", "dotted"];
 const COLOURED = 8;
 const drawn = new Map();
@@ -24,16 +24,23 @@ const palette = () => ({
   hues: Array.from({ length: COLOURED }, (_, at) => colour(`hue-${at + 1}`)),
 });
 
-const fixed = (value) => value.toFixed(2).replace("-", "−");
+const fixed = (value, digits = 2) => value.toFixed(digits).replace("-", "−");
 const said = (...lines) => {
   const box = document.createElement("div");
   for (const line of lines) box.append(Object.assign(document.createElement("div"), { textContent: line }));
   return box;
 };
 
+/* The ends of an axis: a little room around the values, on tenths. */
+const ends = (values) => {
+  const [low, high] = [Math.min(...values), Math.max(...values)];
+  const room = Math.max(0.1, 0.08 * (high - low));
+  return { min: Math.floor(10 * (low - room)) / 10, max: Math.ceil(10 * (high + room)) / 10 };
+};
+
 const axis = (c, name, more) => ({
   type: "value", name, nameLocation: "middle", nameGap: 30, scale: true,
-  nameTextStyle: { color: c.muted }, axisLabel: { color: c.muted }, axisLine: { show: true, lineStyle: { color: c.line } },
+  nameTextStyle: { color: c.muted }, axisLabel: { color: c.muted, showMinLabel: false, showMaxLabel: false }, axisLine: { show: true, lineStyle: { color: c.line } },
   splitLine: { lineStyle: { color: c.line } }, ...more,
 });
 
@@ -44,38 +51,49 @@ const frame = (c) => ({
   tooltip: { backgroundColor: c.sheet, borderColor: c.line, textStyle: { color: c.ink }, confine: true },
 });
 
+/* Told apart by shape and size as well as by hue. */
+const marker = (kind, c) => {
+  const [symbol, hue] = KINDS[kind] ?? ["circle"];
+  if (hue !== undefined) return { symbol, symbolSize: 11, itemStyle: { color: c.hues[hue] } };
+  return { symbol, symbolSize: 8, itemStyle: { color: c.sheet, borderColor: c.hues[7], borderWidth: 1.5 } };
+};
+
 const options = {
   sensitivity({ rows, medians, base }, c) {
     const [x, y] = medians;
-    const corner = (name, place) => ({ yAxis: place, name });
+    const across = ends(rows.map((row) => row.points[base][0]));
+    const down = ends(rows.map((row) => row.drop));
+    const quarter = (name, edge, position, hue) => [
+      { name, xAxis: x, yAxis: y, itemStyle: { color: hue, opacity: 0.07 }, label: { position, color: c.muted, fontSize: 12 } },
+      { xAxis: across.max, yAxis: edge },
+    ];
     return {
       ...frame(c),
-      grid: { left: 64, right: 24, top: 24, bottom: 48 },
-      xAxis: axis(c, "E[S], nobody eliminated"),
-      yAxis: axis(c, "Drop when 2 leave", { nameGap: 44, axisLabel: { color: c.muted, formatter: fixed } }),
+      grid: { left: 64, right: 40, top: 28, bottom: 48 },
+      xAxis: axis(c, "E[S], nobody eliminated", across),
+      yAxis: axis(c, "Drop when 2 leave", { ...down, nameGap: 44, axisLabel: { color: c.muted, showMinLabel: false, showMaxLabel: false, formatter: (value) => fixed(value, 1) } }),
       series: [{
         type: "scatter",
-        data: rows.map((row) => ({
-          name: row.name, value: [row.points[base][0], row.drop],
-          symbol: SHAPES[row.kind] ?? "emptyCircle", symbolSize: row.kind ? 11 : 9,
-          itemStyle: { color: c.hues[row.kind === "robust generalist" ? 0 : row.kind ? 1 : 7] },
-        })),
+        data: rows.map((row) => ({ name: row.name, value: [row.points[base][0], row.drop], ...marker(row.kind, c) })),
         label: { show: true, position: "top", formatter: "{b}", color: c.ink, fontSize: 11 },
-        labelLayout: { hideOverlap: true, moveOverlap: "shiftY" },
+        labelLayout: { hideOverlap: true },
         emphasis: { label: { fontWeight: "bold" } },
         markLine: {
           silent: true, symbol: "none", lineStyle: { color: c.muted, type: "dashed" },
           label: { color: c.muted, fontSize: 11 },
           data: [
             { xAxis: x, label: { formatter: "middle", position: "insideEndTop", rotate: 0 } },
-            { ...corner("middle", y), label: { formatter: "middle", position: "insideStartTop" } },
+            { yAxis: y, label: { formatter: "middle", position: "insideStartTop" } },
+          ],
+        },
+        markArea: {
+          silent: true,
+          data: [
+            quarter("● robust generalists", down.max, "insideTopLeft", c.hues[0]),
+            quarter("◆ aggressive specialists", down.min, "insideBottomRight", c.hues[1]),
           ],
         },
       }],
-      graphic: [
-        { type: "text", right: 30, top: 28, style: { text: "● robust generalists", fill: c.muted, font: "11px sans-serif" } },
-        { type: "text", right: 30, bottom: 54, style: { text: "◆ aggressive specialists", fill: c.muted, font: "11px sans-serif" } },
-      ],
       tooltip: {
         ...frame(c).tooltip,
         formatter: ({ name, value, dataIndex }) =>
@@ -100,8 +118,8 @@ const options = {
     return {
       ...frame(c),
       grid: { left: 48, right: 124, top: 16, bottom: 48 },
-      xAxis: axis(c, "Eliminated after each round", { type: "category", data: eliminations, boundaryGap: false, scale: undefined }),
-      yAxis: axis(c, "E[S]", { scale: false }),
+      xAxis: axis(c, "Eliminated after each round", { type: "category", data: eliminations, boundaryGap: false, scale: undefined, axisLabel: { color: c.muted } }),
+      yAxis: axis(c, "E[S]", { scale: false, axisLabel: { color: c.muted } }),
       series,
       tooltip: {
         ...frame(c).tooltip,

@@ -56,12 +56,16 @@ class Leaderboards(PublicResource, ListAPIView[Leaderboard]):
         return Response(self.shown(LeaderboardOut, board), status=201)
 
 
-class LeaderboardDetail(PublicResource):
-    serializer_class = BoardOut
+class BoardResource(PublicResource):
+    """Something about one board, named in the address."""
 
     def get_object(self) -> Leaderboard:
         named = {"team__name": self.kwargs["team"], "name": self.kwargs["name"]}
         return get_object_or_404(selectors.leaderboards(self.request.user), **named)
+
+
+class LeaderboardDetail(BoardResource):
+    serializer_class = BoardOut
 
     @extend_schema(
         parameters=[*VIEW, ETAG], responses={200: BoardOut, 304: OpenApiResponse(description="You have this version.")}
@@ -92,11 +96,10 @@ class LeaderboardDetail(PublicResource):
         return Response(self.shown(LeaderboardOut, board))
 
 
-class BoardReport(LeaderboardDetail):
+class BoardReport(BoardResource):
     """What orders a board now: the output of its analysis, with parameters and runs."""
 
     serializer_class = ReportDetailOut
-    http_method_names = ["get", "options"]
 
     @extend_schema(responses=ReportDetailOut)
     def get(self, request: Request, team: str, name: str) -> Response:

@@ -16,12 +16,14 @@ from webapp.results.figures import words
 class ReportForm(ServiceForm):
     """A field for each parameter of the analysis, and a title."""
 
-    def __init__(self, analysis: str, *args: Any, initial: Mapping[str, Any] | None = None, **kwargs: Any) -> None:
-        super().__init__(*args, initial=dict(initial or {}), **kwargs)
+    def __init__(self, analysis: str, data: Any = None, *, initial: Mapping[str, Any] | None = None) -> None:
+        super().__init__(data, initial=dict(initial or {}))
         self.parameters = described(ANALYSES[analysis].Params)
         for about in self.parameters:
             self.fields[about.name] = _field(about)
-        self.fields["title"] = forms.CharField(max_length=120, required=False, help_text="Made from the board if empty")
+        self.fields["title"] = forms.CharField(
+            max_length=120, required=False, help_text="Empty: made from the analysis and the board"
+        )
 
     def arguments(self) -> dict[str, Any]:
         parameters = {about.name: self.cleaned_data[about.name] for about in self.parameters}
@@ -35,6 +37,8 @@ def _field(about: Parameter) -> forms.Field:
     if about.kind == "flag":
         return forms.BooleanField(required=False, **same)
     if about.kind == "text":
-        return forms.CharField(required=False, max_length=2000, **same)
-    kind = forms.IntegerField if about.kind == "integer" else forms.FloatField
-    return kind(min_value=about.minimum, max_value=about.maximum, **same)  # type: ignore[no-any-return, operator]
+        return forms.CharField(required=bool(about.default), max_length=2000, **same)
+    if about.kind == "number":
+        return forms.FloatField(min_value=about.minimum, max_value=about.maximum, **same)
+    low, high = (None if bound is None else int(bound) for bound in (about.minimum, about.maximum))
+    return forms.IntegerField(min_value=low, max_value=high, **same)

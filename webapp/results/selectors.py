@@ -43,7 +43,7 @@ def reports(user: Viewer, search: str = "") -> QuerySet[Report]:
 
 def report_context(pk: int | None) -> dict[str, Any]:
     """What a report's page draws of it, wherever it is delivered: nothing in it depends on the viewer."""
-    report = Report.objects.select_related("team", "created_by").filter(pk=pk).first()
+    report = None if pk is None else Report.objects.select_related("team", "created_by").filter(pk=pk).first()
     if report is None:
         return {"report": None}
     context: dict[str, Any] = {"report": report, "analysis": ANALYSES.get(report.analysis)}
@@ -53,7 +53,7 @@ def report_context(pk: int | None) -> dict[str, Any]:
     drawn = report.analysis == "swiss" and report.analysis_version == str(ANALYSES["swiss"].version)
     if drawn:
         return {**context, "tournament": TournamentView(report.result, report.parameters)}
-    return {**context, "figures": figures(report.result)}
+    return {**context, "figures": figures(report.result or {})}
 
 
 def waiting_reports(limit: int) -> list[int]:

@@ -52,6 +52,15 @@ class Row:
     spread: float | None = None
     kind: str = ""
 
+    @property
+    def loss(self) -> str:
+        """The drop in points, and its share of E[S] in per cent where there is something to lose."""
+        return "" if self.drop is None else signed(self.drop)
+
+    @property
+    def loss_share(self) -> str:
+        return "" if self.relative is None else signed(100 * self.relative, 0)
+
 
 @dataclass(frozen=True)
 class Game:
@@ -191,7 +200,7 @@ class TournamentView:
         most, least = min(drops, key=drops.__getitem__), max(drops, key=drops.__getitem__)
         return [
             "When the two lowest leave after every round, "
-            f"{most} loses most ({drops[most]:+.2f} points) and {least} least ({drops[least]:+.2f})."
+            f"{most} loses most ({signed(drops[most])} points) and {least} least ({signed(drops[least])})."
         ]
 
     def _noise(self) -> str:
@@ -272,6 +281,12 @@ class TournamentView:
         at = None if self.base is None else self._all.index(self.base)
         errors = [row.drop_error for row in self.rows]
         return {"eliminations": self.keys, "base": at, "medians": self.medians, "errors": errors, "rows": places}
+
+
+def signed(value: float, digits: int = 2) -> str:
+    """With a minus that is as wide as a digit, and no sign for zero."""
+    text = f"{value:.{digits}f}"
+    return text.lstrip("-") if float(text) == 0 else text.replace("-", "−")
 
 
 def _bye(share: float) -> dict[str, Any]:
