@@ -52,7 +52,8 @@ def claim(*, worker: str, schemes: Sequence[str]) -> Run | None:
     if run is None:
         return None
     attempt = run.attempt + 1
-    reason = f"Running on {worker}, attempt {attempt}."
+    before = f" Before: {run.reason}" if attempt > 1 else ""
+    reason = f"Running on {worker}, attempt {attempt} of {run.last_attempt}.{before}"
     Run.objects.filter(pk=run.pk).update(
         state=State.RUNNING,
         attempt=attempt,
