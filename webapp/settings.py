@@ -193,7 +193,6 @@ CELERY_BEAT_SCHEDULE = {
     # A sweep that waited longer than a period is worth nothing: the next one does its work.
     "sweep": {"task": "workers.sweep", "schedule": SWEEP_SECONDS, "options": {"expires": SWEEP_SECONDS}},
 }
-CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "celerybeat-schedule")
 
 # --- runs --------------------------------------------------------------------------------------------------------
 LEASE_SECONDS = int(env.text("CROSSTABLE_LEASE_SECONDS", "30"))

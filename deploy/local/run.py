@@ -84,7 +84,7 @@ class Platform:
             self._python(
                 "analysis", "-m", "celery", "-A", "webapp.celery", "--quiet", "worker", "-Q", "analysis",
                 "-n", "analysis@%h", "-P", "threads", "-c", "2", "--loglevel", "WARNING",
-                "-B", "-S", "celery.beat:Scheduler",  # the sweep has no past to remember
+                "-B", "--scheduler", "celery.beat:Scheduler",  # the sweep has no past to remember
                 "--without-gossip", "--without-mingle",
                 grace=15,
             )

@@ -160,7 +160,21 @@ def site(start: Start, tmp_path: Path) -> str:
         port = str(free.getsockname()[1])
     quiet = ("--lifespan", "off", "--log-level", "warning")
     web = start("uvicorn", "webapp.asgi:application", "--port", port, *quiet, **data)
-    start(*CELERY, "-P", "threads", "-c", "2", "-B", "-Q", "analysis", "-n", "analysis@test", **data)
+    start(
+        *CELERY,
+        "-P",
+        "threads",
+        "-c",
+        "2",
+        "-B",
+        "--scheduler",
+        "celery.beat:Scheduler",
+        "-Q",
+        "analysis",
+        "-n",
+        "analysis@test",
+        **data,
+    )
     wait_until(lambda: answers(f"http://127.0.0.1:{port}/healthz"), of=web)
     return f"http://127.0.0.1:{port}"
 

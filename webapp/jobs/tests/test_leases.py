@@ -127,7 +127,7 @@ def test_a_claim_says_who_when_and_why(job: Job) -> None:
     run = claim("w1")
     assert run is not None
     assert (run.state, run.attempt, run.worker) == ("running", 1, "w1")
-    assert run.reason == "Running on w1, attempt 1."
+    assert run.reason == "Running on w1, attempt 1 of 3."
     assert RunEvent.objects.get(run=run).text == run.reason
     job.refresh_from_db()
     assert (job.state, job.reason) == ("running", "0 of 4 runs done, 1 running, 3 waiting.")

@@ -161,7 +161,7 @@ def test_the_run_page_tells_a_failure_and_its_diary(client, bob, job):
     page = client.get(f"/runs/{lease.run_id}/").content.decode()
 
     assert page.count("The device ran out of memory.") == 2
-    assert "Running on worker-1, attempt 1." in page
+    assert "Running on worker-1, attempt 1 of 3." in page
     assert "every 3s" not in page
 
 
