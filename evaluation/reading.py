@@ -36,12 +36,17 @@ def read_means(
     return replace(table, standard_error=errors, higher_is_better=directions)
 
 
-def _read(path: Path) -> BenchmarkTable:
+def read_rows(path: Path) -> tuple[Sequence[str], Rows]:
+    """Column names and numbered rows of a CSV or Parquet file. Raises BadTable, or MissingPackage for Parquet."""
     if not path.is_file():
         raise BadTable(f"There is no file {path}.", field="path")
     if path.stat().st_size == 0:
         raise BadTable(f"{path.name} is empty.", field="path", remedy=f"It needs a header: {FIRST_COLUMN}, benchmarks.")
-    header, rows = _parquet(path) if path.suffix.lower() in (".parquet", ".pq") else _csv(path)
+    return _parquet(path) if path.suffix.lower() in (".parquet", ".pq") else _csv(path)
+
+
+def _read(path: Path) -> BenchmarkTable:
+    header, rows = read_rows(path)
     benchmarks = _benchmarks(path, header)
     seen: dict[str, int] = {}
     values: list[list[float]] = []

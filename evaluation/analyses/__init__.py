@@ -7,6 +7,8 @@ from typing import Any
 from evaluation.analyses.aggregates import MEAN_SCORE, MEAN_Z_SCORE, WIN_RATE
 from evaluation.analyses.base import Analysis
 from evaluation.analyses.bradley_terry import BRADLEY_TERRY
+from evaluation.analyses.comparison import COMPARISON
+from evaluation.analyses.multiplicity import MULTIPLICITY
 from evaluation.analyses.swiss import SWISS
 
 ANALYSES: dict[str, Analysis[Any, Any, Any]] = {
@@ -15,4 +17,6 @@ ANALYSES: dict[str, Analysis[Any, Any, Any]] = {
     "mean-z-score": MEAN_Z_SCORE,
     "win-rate": WIN_RATE,
     "bradley-terry": BRADLEY_TERRY,
+    "comparison": COMPARISON,
+    "multiplicity": MULTIPLICITY,
 }

@@ -10,6 +10,7 @@ import numpy as np
 
 from evaluation.analyses.codec import from_json, to_json
 from evaluation.analyses.parameters import Parameter, described, parameter, parse_params
+from evaluation.answers import AnswerTable
 from evaluation.tables import BenchmarkTable, Floats, Integers, ScoreTable
 
 __all__ = [
@@ -24,7 +25,7 @@ __all__ = [
     "to_json",
 ]
 
-T = TypeVar("T", BenchmarkTable, ScoreTable)
+T = TypeVar("T", BenchmarkTable, ScoreTable, AnswerTable)
 P = TypeVar("P")
 R = TypeVar("R")
 
@@ -63,7 +64,7 @@ class Analysis(Generic[T, P, R]):
 
     Params: frozen dataclass of `parameter` fields. compute: (table, params) -> frozen result, pure.
     version: raised when the same input gives other numbers. source: the paper or definition it follows.
-    needs: "means" for a BenchmarkTable, "samples" for a ScoreTable.
+    needs: "means" for a BenchmarkTable, "samples" for a ScoreTable, "answers" for an AnswerTable.
     ranking: how a board orders contenders by this result; None where it gives no order.
     seconds: (contenders, benchmarks, params) -> about how long compute keeps one core busy; None where it is quick.
     """
@@ -73,6 +74,6 @@ class Analysis(Generic[T, P, R]):
     compute: Callable[[T, P], R]
     version: int
     source: str
-    needs: Literal["means", "samples"]
+    needs: Literal["means", "samples", "answers"]
     ranking: Callable[[R], Ranking] | None = None
     seconds: Callable[[int, int, P], float] | None = None

@@ -4,9 +4,15 @@ from __future__ import annotations
 
 from evaluation.commands.aggregate import AGGREGATE
 from evaluation.commands.base import Command
+from evaluation.commands.compare import COMPARE
+from evaluation.commands.multiplicity import MULTIPLICITY
+from evaluation.commands.power import POWER
 from evaluation.commands.swiss import SWISS
 
 COMMANDS: dict[str, Command] = {
     "swiss": SWISS,
     "aggregate": AGGREGATE,
+    "compare": COMPARE,
+    "multiplicity": MULTIPLICITY,
+    "power": POWER,
 }

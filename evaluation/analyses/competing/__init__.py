@@ -1,0 +1,1 @@
+"""Parts of the multiplicity report: labels, probabilities, capacity."""
