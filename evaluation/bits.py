@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from evaluation.tables import Integers
 
 Words = NDArray[np.uint64]
-BLOCK = 256  # words of every contender that are compared at a time: they stay in the cache
+BLOCK, TILE = 512, 64  # words and contenders compared at a time: they stay in the cache, a sum fits 16 bits
 
 
 def planes(labels: NDArray[np.integer] | NDArray[np.bool_]) -> Words:
@@ -42,17 +42,23 @@ def pair_counts(words: Words) -> Integers:
     """(contender, contender): on how many samples two contenders' labels differ."""
     rows, width = words.shape[1:]
     found = np.zeros((rows, rows), dtype=np.int64)
-    bits, more = np.empty((rows, BLOCK), dtype=np.uint64), np.empty((rows, BLOCK), dtype=np.uint64)
-    ones = np.empty((rows, BLOCK), dtype=np.uint8)
     for start in range(0, width, BLOCK):
         block = np.ascontiguousarray(words[:, :, start : start + BLOCK])
-        wide = block.shape[2]
-        for row in range(rows - 1):
-            cut = (slice(0, rows - 1 - row), slice(0, wide))
-            np.bitwise_xor(block[0, row], block[0, row + 1 :], out=bits[cut])
-            for plane in block[1:]:
-                np.bitwise_xor(plane[row], plane[row + 1 :], out=more[cut])
-                np.bitwise_or(bits[cut], more[cut], out=bits[cut])
-            np.bitwise_count(bits[cut], out=ones[cut])
-            found[row, row + 1 :] += ones[cut].sum(axis=1, dtype=np.int64)
-    return found + found.T
+        for top in range(0, rows, TILE):
+            _add_tile(found, block, top)
+    upper: Integers = np.triu(found, 1)
+    return upper + upper.T
+
+
+def _add_tile(found: Integers, block: Words, top: int) -> None:
+    """Compare the contenders from `top` on, a tile of them, with all up to the tile's end."""
+    tile = block[:, top : top + TILE]
+    bits, more, ones = np.empty_like(tile[0]), np.empty_like(tile[0]), np.empty(tile[0].shape, dtype=np.uint8)
+    end = top + len(tile[0])
+    for row in range(end):
+        np.bitwise_xor(block[0, row], tile[0], out=bits)
+        for plane, other in zip(block[1:], tile[1:], strict=True):
+            np.bitwise_xor(plane[row], other, out=more)
+            np.bitwise_or(bits, more, out=bits)
+        np.bitwise_count(bits, out=ones)
+        found[row, top:end] += ones.sum(axis=1, dtype=np.uint16)
