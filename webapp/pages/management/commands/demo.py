@@ -31,6 +31,9 @@ ENTRIES = {
 }
 
 
+SCHEMES = ("fp32", "bf16")
+
+
 class Command(BaseCommand):
     help = "Make the demo team with entries, benchmarks, a suite, a board and a first job, unless they are there."
 
@@ -50,14 +53,14 @@ class Command(BaseCommand):
         entries = [_entry(user, team, name, *about) for name, about in ENTRIES.items()]
         _board(user, team, suite)
         request = JobRequest(
-            contenders=[contender(version=version, scheme="fp32") for version in entries],
+            contenders=[contender(version=version, scheme=scheme) for version in entries for scheme in SCHEMES],
             versions=versions,
             suite=suite,
             title="First look at three small entries",
             visibility=PUBLIC,
         )
         submit_job(actor=user, team=team, request=request)
-        self.stdout.write("The demo is made: 3 entries, 5 benchmarks, 15 runs in the queue.")
+        self.stdout.write("The demo is made: 3 entries, 5 benchmarks, 30 runs in the queue.")
 
 
 def _definitions() -> dict[str, dict[str, Any]]:
