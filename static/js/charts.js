@@ -9,6 +9,7 @@ const KINDS = { "robust generalist": ["circle", 0], "aggressive specialist": ["d
 const SYMBOLS = ["circle", "rect", "triangle", "diamond", "pin", "arrow", "roundRect", "circle"];
 const DASHES = ["solid", "dashed", "dotted"];
 const COLOURED = 8;
+const NARROW = 420; // below, the names of the quarters would lie on the points; the caption has them, too
 const drawn = new Map();
 
 /* Custom properties may hold light-dark(): only a used colour is resolved. */
@@ -59,12 +60,12 @@ const marker = (kind, c) => {
 };
 
 const options = {
-  sensitivity({ rows, medians, base }, c) {
+  sensitivity({ rows, medians, base }, c, width) {
     const [x, y] = medians;
     const across = ends(rows.map((row) => row.points[base][0]));
     const down = ends(rows.map((row) => row.drop));
     const quarter = (name, edge, position, hue) => [
-      { name, xAxis: x, yAxis: y, itemStyle: { color: hue, opacity: 0.07 }, label: { position, color: c.muted, fontSize: 12 } },
+      { name, xAxis: x, yAxis: y, itemStyle: { color: hue, opacity: 0.07 }, label: { show: width >= NARROW, position, color: c.muted, fontSize: 12 } },
       { xAxis: across.max, yAxis: edge },
     ];
     return {
@@ -102,7 +103,8 @@ const options = {
     };
   },
 
-  eliminations({ rows, eliminations }, c) {
+  eliminations({ rows, eliminations }, c, width) {
+    const room = width < NARROW ? 92 : 124;
     const series = rows.map((row, at) => {
       const marked = at < COLOURED;
       const hue = marked ? c.hues[at] : c.line;
@@ -110,14 +112,14 @@ const options = {
         type: "line", name: row.name, data: row.points.map(([value]) => value),
         symbol: marked ? SYMBOLS[at] : "none", symbolSize: 7, z: marked ? 3 : 2,
         itemStyle: { color: hue }, lineStyle: { color: hue, width: marked ? 2 : 1, type: DASHES[at % DASHES.length] },
-        endLabel: { show: marked, formatter: "{a}", color: c.ink, fontSize: 11, width: 108, overflow: "truncate" },
+        endLabel: { show: marked, formatter: "{a}", color: c.ink, fontSize: 11, width: room - 16, overflow: "truncate" },
         labelLayout: { moveOverlap: "shiftY" },
         emphasis: { focus: "series", lineStyle: { width: 3 }, endLabel: { show: true } },
       };
     });
     return {
       ...frame(c),
-      grid: { left: 48, right: 124, top: 16, bottom: 48 },
+      grid: { left: 48, right: room, top: 16, bottom: 48 },
       xAxis: axis(c, "Eliminated after each round", { type: "category", data: eliminations, boundaryGap: false, scale: undefined, axisLabel: { color: c.muted } }),
       yAxis: axis(c, "E[S]", { scale: false, axisLabel: { color: c.muted } }),
       series,
@@ -130,9 +132,9 @@ const options = {
   },
 };
 
-const optionOf = (figure) => {
+const optionOf = (figure, width) => {
   const data = JSON.parse(document.getElementById(figure.dataset.of).textContent);
-  return options[figure.dataset.chart](data, palette());
+  return options[figure.dataset.chart](data, palette(), width);
 };
 
 function draw() {
@@ -147,7 +149,7 @@ function draw() {
       drawn.set(figure, echarts.init(plot));
       new ResizeObserver(() => drawn.get(figure)?.resize()).observe(plot);
     }
-    drawn.get(figure).setOption(optionOf(figure), { notMerge: true });
+    drawn.get(figure).setOption(optionOf(figure, plot.clientWidth), { notMerge: true });
   }
 }
 
@@ -162,8 +164,9 @@ const csv = (table) => [...table.rows].map((row) => [...row.cells].map(quoted).j
 /* A picture is drawn afresh, on the page's ground and wide enough to print. */
 function picture(figure, kind) {
   const box = document.createElement("div");
-  const chart = echarts.init(box, null, { renderer: kind === "svg" ? "svg" : "canvas", width: 960, height: 600 });
-  chart.setOption({ ...optionOf(figure), animation: false, backgroundColor: palette().sheet });
+  const [width, height] = [960, 600];
+  const chart = echarts.init(box, null, { renderer: kind === "svg" ? "svg" : "canvas", width, height });
+  chart.setOption({ ...optionOf(figure, width), animation: false, backgroundColor: palette().sheet });
   const address = chart.getDataURL({ type: kind, pixelRatio: 2, backgroundColor: palette().sheet });
   chart.dispose();
   return address;

@@ -18,6 +18,7 @@ from webapp.leaderboards.ordering import ORDERS
 from webapp.leaderboards.selectors import View
 from webapp.requests import MemberRequest, PageRequest
 from webapp.results.forms import ReportForm
+from webapp.results.selectors import report_address
 
 
 def _find(request: PageRequest, team: str, name: str) -> Leaderboard:
@@ -75,7 +76,7 @@ def tournament(request: PageRequest, team: str, name: str) -> HttpResponse:
         require(request.user, found.team, May.SUBMIT)
         made = form.attempt(services.request_report, actor=request.user, board=found, analysis="swiss")
         if made:
-            return redirect("results:report", made.pk)
+            return redirect(report_address(made))
     may_submit = may(request.user, found.team, May.SUBMIT)
     context = {**shown, "form": form, "may_submit": may_submit, "crumbs": _crumbs(found, "Tournament")}
     return render(request, "leaderboards/tournament.html", context, status=form.status)

@@ -21,9 +21,8 @@ class ReportForm(ServiceForm):
         self.parameters = described(ANALYSES[analysis].Params)
         for about in self.parameters:
             self.fields[about.name] = _field(about)
-        self.fields["title"] = forms.CharField(
-            max_length=120, required=False, help_text="Empty: made from the analysis and the board"
-        )
+        made = "Empty: made from the analysis and the board"
+        self.fields["title"] = forms.CharField(max_length=120, required=False, help_text=made)
 
     def arguments(self) -> dict[str, Any]:
         parameters = {about.name: self.cleaned_data[about.name] for about in self.parameters}

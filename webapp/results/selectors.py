@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 from django.db.models import OuterRef, QuerySet, Subquery
+from django.urls import reverse
 
 from evaluation.analyses import ANALYSES
 from evaluation.errors import NotEnoughData
@@ -39,6 +40,11 @@ def reports(user: Viewer, search: str = "") -> QuerySet[Report]:
     if search:
         rows = rows.filter(title__icontains=search)
     return rows.defer("result").order_by("-pk")
+
+
+def report_address(report: Report) -> str:
+    """Of its page, from the top: else a browser would keep the place of the form that asked for it."""
+    return reverse("results:report", args=[report.pk]) + "#main"
 
 
 def report_context(pk: int | None) -> dict[str, Any]:

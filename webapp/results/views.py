@@ -19,7 +19,7 @@ from webapp.results import reports as reporting
 from webapp.results import selectors
 from webapp.results.forms import ReportForm
 from webapp.results.models import Report, Score
-from webapp.results.selectors import OUTCOMES, SampleRow
+from webapp.results.selectors import OUTCOMES, SampleRow, report_address
 
 
 def _run(request: PageRequest, pk: int) -> Run:
@@ -116,7 +116,7 @@ def report(request: PageRequest, pk: int) -> HttpResponse:
         require(request.user, found.team, May.SUBMIT)
         made = form.attempt(reporting.repeat_report, actor=request.user, report=found)
         if made:
-            return redirect("results:report", made.pk)
+            return redirect(report_address(made))
     context = {
         **selectors.report_context(found.pk),
         "form": form,

@@ -70,11 +70,14 @@ def _tint(mean: float, column: Column) -> str:
 
 @register.simple_tag
 def order_value(value: float | None, error: float | None, order: str) -> SafeString:
-    """The value that orders the board, with its error: a percentage for the mean score, points for a tournament."""
+    """The value that orders the board, with its error: a percentage for the mean score, points for a tournament.
+
+    The error of a simulation is small against its points, and gets one more digit.
+    """
     written = percent if order in SHARES else points
     if value is None or error is None:
         return format_html("{}", written(value))
-    return format_html("{} <small>±{}</small>", written(value), written(error))
+    return format_html("{} <small>±{}</small>", written(value), written(error) if order in SHARES else f"{error:.3f}")
 
 
 class Sorting:
