@@ -12,7 +12,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from evaluation.analyses.base import Analysis, Frozen, parameter
-from evaluation.analyses.competing.agreement import cohen_kappas, excess_agreement, fleiss_kappa, rarefied, votes
+from evaluation.analyses.competing.agreement import (
+    cohen_kappas,
+    excess_agreement,
+    fleiss_kappa,
+    local_labels,
+    rarefied,
+    votes,
+)
 from evaluation.analyses.competing.capacity import capacities
 from evaluation.analyses.competing.levels import METRICS, Curve, Level, epsilon_curve, level_of, losses
 from evaluation.analyses.competing.probabilities import (
@@ -156,12 +163,11 @@ def compute(table: AnswerTable | ScoreTable, params: MultiplicityParams) -> Mult
     apart = pair_counts(words) / n
     most, worst = _largest(whole, flips, rivals)
     accuracy = whole.correct.mean(axis=1)
-    ballots = votes(whole.labels[inside], choices)
+    local = local_labels(whole.labels[inside], choices)
+    totals = np.bincount(whole.labels[inside].ravel(), minlength=choices)
     spread = None if whole.probabilities is None else capacities(whole.probabilities[inside])
-    probable, samples = (
-        _probable(whole, baseline, inside, params, spread),
-        _samples(whole, baseline, inside, ballots, spread),
-    )
+    probable = _probable(whole, baseline, inside, params, spread)
+    samples = _samples(whole, baseline, inside, local, spread)
     low, high = clopper_pearson(flips, n)
     return MultiplicityResult(
         contenders=whole.contenders,
@@ -181,7 +187,7 @@ def compute(table: AnswerTable | ScoreTable, params: MultiplicityParams) -> Mult
         discrepancy_contender=worst,
         obscurity=float(flips[rivals].mean()) / n if rivals.size else NAN,
         pairwise_disagreement=_mean_pair(apart[np.ix_(inside, inside)]),
-        fleiss_kappa=fleiss_kappa(ballots),
+        fleiss_kappa=fleiss_kappa(votes(local), totals),
         capacity=NAN if probable is None else probable.capacity,
         probability_ambiguity=NAN if probable is None else probable.ambiguity,
         probability_discrepancy=NAN if probable is None else probable.discrepancy,
@@ -268,9 +274,10 @@ def _probable(
     )
 
 
-def _samples(table: AnswerTable, baseline: int, inside: Integers, ballots: Integers, spread: Spread | None) -> Samples:
+def _samples(table: AnswerTable, baseline: int, inside: Integers, local: Integers, spread: Spread | None) -> Samples:
     size, n = inside.size, len(table.samples)
-    agreeing = ballots[np.arange(n), table.labels[baseline]]
+    ballots = votes(local)
+    agreeing = ballots[np.arange(n), local[np.searchsorted(inside, baseline)]]
     pairs = size * (size - 1)
     unknown = np.full(n, np.nan)
     low, high, margin, bits = unknown, unknown, unknown, unknown

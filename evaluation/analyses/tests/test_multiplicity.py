@@ -153,6 +153,18 @@ def test_dropped_samples_are_counted_and_their_contender_named() -> None:
     assert "not answered by c1" in result.warnings[0]
 
 
+def test_names_of_the_answers_do_not_matter() -> None:
+    """Free answers, hundreds of them: the same report as with the few that are compared on each sample."""
+    table = random_answers(7, 6, 80, 3, probable=False)
+    texts = tuple(f"{choice}{sample}" for sample in range(80) for choice in table.choices)
+    free = replace(table, choices=texts, labels=table.labels + 3 * np.arange(80), gold=table.gold + 3 * np.arange(80))
+    few, many = (compute(one, MultiplicityParams(epsilon=1)) for one in (table, free))
+    for name in ("ambiguity", "discrepancy", "obscurity", "pairwise_disagreement"):
+        assert getattr(few, name) == getattr(many, name)
+    assert few.samples.dissenters.tolist() == many.samples.dissenters.tolist()
+    assert few.samples.self_consistency.tolist() == many.samples.self_consistency.tolist()
+
+
 def test_groups_add_up() -> None:
     result = compute(random_answers(5, 6, 101, 3), MultiplicityParams(epsilon=1))
     assert [group.name for group in result.groups] == ["x", "y"]

@@ -7,7 +7,14 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from evaluation.analyses.competing.agreement import cohen_kappas, excess_agreement, fleiss_kappa, rarefied, votes
+from evaluation.analyses.competing.agreement import (
+    cohen_kappas,
+    excess_agreement,
+    fleiss_kappa,
+    local_labels,
+    rarefied,
+    votes,
+)
 from evaluation.bits import pair_counts, planes
 
 LABELS = np.random.default_rng(1).integers(0, 3, size=(5, 90)) * (np.random.default_rng(2).random((5, 90)) < 0.6)
@@ -22,7 +29,7 @@ def crossed(one: np.ndarray, other: np.ndarray) -> np.ndarray:
 def test_fleiss_equals_statsmodels() -> None:
     from statsmodels.stats.inter_rater import fleiss_kappa as oracle
 
-    assert fleiss_kappa(votes(LABELS, 3)) == pytest.approx(oracle(votes(LABELS, 3)), abs=1e-12)
+    assert fleiss_kappa(votes(LABELS), np.bincount(LABELS.ravel())) == pytest.approx(oracle(votes(LABELS)), abs=1e-12)
 
 
 @pytest.mark.oracle
@@ -34,10 +41,20 @@ def test_cohen_equals_statsmodels() -> None:
     assert found == pytest.approx(np.array(expected), abs=1e-12)
 
 
+def test_free_answers_are_counted_anew_on_each_sample() -> None:
+    labels = np.random.default_rng(4).choice([3, 700, 41, 9_999], size=(6, 50))
+    found = local_labels(labels, 10_000)
+    assert found.max() == 3
+    for sample in range(50):
+        one, other = labels[:, sample], found[:, sample]
+        assert ((one[:, None] == one) == (other[:, None] == other)).all()
+    assert (local_labels(labels % 4, 4) == labels % 4).all()
+
+
 def test_kappa_of_nobody_or_of_one_answer_is_not_known() -> None:
     same = np.zeros((3, 10), dtype=np.int64)
-    assert np.isnan(fleiss_kappa(votes(same, 2)))
-    assert np.isnan(fleiss_kappa(votes(LABELS[:1], 3)))
+    assert np.isnan(fleiss_kappa(votes(same), np.array([30])))
+    assert np.isnan(fleiss_kappa(votes(LABELS[:1]), np.bincount(LABELS[0])))
     assert np.isnan(cohen_kappas(same, np.zeros((3, 3)), 2)).all()
 
 
