@@ -9,7 +9,8 @@ const KINDS = { "robust generalist": ["circle", 0], "aggressive specialist": ["d
 const SYMBOLS = ["circle", "rect", "triangle", "diamond", "pin", "arrow", "roundRect", "circle"];
 const DASHES = ["solid", "dashed", "dotted"];
 const COLOURED = 8;
-const NARROW = 420; // below, the names of the quarters would lie on the points; the caption has them, too
+const NARROW = 420;
+const NAMED = 170; // a quarter that is narrower would lie under its own name; the caption has it, too
 const drawn = new Map();
 
 /* Custom properties may hold light-dark(): only a used colour is resolved. */
@@ -64,8 +65,9 @@ const options = {
     const [x, y] = medians;
     const across = ends(rows.map((row) => row.points[base][0]));
     const down = ends(rows.map((row) => row.drop));
+    const named = (width * (across.max - x)) / (across.max - across.min) > NAMED;
     const quarter = (name, edge, position, hue) => [
-      { name, xAxis: x, yAxis: y, itemStyle: { color: hue, opacity: 0.07 }, label: { show: width >= NARROW, position, color: c.muted, fontSize: 12 } },
+      { name, xAxis: x, yAxis: y, itemStyle: { color: hue, opacity: 0.07 }, label: { show: named, position, color: c.muted, fontSize: 12 } },
       { xAxis: across.max, yAxis: edge },
     ];
     return {
