@@ -22,6 +22,8 @@ class Leaderboard(Owned):
     order = models.CharField(max_length=40, default="swiss")
     parameters = models.JSONField(default=dict, blank=True)
     version = models.PositiveIntegerField(default=0)
+    # What the paired comparison of the contenders says in words.
+    verdict = models.TextField(blank=True)
     stale_since = models.DateTimeField(null=True, blank=True)
     refreshed_at = models.DateTimeField(null=True, blank=True)
     # The latest output of the order's analysis, kept up to date as runs land.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from evaluation.analyses.base import Ranking, parse_params, to_json
 from evaluation.errors import EvaluationError
 from webapp.leaderboards.cells import Cell
 from webapp.leaderboards.models import Leaderboard, Standing
+from webapp.leaderboards.separation import Separation, separate
 from webapp.results.models import Report
 from webapp.results.selectors import Means, means
 
@@ -51,10 +52,14 @@ class Place:
 
 @dataclass(frozen=True)
 class Ordered:
-    """places: by contender id, of those with a result everywhere. report: fields of the report behind the board."""
+    """places: by contender id, of those with a result everywhere. report: fields of the report behind the board.
+
+    verdict: what the paired comparison of the contenders says in words; empty where they were not compared.
+    """
 
     places: dict[int, Place] = field(default_factory=dict)
     report: dict[str, Any] = field(default_factory=dict)
+    verdict: str = ""
 
 
 def complete(standing: Standing) -> bool:
@@ -104,8 +109,15 @@ def _computed(question: Mapping[str, Any], found: Means) -> Ordered:
     analysis = ORDERS[question["analysis"]]
     result = analysis.compute(found.table, parse_params(analysis.Params, question["parameters"]))
     ranking: Ranking = analysis.ranking(result)  # type: ignore[misc]
-    places = dict(zip(found.contender_ids, _places(ranking), strict=True))
-    return Ordered(places, {**question, "state": Report.State.DONE, "reason": "", "result": to_json(result)})
+    report = {**question, "state": Report.State.DONE, "reason": "", "result": to_json(result)}
+    held = separate(question["inputs"]["runs"])
+    places = [held_place(place, held, at) for at, place in enumerate(_places(ranking))]
+    return Ordered(dict(zip(found.contender_ids, places, strict=True)), report, held.verdict if held else "")
+
+
+def held_place(place: Place, held: Separation | None, at: int) -> Place:
+    """The order is the analysis' own; the interval of ranks is what the samples hold, wherever they were compared."""
+    return replace(place, rank_low=held.rank_low[at], rank_high=held.rank_high[at]) if held else place
 
 
 def _places(ranking: Ranking) -> list[Place]:

@@ -166,7 +166,7 @@ def _refresh_cells(board: Leaderboard) -> bool:
 
 def _save(board: Leaderboard, changed: bool) -> None:
     board.version += changed
-    board.save(update_fields=["version", "stale_since", "refreshed_at", "report"])
+    board.save(update_fields=["version", "stale_since", "refreshed_at", "report", "verdict"])
     if changed:
         publish(f"leaderboard.{board.pk}", board=board.pk, version=board.version)
 
@@ -198,8 +198,10 @@ def _show_order(board: Leaderboard, ordered: Ordered) -> bool:
             vars(standing).update(vars(place), changed_in=board.version + 1)
             changed.append(standing)
     Standing.objects.bulk_update(changed, [*Place.__dataclass_fields__, "changed_in"], batch_size=500)
+    told = board.verdict != ordered.verdict
+    board.verdict = ordered.verdict
     _keep_report(board, ordered.report)
-    return bool(changed)
+    return bool(changed) or told
 
 
 def _keep_report(board: Leaderboard, fields: Mapping[str, Any]) -> None:

@@ -150,5 +150,5 @@ def _condition(worker: Worker, busy: dict[str, Run]) -> str:
 @login_not_required
 @require_safe
 def help_(request: PageRequest) -> HttpResponse:
-    orders = [analysis for analysis in ANALYSES.values() if analysis.ranking]
+    orders = [analysis for analysis in ANALYSES.values() if analysis.ranking and analysis.needs == "means"]
     return render(request, "pages/help.html", {"orders": orders, "schemes": SCHEMES.values()})
