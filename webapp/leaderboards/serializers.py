@@ -23,7 +23,7 @@ class LeaderboardOut(OwnedOut):
 
     class Meta:
         model = Leaderboard
-        fields = [*OWNED, "suite", "order", "parameters", "version", "refreshed_at"]
+        fields = [*OWNED, "suite", "order", "parameters", "verdict", "version", "refreshed_at"]
 
 
 class OrderField(serializers.ChoiceField):
