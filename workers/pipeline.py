@@ -109,13 +109,21 @@ def evaluate_next() -> bool:
     """Take and finish one run; False when there is none for us."""
     if _me is None or stopping.is_set():
         return False
-    run = leases.claim(worker=_me.name, schemes=_me.schemes)
+    _me.presence.busy()
+    try:
+        return _take_and_finish(_me)
+    finally:
+        _me.presence.idle()
+
+
+def _take_and_finish(me: Me) -> bool:
+    run = leases.claim(worker=me.name, schemes=me.schemes)
     if run is None:
         return False
     lease = leases.lease_of(run)
     _landed(run)
     try:
-        _evaluate(run, lease, _me.device)
+        _evaluate(run, lease, me)
     except LeaseLost:
         log.warning("lost the lease of %s: another attempt has it", run)
     except Stop as stop:
@@ -129,12 +137,12 @@ def evaluate_next() -> bool:
     return True
 
 
-def _evaluate(run: Run, lease: Lease, device: str) -> None:
+def _evaluate(run: Run, lease: Lease, me: Me) -> None:
     finished = finished_samples(run)
-    spec = spec_of(run, device=device, skip=finished)
+    spec = spec_of(run, device=me.device, skip=finished)
     with inference.run(spec, engine=engine()) as evaluation:
         try:
-            _store(run, lease, evaluation, already=len(finished))
+            _store(run, lease, evaluation, me.presence, already=len(finished))
         except Stop as stop:
             evaluation.close()
             if evaluation.alive:
@@ -148,12 +156,13 @@ def _evaluate(run: Run, lease: Lease, device: str) -> None:
         run_landed(run=run)
 
 
-def _store(run: Run, lease: Lease, evaluation: Evaluation, *, already: int) -> None:
+def _store(run: Run, lease: Lease, evaluation: Evaluation, presence: Presence, *, already: int) -> None:
     """Drain the engine into Postgres until it has no more, or raise what ends the run early."""
     began = flushed = beaten = shown = time.monotonic()
     waiting: list[Attempt] = []
     known = False
     for batch in evaluation:
+        presence.busy()
         if not known and evaluation.total is not None:
             leases.start(lease=lease, total=evaluation.total + already)
             store_questions(run=run, questions=evaluation.questions)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import threading
+import time
 from pathlib import Path
 
 from django.db import Error, connection
@@ -14,6 +15,9 @@ from workers.supervisor import PULSE
 
 log = logging.getLogger("crosstable.worker")
 SECONDS = 5.0
+# A worker at work tells of progress several times a second; one that has not for so long hangs outside the model
+# (inside, its own time limit ends it) and is left to its supervisor.
+SILENT_SECONDS = 120.0
 
 
 class Presence(threading.Thread):
@@ -23,6 +27,18 @@ class Presence(threading.Thread):
         super().__init__(name="presence", daemon=True)
         self.worker = name
         self.over = threading.Event()
+        self._moved: float | None = None
+
+    def busy(self) -> None:
+        """The process has work in hand, and has just got on with it."""
+        self._moved = time.monotonic()
+
+    def idle(self) -> None:
+        self._moved = None
+
+    @property
+    def hangs(self) -> bool:
+        return self._moved is not None and time.monotonic() - self._moved > SILENT_SECONDS
 
     def run(self) -> None:
         while True:
@@ -31,6 +47,9 @@ class Presence(threading.Thread):
                 return
 
     def _beat(self) -> None:
+        if self.hangs:
+            log.error("no progress for %.0f s: this worker keeps silent until it is killed", SILENT_SECONDS)
+            return
         # A process that cannot touch this file (frozen, GIL held for ever) is killed by its supervisor.
         pulse = os.environ.get(PULSE)
         if pulse:
