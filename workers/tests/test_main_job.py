@@ -77,6 +77,8 @@ def test_the_main_job(site: str, browser: Browser, start: Start, settings: Setti
     watcher.evaluate("window.neverReloaded = true")
 
     page.goto(f"{site}/jobs/new/?suite={board.suite_id}")
+    page.get_by_text("More settings").click()
+    page.fill("[name=batch_size]", "1")  # slow enough to watch
     press(page, "Submit job")
     page.wait_for_url("**/jobs/*/")
     job = Job.objects.get()

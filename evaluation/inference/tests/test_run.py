@@ -114,7 +114,7 @@ def test_close_stops_soon_and_the_engine_goes_on(engine: Engine, evaluate: Runne
 def test_cancelling_a_generation_stops_between_tokens(engine: Engine) -> None:
     benchmark = BENCHMARKS["sorting"]
     definition = benchmark.definition.to_dict() | {"stop": ["no such text"], "max_tokens": 100}
-    spec = BenchmarkSpec("endless", "1", definition, benchmark.documents * 5)
+    spec = BenchmarkSpec("endless", "1", definition, benchmark.documents * 40)
     evaluation = run(RunSpec(Checkpoint(str(CHECKPOINTS / "tiny-m")), spec, batch_size=1000), engine=engine)
     while evaluation.phase != "running":
         next(evaluation)
