@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
-from pytest_django import Settings
 
 from webapp.accounts.models import Team, User, Visibility
 from webapp.catalog.models import BenchmarkVersion
@@ -59,13 +58,22 @@ def register_entry(page: Page, site: str, name: str) -> None:
     page.wait_for_url(f"**/entries/**/{name}/")
 
 
+def submit(page: Page, form: str) -> Job:
+    page.goto(form)
+    page.get_by_text("More settings").click()
+    page.fill("[name=batch_size]", "1")  # slow enough to watch
+    press(page, "Submit job")
+    page.wait_for_url("**/jobs/*/")
+    return Job.objects.get()
+
+
 def make_board(owner: User, versions: list[BenchmarkVersion]) -> Leaderboard:
     team = Team.objects.get(memberships__user=owner)
     suite = factories.suite(owner, team, "basics", versions, visibility=Visibility.PUBLIC)
     return factories.board(owner, team, "main", suite, visibility=Visibility.PUBLIC)
 
 
-def test_the_main_job(site: str, browser: Browser, start: Start, settings: Settings) -> None:
+def test_the_main_job(site: str, browser: Browser, start: Start) -> None:
     page = sign_up(browser, site, "zoe")
     register_entry(page, site, "tiny-xs")
     versions = [upload_benchmark(page, site, "sums", 60), upload_benchmark(page, site, "more-sums", 3000)]
@@ -76,12 +84,7 @@ def test_the_main_job(site: str, browser: Browser, start: Start, settings: Setti
     expect(watcher.locator("[data-live-state]")).to_have_text("Live")
     watcher.evaluate("window.neverReloaded = true")
 
-    page.goto(f"{site}/jobs/new/?suite={board.suite_id}")
-    page.get_by_text("More settings").click()
-    page.fill("[name=batch_size]", "1")  # slow enough to watch
-    press(page, "Submit job")
-    page.wait_for_url("**/jobs/*/")
-    job = Job.objects.get()
+    job = submit(page, f"{site}/jobs/new/?suite={board.suite_id}")
     expect(page.locator("#job_progress")).to_contain_text("No worker is running")
     expect(watcher.locator("#standings")).to_contain_text("queued", timeout=SECONDS)
 
