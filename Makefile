@@ -18,22 +18,22 @@ run: python ## start everything on this machine: database, broker, web, workers;
 	@exec $(VENV) -m deploy.local $(ARGS)
 
 test: python ## run all tests
-	@$(PYTHON) deploy/local/environment.py local worker test
+	@$(PYTHON) deploy/local/environment.py local worker quant test
 	@exec $(VENV) -m pytest $(ARGS)
 
 check: python ## lint, format, import rules, migrations, types
-	@$(PYTHON) deploy/local/environment.py local worker test
+	@$(PYTHON) deploy/local/environment.py local worker quant test
 	@exec $(VENV) -m deploy.local check
 
 bench: python ## measure speed (never part of the tests)
-	@$(PYTHON) deploy/local/environment.py local worker test
+	@$(PYTHON) deploy/local/environment.py local worker quant test
 	@exec $(VENV) -m bench $(ARGS)
 
 doctor: python ## say what is missing or wrong on this machine, and the remedy
 	@if [ -x $(VENV) ]; then exec $(VENV) -m deploy.local doctor $(ARGS); else exec $(PYTHON) -m deploy.local doctor $(ARGS); fi
 
 format: python ## format the code and apply safe fixes
-	@$(PYTHON) deploy/local/environment.py local worker test
+	@$(PYTHON) deploy/local/environment.py local worker quant test
 	@$(VENV) -m ruff check --fix-only --quiet . && $(VENV) -m ruff format .
 
 backup: ## write database, uploads and keys into FILE=crosstable-<time>.tar.gz

@@ -96,7 +96,7 @@ class Platform:
         if ours and environment.outdated(["worker"]):  # half an install imports too: the stamp is the truth
             self.console.step("installing the worker's packages behind the running page (torch takes some minutes)")
             Progress(progress).write("installing", "starting")
-            install = self._python("install", "deploy/local/environment.py", "worker", "--progress", str(progress))
+            install = self._python("install", "deploy/local/environment.py", "worker", "quant", "--progress", str(progress))
             self.supervisor.run_behind(install, self._after_install)
         elif missing:  # somebody else's environment is not changed
             words = f"{', '.join(missing)} not installed: jobs wait until the extra `worker` is there"

@@ -10,8 +10,7 @@ import numpy as np
 
 from evaluation.analyses.codec import from_json, to_json
 from evaluation.analyses.parameters import Parameter, described, parameter, parse_params
-from evaluation.answers import AnswerTable
-from evaluation.tables import BenchmarkTable, Floats, Integers, ScoreTable
+from evaluation.tables import Floats, Integers
 
 __all__ = [
     "Analysis",
@@ -25,7 +24,7 @@ __all__ = [
     "to_json",
 ]
 
-T = TypeVar("T", BenchmarkTable, ScoreTable, AnswerTable)
+T = TypeVar("T")
 P = TypeVar("P")
 R = TypeVar("R")
 
@@ -64,7 +63,8 @@ class Analysis(Generic[T, P, R]):
 
     Params: frozen dataclass of `parameter` fields. compute: (table, params) -> frozen result, pure.
     version: raised when the same input gives other numbers. source: the paper or definition it follows.
-    needs: "means" for a BenchmarkTable, "samples" for a ScoreTable, "answers" for an AnswerTable.
+    needs: "means" for a BenchmarkTable, "samples" for a ScoreTable, "answers" for an AnswerTable, "costs" for a
+    CostTable, "features" for a FeatureTable.
     ranking: how a board orders contenders by this result; None where it gives no order.
     seconds: (contenders, benchmarks, params) -> about how long compute keeps one core busy; None where it is quick.
     """
@@ -74,6 +74,6 @@ class Analysis(Generic[T, P, R]):
     compute: Callable[[T, P], R]
     version: int
     source: str
-    needs: Literal["means", "samples", "answers"]
+    needs: Literal["means", "samples", "answers", "costs", "features"]
     ranking: Callable[[R], Ranking] | None = None
     seconds: Callable[[int, int, P], float] | None = None
