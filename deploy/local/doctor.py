@@ -74,7 +74,7 @@ def packages(machine: Machine) -> Iterator[Finding]:
     pinned = {_normal(name): version for name, version in pinned.items()}
     needs_local = machine.servers.postgres is not None or machine.servers.valkey is not None
     levels: dict[str, Literal["warn", "fail"]] = {"base": "fail", "local": "fail" if needs_local else "warn"}
-    remedies = {"base": "make run", "local": "make run", "worker": "make run", "test": "make test"}
+    remedies = {"base": "make run", "local": "make run", "worker": "make run", "quant": "make run", "test": "make test"}
     for extra, remedy in remedies.items():
         installed = {name: _version(name) for name in map(_name, Environment().requirements(extra))}
         absent = [name for name, version in installed.items() if version is None]

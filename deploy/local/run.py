@@ -30,6 +30,7 @@ WEB_SECONDS = 90.0
 FIRST_PORT = 8000
 PORTS_TO_TRY = 20
 WORKER_PACKAGES = ("torch", "transformers", "lm_eval")
+EXTRAS = ["worker", "quant"]  # of pyproject.toml, installed behind the running page
 
 
 class Platform:
@@ -93,10 +94,10 @@ class Platform:
         environment = Environment()
         ours = Path(sys.prefix).resolve() == environment.folder.resolve()
         missing = [package for package in WORKER_PACKAGES if importlib.util.find_spec(package) is None]
-        if ours and environment.outdated(["worker"]):  # half an install imports too: the stamp is the truth
+        if ours and environment.outdated(EXTRAS):  # half an install imports too: the stamp is the truth
             self.console.step("installing the worker's packages behind the running page (torch takes some minutes)")
             Progress(progress).write("installing", "starting")
-            install = self._python("install", "deploy/local/environment.py", "worker", "quant", "--progress", str(progress))
+            install = self._python("install", "deploy/local/environment.py", *EXTRAS, "--progress", str(progress))
             self.supervisor.run_behind(install, self._after_install)
         elif missing:  # somebody else's environment is not changed
             words = f"{', '.join(missing)} not installed: jobs wait until the extra `worker` is there"
