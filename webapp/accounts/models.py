@@ -26,7 +26,17 @@ class User(AbstractUser):
 class Team(models.Model):
     name = models.CharField(max_length=63, unique=True, validators=[slug])
     title = models.CharField(max_length=120)
+    # US dollars per calendar month (UTC) that its jobs may cost; None: no limit.
+    spending_limit_usd = models.DecimalField(max_digits=12, decimal_places=2, null=True, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(spending_limit_usd__isnull=True) | models.Q(spending_limit_usd__gte=0),
+                name="team_spending_limit_not_negative",
+            )
+        ]
 
     def __str__(self) -> str:
         return self.title

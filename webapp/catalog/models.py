@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
+from django.db.models import Q
 
 from webapp.accounts.models import Owned, User, slug
 
@@ -66,7 +67,7 @@ class EntryVersion(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["entry", "number"], name="entry_version_number"),
             models.UniqueConstraint(fields=["entry", "fingerprint"], name="entry_version_once"),
-            models.CheckConstraint(condition=models.Q(source__in=Source.values), name="entry_version_source"),
+            models.CheckConstraint(condition=Q(source__in=Source.values), name="entry_version_source"),
         ]
 
     def __str__(self) -> str:
@@ -88,13 +89,78 @@ class Contender(models.Model):
         return self.name
 
 
+class Price(models.Model):
+    """What an entry costs, by tokens or by the hour, and since when: a row never changes (migration 0004).
+
+    input_usd, output_usd, cached_usd: US dollars per million tokens; hour_usd: per hour of the device. scheme: "" holds
+    for every scheme that has no price of its own. It holds from valid_from on and ends before valid_to. A price that
+    was entered by mistake is withdrawn with a reason: it stays readable and counts no more.
+    """
+
+    entry = models.ForeignKey(ModelEntry, on_delete=models.CASCADE, related_name="prices")
+    scheme = models.CharField(max_length=40, blank=True)
+    input_usd = models.DecimalField(max_digits=14, decimal_places=6, null=True, blank=True)
+    output_usd = models.DecimalField(max_digits=14, decimal_places=6, null=True, blank=True)
+    cached_usd = models.DecimalField(max_digits=14, decimal_places=6, null=True, blank=True)
+    hour_usd = models.DecimalField(max_digits=14, decimal_places=6, null=True, blank=True)
+    source = models.CharField(max_length=200)
+    source_url = models.URLField(max_length=500, blank=True)
+    valid_from = models.DateField()
+    valid_to = models.DateField(null=True, blank=True)
+    created_by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True)
+    withdrawn_at = models.DateTimeField(null=True, blank=True)
+    withdrawn_by = models.ForeignKey(User, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
+    withdrawn_reason = models.CharField(max_length=300, blank=True)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(input_usd__isnull=False, output_usd__isnull=False, hour_usd__isnull=True)
+                | Q(input_usd__isnull=True, output_usd__isnull=True, cached_usd__isnull=True, hour_usd__isnull=False),
+                name="price_by_tokens_or_by_hour",
+            ),
+            *(
+                models.CheckConstraint(
+                    condition=Q(**{f"{name}__isnull": True}) | Q(**{f"{name}__gte": 0}),
+                    name=f"price_{name}_not_negative",
+                )
+                for name in ("input_usd", "output_usd", "cached_usd", "hour_usd")
+            ),
+            models.CheckConstraint(
+                condition=Q(valid_to__isnull=True) | Q(valid_to__gt=models.F("valid_from")),
+                name="price_ends_after_start",
+            ),
+            models.CheckConstraint(
+                condition=Q(withdrawn_at__isnull=True, withdrawn_by__isnull=True, withdrawn_reason="")
+                | Q(withdrawn_at__isnull=False, withdrawn_by__isnull=False) & ~Q(withdrawn_reason=""),
+                name="price_withdrawn_with_a_reason",
+            ),
+        ]
+        indexes = [models.Index(fields=["entry", "-valid_from"], name="price_by_entry")]
+
+    def __str__(self) -> str:
+        return f"price of {self.entry} from {self.valid_from}"
+
+
 class Benchmark(Owned):
+    """expert_cost_usd: what one sample costs when a human expert answers it; None where nobody has said so."""
+
     name = models.CharField(max_length=63, validators=[slug])
     title = models.CharField(max_length=120, blank=True)
     description = models.TextField(max_length=4000, blank=True)
+    expert_cost_usd = models.DecimalField(max_digits=12, decimal_places=4, null=True, blank=True)
+    expert_cost_source = models.CharField(max_length=300, blank=True)
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["team", "name"], name="benchmark_name_in_team")]
+        constraints = [
+            models.UniqueConstraint(fields=["team", "name"], name="benchmark_name_in_team"),
+            models.CheckConstraint(
+                condition=Q(expert_cost_usd__isnull=True, expert_cost_source="")
+                | Q(expert_cost_usd__gt=0) & ~Q(expert_cost_source=""),
+                name="expert_cost_has_a_source",
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.name

@@ -65,6 +65,11 @@ class Run(models.Model):
     seconds = models.FloatField(null=True, blank=True)
     tokens_in = models.BigIntegerField(null=True, blank=True)
     tokens_out = models.BigIntegerField(null=True, blank=True)
+    # `UnitPrices.to_json`, fixed when a worker first claims the run; {}: nobody had priced its entry then.
+    unit_prices = models.JSONField(default=dict, blank=True)
+    # The sum over its attempts at samples; None while the cost of one of them is unknown, for unknown is not free.
+    cost_usd = models.FloatField(null=True, blank=True)
+    estimated_usd = models.FloatField(null=True, blank=True)  # when it was planned; None: unknown
     provenance = models.JSONField(default=dict, blank=True)
 
     class Meta:
@@ -105,6 +110,8 @@ class Job(Owned):
     state = models.CharField(max_length=10, choices=State, default=State.QUEUED)
     reason = models.TextField(default="Waiting for a worker.")
     finished_at = models.DateTimeField(null=True, blank=True)
+    # What was expected of it when it was submitted: `estimates.Estimate.to_json`; {} for jobs older than estimates.
+    estimate = models.JSONField(default=dict, blank=True)
     # What pages compare to know whether they show the latest state.
     changes = models.PositiveIntegerField(default=0)
     idempotency_key = models.CharField(max_length=100, blank=True)
