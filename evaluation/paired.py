@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import inf, sqrt
 from statistics import NormalDist
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -17,60 +18,121 @@ from evaluation.tables import Floats, Integers
 from evaluation.uncertainty import two_sided
 
 BLOCK = 4096  # samples whose weights are drawn at a time
+HALVINGS = 36  # of an interval's end: closer than 1e-10
+BELOW_ONE = 1 - 1e-12
 
 
-@dataclass(frozen=True, eq=False)
-class Differences:
-    """Pairs' differences of means: estimate and its error, centred where the interval is centred.
+class Differences(Protocol):
+    """Pairs' differences of means over the same samples, and what the samples allow them to be."""
 
-    value: what was observed. centre, error: centre +- quantile * error is the interval. degrees: of Student's
-    distribution, infinite for the normal one.
-    """
-
-    value: Floats
-    centre: Floats
-    error: Floats
-    degrees: float = inf
+    @property
+    def value(self) -> Floats:
+        """What was observed."""
 
     def interval(self, level: float = 0.95) -> tuple[Floats, Floats]:
         """Low and high ends. Raises BadParameter for a level outside 0..1."""
+
+    def equivalence_p(self, margin: float) -> Floats:
+        """p of "they differ by margin or more": the larger of two one-sided tests (Schuirmann, 1987)."""
+
+
+@dataclass(frozen=True, eq=False)
+class BinaryDifferences:
+    """Differences of shares, with the score interval of Tango (1998): what its test at each difference would not refuse.
+
+    It stays inside -1..1 and is open where nobody ever disagreed: few samples are no certainty. Exact coverage of the
+    95 % interval, summed over all outcomes: 93.2 to 95.9 % at n = 200 for flip rates of 2 to 40 %, 94.8 to 95.2 % at
+    n = 2,000. Where four flips or fewer are to be expected, outcomes are too coarse for any interval: at n = 200 and a
+    flip rate of 1 % it covers 98.6 %. An exact McNemar test is more careful than this interval, so that 0 may lie just
+    outside of it while p is still above 0.05.
+    """
+
+    wins: Floats
+    losses: Floats
+    n: int
+
+    @property
+    def value(self) -> Floats:
+        return np.asarray((self.wins - self.losses) / self.n)
+
+    def interval(self, level: float = 0.95) -> tuple[Floats, Floats]:
+        reach = two_sided(level)
+        low = np.asarray(-_score_end(self.losses, self.wins, self.n, reach))
+        return low, _score_end(self.wins, self.losses, self.n, reach)
+
+    def equivalence_p(self, margin: float) -> Floats:
+        edge = np.asarray(min(_above_zero(margin), BELOW_ONE))
+        below = _score(self.wins, self.losses, self.n, edge)
+        above = _score(self.losses, self.wins, self.n, edge)
+        return _tail(-np.maximum(below, above), inf)
+
+
+@dataclass(frozen=True, eq=False)
+class BootstrapDifferences:
+    """Differences with a standard error each; `degrees` of Student's distribution."""
+
+    value: Floats
+    error: Floats
+    degrees: float
+
+    def interval(self, level: float = 0.95) -> tuple[Floats, Floats]:
         two_sided(level)
         half = _quantile((1 + level) / 2, self.degrees) * self.error
-        return np.asarray(self.centre - half), np.asarray(self.centre + half)
+        return np.asarray(self.value - half), np.asarray(self.value + half)
 
     def p_values(self) -> Floats:
         """Two-sided p of "no difference"; 1 where neither difference nor error is there."""
         with np.errstate(divide="ignore", invalid="ignore"):
-            statistic = np.where(self.centre == 0, 0.0, np.abs(self.centre) / self.error)
+            statistic = np.where(self.value == 0, 0.0, np.abs(self.value) / self.error)
         return np.asarray(np.minimum(1.0, 2 * _tail(statistic, self.degrees)))
 
     def equivalence_p(self, margin: float) -> Floats:
-        """p of "they differ by margin or more": the larger of two one-sided tests (Schuirmann, 1987)."""
-        if not margin > 0:
-            raise BadParameter("An equivalence margin is above 0.", field="margin")
         with np.errstate(divide="ignore"):
-            statistic = (margin - np.abs(self.centre)) / self.error
+            statistic = (_above_zero(margin) - np.abs(self.value)) / self.error
         return _tail(statistic, self.degrees)
 
 
-def binary_differences(wins: ArrayLike, losses: ArrayLike, n: int) -> Differences:
-    """Difference of two shares over the same n samples, with the adjusted interval of Bonett and Price (2012).
-
-    One imagined win and one loss keep the error above 0 where nobody ever disagreed: few samples are no certainty.
-    """
+def binary_differences(wins: ArrayLike, losses: ArrayLike, n: int) -> BinaryDifferences:
+    """Difference of two shares over the same n samples, from how often only one of the two was right."""
     b, c = np.asarray(wins, dtype=np.float64), np.asarray(losses, dtype=np.float64)
     if n < 1:
         raise NotEnoughData("A paired difference needs at least one sample that both answered.")
     if bool((b < 0).any() or (c < 0).any() or (b + c > n).any()):
         raise BadParameter(f"Wins and losses lie between 0 and the {n} samples.")
-    first, second = (b + 1) / (n + 2), (c + 1) / (n + 2)
-    centre = first - second
-    return Differences((b - c) / n, centre, np.sqrt((first + second - centre**2) / (n + 2)))
+    return BinaryDifferences(b, c, n)
+
+
+def _score(wins: Floats, losses: Floats, n: int, difference: Floats) -> Floats:
+    """Tango's statistic of a true difference (Equivalence test and confidence interval for the difference in
+    proportions for the paired-sample design, Statistics in Medicine 17, 1998): standard normal if it is the true one."""
+    half = 2 * n * difference - wins - losses - (wins - losses) * difference
+    root = np.sqrt(np.maximum(half**2 + 8 * n * losses * difference * (1 - difference), 0.0))
+    variance = n * ((root - half) / (2 * n) + difference * (1 - difference))
+    apart = wins - losses - n * difference
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.asarray(np.where(apart == 0, 0.0, apart / np.sqrt(np.maximum(variance, 0.0))))
+
+
+def _score_end(wins: Floats, losses: Floats, n: int, reach: float) -> Floats:
+    """Largest difference whose statistic is not below -reach, by halving: the statistic falls with the difference."""
+    low = (wins - losses) / n
+    high = np.ones_like(low)
+    for _ in range(HALVINGS):
+        middle = (low + high) / 2
+        refused = _score(wins, losses, n, middle) < -reach
+        low, high = np.where(refused, low, middle), np.where(refused, middle, high)
+    return np.asarray(np.where(low > BELOW_ONE, 1.0, (low + high) / 2))
+
+
+def _above_zero(margin: float) -> float:
+    if not margin > 0:
+        raise BadParameter("An equivalence margin is above 0.", field="margin")
+    return margin
 
 
 def bootstrap_differences(
     values: Floats, *, groups: Integers | None = None, resamples: int = 1000, seed: int = 1
-) -> Differences:
+) -> BootstrapDifferences:
     """(contender, contender) differences of mean graded scores; errors by the Poisson bootstrap over samples.
 
     values: (contender, sample). groups: (sample,) number of the subject or passage, drawn as a whole. One matrix of
@@ -97,7 +159,7 @@ def bootstrap_differences(
     np.fill_diagonal(spread, 0.0)
     mean = values.mean(axis=1)
     gap = mean[:, None] - mean[None, :]
-    return Differences(gap, gap, np.sqrt(spread * units / (units - 1)), float(units - 1))
+    return BootstrapDifferences(gap, np.sqrt(spread * units / (units - 1)), float(units - 1))
 
 
 def clopper_pearson(successes: ArrayLike, n: int, level: float = 0.95) -> tuple[Floats, Floats]:

@@ -1,6 +1,6 @@
 """Contenders compared on the same samples: paired differences, exact tests, ranks that the data can hold.
 
-Right-or-wrong scores get McNemar's exact test and the interval of Bonett and Price; graded scores, several attempts and
+Right-or-wrong scores get McNemar's exact test and Tango's score interval; graded scores, several attempts and
 clusters the Poisson bootstrap. Both treat the samples as drawn from more of their kind, and pairs as pairs: two
 contenders that err together are told apart by far fewer samples than two accuracies taken as independent.
 """
@@ -300,8 +300,8 @@ COMPARISON: Analysis[ScoreTable, ComparisonParams, ComparisonResult] = Analysis(
     title="Paired comparison",
     Params=ComparisonParams,
     compute=compute,
-    version=1,
-    source="McNemar 1947; Holm 1979; Bonett and Price 2012; Adding Error Bars to Evals, arXiv 2411.00640",
+    version=2,
+    source="McNemar 1947; Holm 1979; Tango 1998; Adding Error Bars to Evals, arXiv 2411.00640",
     needs="samples",
     ranking=ranking,
 )

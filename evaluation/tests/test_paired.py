@@ -31,21 +31,80 @@ def test_clopper_pearson_equals_statsmodels() -> None:
     assert np.nan_to_num(high) == pytest.approx([pair[1] for pair in expected], abs=1e-12)
 
 
-def test_the_interval_of_bonett_and_price_by_hand() -> None:
-    low, high = binary_differences(15, 5, 100).interval()
-    centre = 10 / 102
-    half = 1.959964 * sqrt((22 / 102 - centre**2) / 102)
-    assert (float(low), float(high)) == pytest.approx((centre - half, centre + half), abs=1e-6)
+def score_by_search(wins: int, losses: int, n: int, difference: float) -> float:
+    """Tango's statistic from its definition: the nuisance share maximises the likelihood under the difference."""
+    from scipy.optimize import minimize_scalar
+
+    def unlikely(share: float) -> float:
+        cells = (share + difference, share, 1 - difference - 2 * share)
+        return -sum(count * np.log(cell) for count, cell in zip((wins, losses, n - wins - losses), cells, strict=True))
+
+    bounds = (max(0.0, -difference) + 1e-12, (1 - difference) / 2 - 1e-12)
+    share = minimize_scalar(unlikely, bounds=bounds, method="bounded", options={"xatol": 1e-12}).x
+    return (wins - losses - n * difference) / sqrt(n * (2 * share + difference * (1 - difference)))
+
+
+@pytest.mark.parametrize(("wins", "losses", "n"), [(15, 5, 100), (3, 4, 200), (40, 20, 160), (9, 1, 12)])
+def test_the_ends_of_the_interval_have_the_score_of_its_level(wins: int, losses: int, n: int) -> None:
+    low, high = binary_differences(wins, losses, n).interval()
+    assert score_by_search(wins, losses, n, float(low)) == pytest.approx(1.959964, abs=1e-4)
+    assert score_by_search(wins, losses, n, float(high)) == pytest.approx(-1.959964, abs=1e-4)
+
+
+def test_the_interval_turns_with_the_pair_and_stays_inside_the_possible() -> None:
+    b, c = np.meshgrid(np.arange(13.0), np.arange(13.0), indexing="ij")
+    possible = b + c <= 12
+    low, high = binary_differences(b[possible], c[possible], 12).interval()
+    back_low, back_high = binary_differences(c[possible], b[possible], 12).interval()
+    assert (low == -back_high).all()
+    assert (high == -back_low).all()
+    assert low.min() == -1
+    assert high.max() == 1
+    assert (low <= (b - c)[possible] / 12).all()
+    assert (high - low > 0).all()
 
 
 @pytest.mark.parametrize("n", [200, 2_000])
-@pytest.mark.parametrize(("wins", "losses"), [(0.1, 0.1), (0.14, 0.08), (0.2, 0.1)])
+@pytest.mark.parametrize(
+    ("wins", "losses"),
+    [(0.01, 0.01), (0.015, 0.005), (0.02, 0.01), (0.025, 0.025), (0.1, 0.1), (0.14, 0.08), (0.2, 0.1), (0.2, 0.2)],
+)
 def test_the_paired_interval_covers_as_often_as_it_says(n: int, wins: float, losses: float) -> None:
     rng = np.random.default_rng(n)
     drawn = rng.multinomial(n, (wins, losses, 1 - wins - losses), size=DRAWS)
     low, high = binary_differences(drawn[:, 0], drawn[:, 1], n).interval()
     covered = ((low <= wins - losses) & (wins - losses <= high)).mean()
     assert 0.93 <= covered <= 0.97
+
+
+@pytest.mark.parametrize("n", [200, 2_000])
+def test_the_bootstrap_interval_covers_as_often_as_it_says(n: int) -> None:
+    """Graded scores of two contenders that find the same samples hard; the true difference is 0.02."""
+    rng = np.random.default_rng(n)
+    covered, draws = 0, DRAWS if n == 200 else 400
+    for draw in range(draws):
+        hard = rng.random(n)
+        values = np.stack([hard**2 + 0.02, hard**2]) + 0.2 * rng.normal(size=(2, n))
+        low, high = bootstrap_differences(values, resamples=300, seed=draw).interval()
+        covered += bool(low[0, 1] <= 0.02 <= high[0, 1])
+    assert 0.93 <= covered / draws <= 0.97
+
+
+def exact_coverage(n: int, flips: float) -> float:
+    """Of the 95 % interval for two equally accurate contenders, summed over all outcomes."""
+    from scipy.stats import binom
+
+    b, c = np.meshgrid(np.arange(60), np.arange(60), indexing="ij")
+    low, high = binary_differences(b, c, n).interval()
+    chance = binom.pmf(b, n, flips / 2) * binom.pmf(c, n - b, flips / 2 / (1 - flips / 2))
+    return float((chance * ((low <= 0) & (high >= 0))).sum())
+
+
+def test_too_few_flips_for_any_interval_make_it_careful() -> None:
+    """What the documentation says of the coarse end."""
+    assert exact_coverage(200, 0.01) == pytest.approx(0.986, abs=1e-3)
+    assert exact_coverage(200, 0.02) == pytest.approx(0.9585, abs=1e-3)
+    assert exact_coverage(2_000, 0.01) == pytest.approx(0.948, abs=1e-3)
 
 
 def test_a_family_of_equals_is_rarely_called_different() -> None:
