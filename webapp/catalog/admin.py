@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from django.contrib import admin
+from django.db.models import URLField
 
 from webapp.accounts.admin import ReadOnly
-from webapp.catalog.models import Benchmark, BenchmarkVersion, EntryVersion, ModelEntry, Suite
+from webapp.catalog.models import Benchmark, BenchmarkVersion, EntryVersion, ModelEntry, Price, Suite
 
 
 class Owned(ReadOnly):
@@ -31,3 +32,10 @@ class BenchmarkVersionAdmin(ReadOnly):
     list_display = ["benchmark", "number", "kind", "metric", "samples", "created_at"]
     list_filter = ["kind"]
     list_select_related = ["benchmark"]
+
+
+@admin.register(Price)
+class PriceAdmin(ReadOnly):
+    list_display = ["entry", "scheme", "valid_from", "valid_to", "source", "withdrawn_at"]
+    list_select_related = ["entry"]
+    formfield_overrides = {URLField: {"assume_scheme": "https"}}

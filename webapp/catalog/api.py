@@ -7,15 +7,15 @@ from typing import Any
 from django.db.models import QuerySet
 from django.shortcuts import get_object_or_404
 from django.urls import path
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.generics import ListAPIView, RetrieveAPIView
 from rest_framework.parsers import MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from evaluation.schemes import SCHEMES
-from webapp.catalog import selectors, services
-from webapp.catalog.models import Benchmark, BenchmarkVersion, ModelEntry, Sample, Suite
+from webapp.catalog import price_list, prices, selectors, services
+from webapp.catalog.models import Benchmark, BenchmarkVersion, ModelEntry, Price, Sample, Suite
 from webapp.catalog.serializers import (
     BenchmarkDetailOut,
     BenchmarkIn,
@@ -25,6 +25,12 @@ from webapp.catalog.serializers import (
     EntryIn,
     EntryOut,
     EntryVersionOut,
+    ExpertCostIn,
+    ListingIn,
+    ListingOut,
+    PriceIn,
+    PriceOut,
+    ReasonIn,
     SampleOut,
     SchemeOut,
     SourceIn,
@@ -33,7 +39,7 @@ from webapp.catalog.serializers import (
     content,
     source_request,
 )
-from webapp.rest import SEARCH, BoundedJSONParser, Page, PublicResource
+from webapp.rest import SEARCH, BoundedJSONParser, Page, PublicResource, Resource
 
 
 class Entries(PublicResource, ListAPIView[ModelEntry]):
@@ -79,6 +85,60 @@ class EntryVersions(NamedEntry):
         source = source_request(self.read(SourceIn))
         version = services.add_entry_version(actor=self.actor, entry=self.entry(), source=source)
         return Response(self.shown(EntryVersionOut, version), status=201)
+
+
+class NewestPrice(Page):
+    ordering = ("-valid_from", "-id")
+
+
+class Prices(NamedEntry, ListAPIView[Price]):
+    """The price history of an entry, newest first: what each price was, since when, and who says so."""
+
+    serializer_class = PriceOut
+    queryset = Price.objects.none()
+    pagination_class = NewestPrice
+
+    def get_queryset(self) -> QuerySet[Price]:
+        return selectors.prices(self.entry())
+
+    @extend_schema(request=PriceIn, responses={201: PriceOut})
+    def post(self, request: Request, team: str, name: str) -> Response:
+        """Add a price; earlier ones never change, and runs keep what they were costed with."""
+        entry, stated = self.entry(), self.read(PriceIn)
+        price = prices.add_price(actor=self.actor, entry=entry, request=prices.PriceRequest(**stated))
+        return Response(self.shown(PriceOut, price), status=201)
+
+
+class WithdrawPrice(NamedEntry):
+    @extend_schema(request=ReasonIn, responses=PriceOut)
+    def post(self, request: Request, team: str, name: str, pk: int) -> Response:
+        """Withdraw an erroneous price: it stays in the history and counts no more. Safe to call twice."""
+        price = get_object_or_404(selectors.prices(self.entry()), pk=pk)
+        price = prices.withdraw_price(actor=self.actor, price=price, **self.read(ReasonIn))
+        return Response(self.shown(PriceOut, price))
+
+
+class TakeOverPrices(NamedEntry):
+    @extend_schema(request=ListingIn, responses=PriceOut(many=True))
+    def post(self, request: Request, team: str, name: str) -> Response:
+        """Take a listing's prices over, with their dates. Answers with the new ones; safe to call twice."""
+        added, _ = prices.take_over_prices(actor=self.actor, entry=self.entry(), **self.read(ListingIn))
+        return Response(self.shown(PriceOut, added, many=True))
+
+
+class PriceList(Resource):
+    """List prices of endpoints with their history. The list comes with the installation; nothing is fetched."""
+
+    serializer_class = ListingOut
+    pagination_class = None  # type: ignore[assignment]
+
+    @extend_schema(
+        parameters=[OpenApiParameter("q", str, required=True, description="A model's name, as its endpoint knows it.")],
+        responses=ListingOut(many=True),
+    )
+    def get(self, request: Request) -> Response:
+        found = price_list.search(request.query_params.get("q", "")[:80])
+        return Response(self.shown(ListingOut, found, many=True))
 
 
 class Benchmarks(PublicResource, ListAPIView[Benchmark]):
@@ -127,6 +187,16 @@ class BenchmarkVersions(NamedBenchmark):
         values = content(self.read(ContentIn))
         version = services.add_benchmark_version(actor=self.actor, benchmark=self.benchmark(), **values)
         return Response(self.shown(BenchmarkVersionDetail, version), status=201)
+
+
+class ExpertCost(NamedBenchmark):
+    serializer_class = BenchmarkDetailOut
+
+    @extend_schema(request=ExpertCostIn, responses=BenchmarkDetailOut)
+    def put(self, request: Request, team: str, name: str) -> Response:
+        """Say what a sample costs when a human expert answers it, and who says so."""
+        prices.set_expert_cost(actor=self.actor, benchmark=self.benchmark(), **self.read(ExpertCostIn))
+        return Response(self.shown(BenchmarkDetailOut, self.benchmark()))
 
 
 class ByIndex(Page):
@@ -185,9 +255,14 @@ urlpatterns = [
     path("entries/", Entries.as_view(), name="entries"),
     path("entries/<str:team>/<str:name>/", EntryDetail.as_view(), name="entry"),
     path("entries/<str:team>/<str:name>/versions/", EntryVersions.as_view(), name="entry_versions"),
+    path("entries/<str:team>/<str:name>/prices/", Prices.as_view(), name="prices"),
+    path("entries/<str:team>/<str:name>/prices/take-over/", TakeOverPrices.as_view(), name="take_over_prices"),
+    path("entries/<str:team>/<str:name>/prices/<int:pk>/withdraw/", WithdrawPrice.as_view(), name="withdraw_price"),
+    path("price-list/", PriceList.as_view(), name="price_list"),
     path("benchmarks/", Benchmarks.as_view(), name="benchmarks"),
     path("benchmarks/<str:team>/<str:name>/", BenchmarkDetail.as_view(), name="benchmark"),
     path("benchmarks/<str:team>/<str:name>/versions/", BenchmarkVersions.as_view(), name="benchmark_versions"),
+    path("benchmarks/<str:team>/<str:name>/expert-cost/", ExpertCost.as_view(), name="expert_cost"),
     path(
         "benchmarks/<str:team>/<str:name>/versions/<int:number>/samples/",
         BenchmarkSamples.as_view(),

@@ -7,12 +7,16 @@ from typing import Any
 from django import forms
 from django.conf import settings
 from django.core.files.uploadedfile import UploadedFile
+from django.utils import timezone
 
 from evaluation.benchmarks import METRICS
+from evaluation.schemes import SCHEMES
 from webapp.accounts.models import Team, User, Visibility, slug
 from webapp.accounts.selectors import May, teams_where, usual_team
-from webapp.catalog.models import BenchmarkVersion, Source
+from webapp.catalog.models import Benchmark, BenchmarkVersion, Source
+from webapp.catalog.prices import PriceRequest
 from webapp.catalog.selectors import latest_benchmark_versions
+from webapp.catalog.services import SERVED
 from webapp.catalog.sources import SourceRequest
 from webapp.forms import ServiceForm
 
@@ -248,3 +252,78 @@ class SuiteForm(TeamedForm):
         names = {v: v.benchmark.name for v in data["versions"]}
         data["versions"] = sorted(names, key=lambda v: (place.get(names[v], len(place)), names[v]))
         return data
+
+
+def _dollars(**more: Any) -> forms.DecimalField:
+    return forms.DecimalField(min_value=0, max_digits=14, decimal_places=6, required=False, **more)
+
+
+def _day(**more: Any) -> forms.DateField:
+    return forms.DateField(widget=forms.DateInput(attrs={"type": "date"}), **more)
+
+
+def _today() -> str:
+    return timezone.now().date().isoformat()
+
+
+class SchemeField(forms.ChoiceField):
+    """A scheme that has a price of its own, or all that have none."""
+
+    def __init__(self) -> None:
+        choices = [("", "Every scheme"), (SERVED, "As an endpoint serves it"), *((key, key) for key in SCHEMES)]
+        super().__init__(choices=choices, required=False, help_text="A price of one scheme goes before one for all.")
+
+
+class PriceForm(ServiceForm):
+    TOKENS, HOUR = "tokens", "hour"
+    BY_TOKENS = ("input_usd", "output_usd", "cached_usd")
+
+    basis = forms.ChoiceField(
+        choices=[(TOKENS, "By tokens, as endpoints ask for it"), (HOUR, "By the hour of the device that it runs on")],
+        initial=TOKENS,
+    )
+    input_usd = _only_when(_dollars(label="Input, USD per million tokens"), "basis=tokens")
+    output_usd = _only_when(_dollars(label="Output, USD per million tokens"), "basis=tokens")
+    cached_usd = _only_when(
+        _dollars(
+            label="Cached input, USD per million tokens",
+            help_text="Empty: cached tokens cost what input costs.",
+        ),
+        "basis=tokens",
+    )
+    hour_usd = _only_when(_dollars(label="USD per hour of the device"), "basis=hour")
+    scheme = SchemeField()
+    valid_from = _day(initial=_today, help_text="The first day on which it holds.")
+    valid_to = _day(required=False, label="Valid until", help_text="The first day on which it no longer holds.")
+    source = forms.CharField(max_length=200, help_text="Who says so, for example an invoice or a price list.")
+    source_url = forms.URLField(max_length=500, required=False, label="Address of the source", assume_scheme="https")
+
+    def arguments(self) -> dict[str, Any]:
+        data = dict(self.cleaned_data)
+        other = ("hour_usd",) if data.pop("basis") == self.TOKENS else self.BY_TOKENS
+        return {"request": PriceRequest(**data | dict.fromkeys(other))}
+
+
+class TakeOverForm(ServiceForm):
+    """A listing of the price list, found by a search."""
+
+    provider = forms.CharField(max_length=80, widget=forms.HiddenInput)
+    model = forms.CharField(max_length=200, widget=forms.HiddenInput)
+    scheme = SchemeField()
+
+
+class ExpertCostForm(ServiceForm):
+    usd = forms.DecimalField(
+        min_value=0,
+        max_digits=12,
+        decimal_places=4,
+        required=False,
+        label="USD per sample",
+        help_text="What it costs when a human expert answers one sample. Empty: not known.",
+    )
+    source = forms.CharField(max_length=300, required=False, label="Source", help_text="Who says so, and how.")
+    aliases = {"expert_cost_usd": "usd", "expert_cost_source": "source"}
+
+    @classmethod
+    def of(cls, benchmark: Benchmark) -> ExpertCostForm:
+        return cls(initial={"usd": benchmark.expert_cost_usd, "source": benchmark.expert_cost_source})

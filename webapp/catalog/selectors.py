@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from datetime import date
+
 from django.db.models import Count, OuterRef, Prefetch, Q, QuerySet, Subquery
 
+from evaluation.pricing import UnitPrices
 from webapp.accounts.selectors import Viewer, visible
 from webapp.catalog.models import (
     Benchmark,
@@ -11,6 +15,7 @@ from webapp.catalog.models import (
     Contender,
     EntryVersion,
     ModelEntry,
+    Price,
     Sample,
     Suite,
     SuiteItem,
@@ -70,3 +75,55 @@ def suite_versions(suite: Suite) -> list[BenchmarkVersion]:
     """The benchmark versions of a suite, in order."""
     items = suite.items.select_related("version__benchmark").order_by("position")
     return [item.version for item in items]
+
+
+def prices(entry: ModelEntry) -> QuerySet[Price]:
+    """The price history of an entry, newest first, withdrawn ones too."""
+    rows = Price.objects.filter(entry=entry).select_related("created_by", "withdrawn_by")
+    return rows.order_by("-valid_from", "scheme", "-id")
+
+
+def prices_on(contenders: Iterable[Contender], day: date) -> dict[int, Price]:
+    """The price of each contender on a day, by the contender's id; absent where nobody has priced it. One query."""
+    contenders = list(contenders)
+    rows = Price.objects.filter(entry__versions__contenders__in=contenders, withdrawn_at=None, valid_from__lte=day)
+    rows = rows.filter(Q(valid_to=None) | Q(valid_to__gt=day)).distinct()
+    by_entry: dict[int, list[Price]] = {}
+    for price in rows:
+        by_entry.setdefault(price.entry_id, []).append(price)
+    chosen = {c.pk: _best(by_entry.get(c.version.entry_id, ()), c.scheme) for c in contenders}
+    return {pk: price for pk, price in chosen.items() if price is not None}
+
+
+def price_on(contender: Contender, day: date) -> Price | None:
+    """A price of the contender's own scheme before one for all schemes; of several, the one that holds since last."""
+    return prices_on([contender], day).get(contender.pk)
+
+
+def current_prices(rows: Iterable[Price], day: date) -> list[Price]:
+    """Of an entry's history what holds on a day: one row for all schemes, and one for each scheme of its own price."""
+    valid = [p for p in rows if p.withdrawn_at is None and p.valid_from <= day and (p.valid_to or date.max) > day]
+    best = {scheme: max((p for p in valid if p.scheme == scheme), key=_rank) for scheme in {p.scheme for p in valid}}
+    return [best[scheme] for scheme in sorted(best)]
+
+
+def _best(rows: Iterable[Price], scheme: str) -> Price | None:
+    return max((price for price in rows if price.scheme in {"", scheme}), key=_rank, default=None)
+
+
+def _rank(price: Price) -> tuple[bool, date, int]:
+    return price.scheme != "", price.valid_from, price.pk
+
+
+def unit_prices(price: Price | None) -> UnitPrices | None:
+    """What runs are costed with, apart from the row that it comes from."""
+    if price is None:
+        return None
+    return UnitPrices(
+        input_usd=price.input_usd,
+        output_usd=price.output_usd,
+        cached_usd=price.cached_usd,
+        hour_usd=price.hour_usd,
+        source=price.source,
+        valid_from=price.valid_from.isoformat(),
+    )

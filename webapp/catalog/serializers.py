@@ -17,6 +17,7 @@ from webapp.catalog.models import (
     BenchmarkVersion,
     EntryVersion,
     ModelEntry,
+    Price,
     Sample,
     Source,
     Suite,
@@ -163,6 +164,82 @@ class EntryIn(OwnedIn, SourceIn):
     tags = serializers.ListField(child=serializers.CharField(max_length=40), required=False, max_length=20)
 
 
+class PriceOut(serializers.ModelSerializer[Price]):
+    """US dollars per million tokens, or per hour of the device. An empty scheme stands for every one."""
+
+    created_by = serializers.CharField(source="created_by.username")
+    withdrawn_by = serializers.CharField(source="withdrawn_by.username", allow_null=True, default=None)
+
+    class Meta:
+        model = Price
+        fields = [
+            "id", "scheme", "input_usd", "output_usd", "cached_usd", "hour_usd", "source", "source_url", "valid_from",
+            "valid_to", "created_by", "created_at", "withdrawn_at", "withdrawn_by", "withdrawn_reason",
+        ]  # fmt: skip
+
+
+class Dollars(serializers.DecimalField):
+    """An amount of US dollars, as a decimal string."""
+
+    def __init__(self, *, max_digits: int = 14, decimal_places: int = 6, **more: Any) -> None:
+        super().__init__(max_digits=max_digits, decimal_places=decimal_places, min_value=0, **more)
+
+
+class PriceIn(Strict):
+    """Either input and output (and cached input), or the hour."""
+
+    scheme = serializers.CharField(max_length=40, required=False, allow_blank=True)
+    input_usd = Dollars(required=False, allow_null=True)
+    output_usd = Dollars(required=False, allow_null=True)
+    cached_usd = Dollars(required=False, allow_null=True)
+    hour_usd = Dollars(required=False, allow_null=True)
+    source = serializers.CharField(max_length=200)  # type: ignore[assignment]
+    source_url = serializers.URLField(max_length=500, required=False, allow_blank=True)
+    valid_from = serializers.DateField()
+    valid_to = serializers.DateField(required=False, allow_null=True)
+
+
+class ReasonIn(Strict):
+    reason = serializers.CharField(max_length=300)
+
+
+class ListingIn(Strict):
+    """A listing of the price list, by the ids that it has there."""
+
+    provider = serializers.CharField(max_length=80)
+    model = serializers.CharField(max_length=200)
+    scheme = serializers.CharField(max_length=40, required=False, allow_blank=True)
+
+
+class DatedPriceOut(serializers.Serializer[Any]):
+    """US dollars per million tokens. valid_from: null as far back as the list knows."""
+
+    input_usd = Dollars()
+    output_usd = Dollars()
+    cached_usd = Dollars(allow_null=True)
+    valid_from = serializers.DateField(allow_null=True)
+    valid_to = serializers.DateField(allow_null=True)
+
+
+class ListingOut(serializers.Serializer[Any]):
+    """What a provider asks for a model, oldest price first."""
+
+    provider = serializers.CharField()
+    provider_title = serializers.CharField()
+    model = serializers.CharField()
+    title = serializers.CharField()
+    url = serializers.CharField()
+    prices = DatedPriceOut(many=True)
+    notes = serializers.ListField(child=serializers.CharField())
+
+
+class ExpertCostIn(Strict):
+    """usd: per sample; null takes the figure away."""
+
+    usd = Dollars(max_digits=12, decimal_places=4, allow_null=True)
+    source = serializers.CharField(max_length=300, required=False, allow_blank=True)  # type: ignore[assignment]
+
+
 class BenchmarkVersionOut(serializers.ModelSerializer[BenchmarkVersion]):
     class Meta:
         model = BenchmarkVersion
@@ -178,11 +255,13 @@ class BenchmarkVersionDetail(BenchmarkVersionOut):
 
 
 class BenchmarkOut(OwnedOut):
+    """expert_cost_usd: what one sample costs when a human expert answers it; null where nobody has said so."""
+
     versions = BenchmarkVersionOut(many=True)
 
     class Meta:
         model = Benchmark
-        fields = [*OWNED, "versions"]
+        fields = [*OWNED, "expert_cost_usd", "expert_cost_source", "versions"]
 
 
 class BenchmarkDetailOut(BenchmarkOut):

@@ -12,12 +12,25 @@ from django.db.models import QuerySet
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
+from django.utils import timezone
+from django.views.decorators.http import require_POST
 
 from evaluation.schemes import SCHEMES
 from webapp.accounts.selectors import May, may, require, teams_where
-from webapp.catalog import selectors, services
-from webapp.catalog.forms import BenchmarkForm, BenchmarkVersionForm, EntryForm, EntryVersionForm, SuiteForm
-from webapp.catalog.models import Benchmark, ModelEntry, Suite
+from webapp.catalog import price_list as listings
+from webapp.catalog import prices, selectors, services
+from webapp.catalog.expert_costs import suggested
+from webapp.catalog.forms import (
+    BenchmarkForm,
+    BenchmarkVersionForm,
+    EntryForm,
+    EntryVersionForm,
+    ExpertCostForm,
+    PriceForm,
+    SuiteForm,
+    TakeOverForm,
+)
+from webapp.catalog.models import Benchmark, ModelEntry, Price, Suite
 from webapp.requests import MemberRequest, PageRequest
 
 PAGE = 50
@@ -51,11 +64,15 @@ def _entry(request: PageRequest, team: str, name: str) -> ModelEntry:
 @login_not_required
 def entry(request: PageRequest, team: str, name: str) -> HttpResponse:
     found = _entry(request, team, name)
+    history = list(selectors.prices(found))
     context = {
         "entry": found,
         "versions": found.versions.all(),
         "schemes": SCHEMES.values(),
+        "prices": history,
+        "current_prices": selectors.current_prices(history, timezone.now().date()),
         "may_submit": may(request.user, found.team, May.SUBMIT),
+        "may_manage": may(request.user, found.team, May.MANAGE),
         "crumbs": _crumbs("entries", (found.name, "")),
     }
     return render(request, "catalog/entry.html", context)
@@ -85,6 +102,62 @@ def add_entry_version(request: MemberRequest, team: str, name: str) -> HttpRespo
     return render(request, "catalog/add_entry_version.html", context, status=form.status)
 
 
+def add_price(request: MemberRequest, team: str, name: str) -> HttpResponse:
+    found = _entry(request, team, name)
+    require(request.user, found.team, May.SUBMIT)
+    form = PriceForm(request.POST or None)
+    address = reverse("catalog:entry", args=[team, name])
+    if request.method == "POST" and form.attempt(prices.add_price, actor=request.user, entry=found):
+        messages.success(request, "The price is there. Runs that were costed before keep theirs.")
+        return redirect(f"{address}#prices")
+    context = {"form": form, "entry": found, "crumbs": _crumbs("entries", (found.name, address), ("New price", ""))}
+    return render(request, "catalog/add_price.html", context, status=form.status)
+
+
+def price_list(request: MemberRequest, team: str, name: str) -> HttpResponse:
+    """Search the list prices of endpoints, look at one with its history, take it over."""
+    found = _entry(request, team, name)
+    require(request.user, found.team, May.SUBMIT)
+    address = reverse("catalog:entry", args=[team, name])
+    chosen = request.POST or request.GET
+    form = TakeOverForm(request.POST or None, initial={key: chosen.get(key, "") for key in ("provider", "model")})
+    if request.method == "POST" and (made := form.attempt(prices.take_over_prices, actor=request.user, entry=found)):
+        messages.success(request, _taken_over(*made))
+        return redirect(f"{address}#prices")
+    search = request.GET["q"].strip()[:80] if "q" in request.GET else _reference(found)
+    context = {
+        "form": form,
+        "entry": found,
+        "search": search,
+        "listings": listings.search(search),
+        "listing": listings.find(chosen.get("provider", ""), chosen.get("model", "")),
+        "edition": listings.edition(),
+        "crumbs": _crumbs("entries", (found.name, address), ("Price list", "")),
+    }
+    return render(request, "catalog/price_list.html", context, status=form.status)
+
+
+def _reference(entry: ModelEntry) -> str:
+    """What the list is searched for first: the name that the endpoint knows."""
+    latest = entry.versions.first()
+    return (latest.endpoint_model if latest else "") or entry.name
+
+
+def _taken_over(added: list[Price], listing: listings.Listing) -> str:
+    if not added:
+        return f"All prices of {listing.title} were there already."
+    return f"{len(added)} {'price' if len(added) == 1 else 'prices'} of {listing.title} taken over."
+
+
+@require_POST
+def withdraw_price(request: MemberRequest, team: str, name: str, pk: int) -> HttpResponse:
+    found = _entry(request, team, name)
+    price = get_object_or_404(selectors.prices(found), pk=pk)
+    prices.withdraw_price(actor=request.user, price=price, reason=request.POST.get("reason", ""))
+    messages.success(request, "The price is withdrawn. It stays in the history.")
+    return redirect(f"{reverse('catalog:entry', args=[team, name])}#prices")
+
+
 @login_not_required
 def benchmarks(request: PageRequest) -> HttpResponse:
     search = _search(request)
@@ -96,13 +169,16 @@ def _benchmark(request: PageRequest, team: str, name: str) -> Benchmark:
 
 
 @login_not_required
-def benchmark(request: PageRequest, team: str, name: str) -> HttpResponse:
+def benchmark(request: PageRequest, team: str, name: str, form: ExpertCostForm | None = None) -> HttpResponse:
     found = _benchmark(request, team, name)
     number = request.GET.get("version", "")
     versions = {str(version.number): version for version in found.versions.all()}
     shown = versions.get(number) or next(iter(versions.values()))
+    form = form or ExpertCostForm.of(found)
     context = {
         "benchmark": found,
+        "form": form,
+        "suggestion": suggested(found.name, found.title, shown.harness_task),
         "versions": versions.values(),
         "version": shown,
         "definition": json.dumps(shown.definition, indent=2, ensure_ascii=False),
@@ -110,7 +186,19 @@ def benchmark(request: PageRequest, team: str, name: str) -> HttpResponse:
         "may_submit": may(request.user, found.team, May.SUBMIT),
         "crumbs": _crumbs("benchmarks", (found.name, "")),
     }
-    return render(request, "catalog/benchmark.html", context)
+    return render(request, "catalog/benchmark.html", context, status=form.status)
+
+
+@require_POST
+def set_expert_cost(request: MemberRequest, team: str, name: str) -> HttpResponse:
+    found = _benchmark(request, team, name)
+    require(request.user, found.team, May.SUBMIT)
+    form = ExpertCostForm(request.POST)
+    if form.attempt(prices.set_expert_cost, actor=request.user, benchmark=found) is None:
+        shown: HttpResponse = benchmark(request, team, name, form)
+        return shown
+    messages.success(request, "The cost of an expert is kept. Reports that are done stay as they are.")
+    return redirect("catalog:benchmark", team, name)
 
 
 def create_benchmark(request: MemberRequest) -> HttpResponse:

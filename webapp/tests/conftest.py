@@ -27,6 +27,8 @@ def addresses(
         "accounts:audit": ("lab",),
         "catalog:entry": ENTRY,
         "catalog:add_entry_version": ENTRY,
+        "catalog:add_price": ENTRY,
+        "catalog:price_list": ENTRY,
         "catalog:benchmark": BENCHMARK,
         "catalog:add_benchmark_version": BENCHMARK,
         "catalog:suite": ("lab", "basics"),

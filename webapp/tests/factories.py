@@ -5,14 +5,17 @@ from __future__ import annotations
 import json
 import struct
 from collections.abc import Sequence
+from datetime import date
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 from evaluation.records import Attempt
 from webapp.accounts import services as accounts
 from webapp.accounts.models import Team, User, Visibility
+from webapp.catalog import prices
 from webapp.catalog import services as catalog
-from webapp.catalog.models import BenchmarkVersion, EntryVersion, Source, Suite
+from webapp.catalog.models import BenchmarkVersion, EntryVersion, Price, Source, Suite
 from webapp.catalog.sources import SourceRequest
 from webapp.jobs import leases
 from webapp.jobs import services as jobs
@@ -48,6 +51,14 @@ def checkpoint(folder: Path, *, width: int = 2) -> Path:
 def entry(actor: User, team: Team, name: str, folder: Path, **fields: Any) -> EntryVersion:
     source = SourceRequest(Source.DIRECTORY, str(folder))
     return catalog.register_entry(actor=actor, team=team, name=name, source=source, **fields)
+
+
+def price(actor: User, version: EntryVersion, **fields: Any) -> Price:
+    """By the hour and since long ago, unless fields say otherwise."""
+    by_tokens = "input_usd" in fields
+    usual = {"source": "An invoice", "valid_from": date(2020, 1, 1), "hour_usd": None if by_tokens else Decimal(36)}
+    request = prices.PriceRequest(**{**usual, **fields})
+    return prices.add_price(actor=actor, entry=version.entry, request=request)
 
 
 def documents(size: int) -> list[bytes]:

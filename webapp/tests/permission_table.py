@@ -37,7 +37,7 @@ STATUSES = {
         GET results:reports
         GET leaderboards:create_leaderboard
     """,
-    "401 200 200 200 200 200": "GET api:me  GET api:teams  GET api:tokens  GET api:workers",
+    "401 200 200 200 200 200": "GET api:me  GET api:teams  GET api:tokens  GET api:workers  GET api:price_list",
     "401 201 201 201 201 201": "POST api:teams  POST api:tokens",
     # Somebody's own token (the submitter's).
     "302 404 404 404 302 404": "POST accounts:revoke_token",
@@ -49,7 +49,7 @@ STATUSES = {
         GET results:samples  GET results:sample  GET results:report  GET results:report_result
         GET leaderboards:leaderboard  GET leaderboards:standings
         GET leaderboards:tournament  GET leaderboards:tournament_result
-        GET api:entry  GET api:benchmark  GET api:benchmark_samples  GET api:suite
+        GET api:entry  GET api:prices  GET api:benchmark  GET api:benchmark_samples  GET api:suite
         GET api:job  GET api:job_runs  GET api:run  GET api:run_events  GET api:run_samples
         GET api:leaderboard  GET api:leaderboard_report  GET api:report
     """,
@@ -64,10 +64,12 @@ STATUSES = {
     "302 422 422 422 200 200": "POST jobs:estimate_job",
     "302 404 403 403 200 200": """
         GET catalog:add_entry_version  GET catalog:add_benchmark_version
+        GET catalog:add_price  GET catalog:price_list
         GET leaderboards:change_leaderboard
     """,
     "302 404 403 403 302 302": """
         POST catalog:add_entry_version  POST catalog:add_benchmark_version
+        POST catalog:add_price  POST catalog:price_list  POST catalog:set_expert_cost
         POST jobs:cancel_job  POST jobs:retry_job
         POST leaderboards:change_leaderboard
     """,
@@ -75,12 +77,15 @@ STATUSES = {
     # The same page reads and, sent its form, asks for a report.
     "404 404 403 403 302 302": "POST leaderboards:tournament  POST results:report",
     "401 400 403 403 202 202": "POST api:jobs  POST api:reports",
-    "401 404 403 403 201 201": "POST api:entry_versions  POST api:benchmark_versions",
-    "401 404 403 403 200 200": "POST api:cancel_job  POST api:retry_job  PATCH api:leaderboard",
+    "401 404 403 403 201 201": "POST api:entry_versions  POST api:benchmark_versions  POST api:prices",
+    "401 404 403 403 200 200": """
+        POST api:cancel_job  POST api:retry_job  PATCH api:leaderboard
+        POST api:take_over_prices  PUT api:expert_cost
+    """,
     # What owners decide. The member in question is the reviewer, who may leave.
-    "302 404 403 403 403 302": "POST accounts:set_member",
+    "302 404 403 403 403 302": "POST accounts:set_member  POST catalog:withdraw_price",
     "302 404 403 302 403 302": "POST accounts:remove_member",
-    "401 404 403 403 403 200": "PUT api:member",
+    "401 404 403 403 403 200": "PUT api:member  POST api:withdraw_price",
     "401 404 403 204 403 204": "DELETE api:member",
 }
 

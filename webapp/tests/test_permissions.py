@@ -34,6 +34,8 @@ from webapp.urls import websocket_urlpatterns
 
 TABLE = table()
 AGAIN = {"eliminate": "0", "iterations": 100, "seed": 1, "missing": "strict", "round_score": "raw", "orders": 0}
+PRICE = {"hour_usd": "0.40", "valid_from": "2026-01-01", "source": "An invoice"}
+LISTING = {"provider": "openai", "model": "gpt-4o"}
 
 
 @pytest.fixture
@@ -43,7 +45,14 @@ def people(charlie: User, vera: User, rita: User, bob: User, alice: User) -> dic
 
 @pytest.fixture
 def world(
-    people: dict[str, User | None], job: Job, board: Leaderboard, team: Team, tmp_path: Path, bob: User, settings: Any
+    people: dict[str, User | None],
+    job: Job,
+    board: Leaderboard,
+    entry: EntryVersion,
+    team: Team,
+    tmp_path: Path,
+    bob: User,
+    settings: Any,
 ) -> dict[str, dict[str, Any]]:
     """What each address needs, by the first word of its path; the submitter made all of it."""
     factories.checkpoint(tmp_path / "fresh", width=11)
@@ -55,7 +64,7 @@ def world(
     for user in filter(None, people.values()):
         accounts.create_token(actor=user, name="ci", scopes=["read"], days=1)
     return {
-        "entries": {"team": "lab", "name": "small"},
+        "entries": {"team": "lab", "name": "small", "pk": factories.price(bob, entry).pk},
         "benchmarks": {"team": "lab", "name": "sums", "number": 1},
         "suites": {"team": "lab", "name": "basics"},
         "boards": {"team": "lab", "name": "main"},
@@ -94,6 +103,10 @@ def bodies(
         "catalog:create_benchmark": {**named, **questions},
         "catalog:add_benchmark_version": questions,
         "catalog:create_suite": {**named, "versions": [benchmark.pk]},
+        "catalog:add_price": {"basis": "hour", **PRICE},
+        "catalog:price_list": LISTING,
+        "catalog:withdraw_price": {"reason": "A slip of the pen."},
+        "catalog:set_expert_cost": {"usd": "3.50", "source": "An estimate."},
         "jobs:submit_job": job,
         "jobs:estimate_job": job,
         "leaderboards:create_leaderboard": {**named, "suite": suite.pk, "order": "mean-score"},
@@ -108,6 +121,10 @@ def bodies(
         "api:benchmarks": {**rest, "definition": choice, "documents": documents},
         "api:benchmark_versions": {"definition": choice, "documents": documents},
         "api:suites": {**rest, "benchmarks": ["lab/sums"]},
+        "api:prices": PRICE,
+        "api:take_over_prices": LISTING,
+        "api:withdraw_price": {"reason": "A slip of the pen."},
+        "api:expert_cost": {"usd": "3.50", "source": "An estimate."},
         "api:jobs": rest_job,
         "api:leaderboards": {**rest, "title": "Fresh", "suite": "lab/basics"},
         "api:leaderboard": {"title": "Other"},

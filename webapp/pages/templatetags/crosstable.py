@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from decimal import Decimal
 
 from django import template
 from django.utils.html import format_html
@@ -66,6 +67,23 @@ def size(value: int | None) -> str:
             break
         amount, unit = amount / 1000, larger
     return f"{amount:.0f} {unit}" if amount >= 10 or unit == "B" else f"{amount:.1f} {unit}"
+
+
+@register.filter
+def dollars(value: float | Decimal | None) -> str:
+    """0.0123456 -> $0.0123, 1234.5 -> $1,234.50: what something costs, to three digits below a dollar."""
+    if value is None:
+        return MISSING
+    return f"${value:,.2f}" if value >= 1 or not value else exact_dollars(Decimal(f"{value:.3g}"))
+
+
+@register.filter
+def exact_dollars(value: Decimal | None) -> str:
+    """0.0028 -> $0.0028, 12.5 -> $12.50: a price, with every digit that it has."""
+    if value is None:
+        return MISSING
+    exponent = value.normalize().as_tuple().exponent
+    return f"${value:,.{max(2, -int(exponent))}f}"
 
 
 STATES = {
