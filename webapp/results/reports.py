@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import time
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -20,6 +20,7 @@ from django.utils import timezone
 from evaluation.analyses import ANALYSES
 from evaluation.analyses.base import Analysis, parse_params, to_json
 from evaluation.errors import EvaluationError
+from evaluation.tables import BenchmarkTable, ScoreTable
 from webapp.accounts.models import Team, User, Visibility
 from webapp.accounts.selectors import May, require
 from webapp.accounts.services import record
@@ -170,10 +171,20 @@ def computed(key: str, parameters: Mapping[str, Any], run_ids: Sequence[int]) ->
     """The analysis of these runs, as a dataclass. Raises EvaluationError."""
     analysis = ANALYSES[key]
     params = parse_params(analysis.Params, parameters)
-    if analysis.needs == "means":
-        return analysis.compute(selectors.means(run_ids).table, params)
+    return analysis.compute(TABLES[analysis.needs](run_ids), params)
+
+
+def _means(run_ids: Sequence[int]) -> BenchmarkTable:
+    return selectors.means(run_ids).table
+
+
+def _samples(run_ids: Sequence[int]) -> ScoreTable:
     found = Run.objects.select_related("contender", "version__benchmark").in_bulk(run_ids)
-    return analysis.compute(selectors.score_table([found[pk] for pk in run_ids if pk in found]), params)
+    return selectors.score_table([found[pk] for pk in run_ids if pk in found])
+
+
+# What an analysis needs -> how it is read from finished runs. An analysis of anything else is not asked for by runs.
+TABLES: dict[str, Callable[[Sequence[int]], Any]] = {"means": _means, "samples": _samples, "answers": _samples}
 
 
 def _save(report: Report) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,6 +26,12 @@ from webapp.results.tournament import TournamentView
 PAGE = 50
 OUTCOMES = {"all": {}, "right": {"score__gte": 1.0}, "wrong": {"score__lt": 1.0}}
 
+
+# How the page of an analysis draws its result: the name in the template's context, and what takes the stored result
+# and the parameters. What is not here is drawn as plain tables.
+DRAWN: dict[str, tuple[str, Callable[[Any, Mapping[str, Any]], Any]]] = {
+    "swiss": ("tournament", TournamentView),
+}
 
 MEANS = (
     "pk", "contender", "contender__name", "contender__version__entry__team__name", "version", "version__number",
@@ -56,9 +62,10 @@ def report_context(pk: int | None) -> dict[str, Any]:
     if report.state != Report.State.DONE:
         return context
     # Of an older version of the analysis only the plain numbers are sure to be understood.
-    drawn = report.analysis == "swiss" and report.analysis_version == str(ANALYSES["swiss"].version)
-    if drawn:
-        return {**context, "tournament": TournamentView(report.result, report.parameters)}
+    known = ANALYSES.get(report.analysis)
+    if report.analysis in DRAWN and known and report.analysis_version == str(known.version):
+        name, view = DRAWN[report.analysis]
+        return {**context, name: view(report.result, report.parameters)}
     return {**context, "figures": figures(report.result or {})}
 
 
