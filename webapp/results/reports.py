@@ -29,6 +29,7 @@ from webapp.errors import Unprocessable
 from webapp.jobs.models import Run
 from webapp.live import publish
 from webapp.results import selectors
+from webapp.results.answers import answer_table
 from webapp.results.models import Report
 
 log = logging.getLogger("crosstable.reports")
@@ -184,7 +185,7 @@ def _samples(run_ids: Sequence[int]) -> ScoreTable:
 
 
 # What an analysis needs -> how it is read from finished runs. An analysis of anything else is not asked for by runs.
-TABLES: dict[str, Callable[[Sequence[int]], Any]] = {"means": _means, "samples": _samples, "answers": _samples}
+TABLES: dict[str, Callable[[Sequence[int]], Any]] = {"means": _means, "samples": _samples, "answers": answer_table}
 
 
 def _save(report: Report) -> None:

@@ -94,8 +94,8 @@ def means(run_ids: Sequence[int]) -> Means:
     if gone or not found:
         raise NotEnoughData(f"Run {gone[0]} has no result." if gone else "There is no finished run.", field="runs")
     runs = [found[pk] for pk in run_ids]
-    contenders = {run["contender"]: _contender_labels(run) for run in runs}
-    versions = {run["version"]: _benchmark_labels(run) for run in runs}
+    contenders = {run["contender"]: contender_labels(run) for run in runs}
+    versions = {run["version"]: benchmark_labels(run) for run in runs}
     row, column = ({pk: at for at, pk in enumerate(ids)} for ids in (contenders, versions))
     shape = (len(contenders), len(versions))
     mean, error, n = np.full(shape, np.nan), np.full(shape, np.nan), np.zeros(shape, dtype=np.int64)
@@ -115,12 +115,12 @@ def means(run_ids: Sequence[int]) -> Means:
     return Means(table, list(contenders))
 
 
-def _contender_labels(run: Mapping[str, Any]) -> tuple[str, ...]:
+def contender_labels(run: Mapping[str, Any]) -> tuple[str, ...]:
     name = run["contender__name"]
     return name, f"{run['contender__version__entry__team__name']}/{name}"
 
 
-def _benchmark_labels(run: Mapping[str, Any]) -> tuple[str, ...]:
+def benchmark_labels(run: Mapping[str, Any]) -> tuple[str, ...]:
     name, number = run["version__benchmark__name"], run["version__number"]
     return name, f"{name} v{number}", f"{run['version__benchmark__team__name']}/{name} v{number}"
 
