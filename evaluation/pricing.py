@@ -12,6 +12,14 @@ from evaluation.errors import BadParameter
 MILLION, HOUR = Decimal(1_000_000), Decimal(3600)
 
 
+def dollars(value: float | Decimal) -> str:
+    """An amount in words: 1234.5 -> $1,234.50; below a dollar with three digits that count, 0.0123456 -> $0.0123."""
+    if value >= 1 or not value:
+        return f"${value:,.2f}"
+    short = Decimal(f"{value:.3g}").normalize()
+    return f"${short:.{max(2, -int(short.as_tuple().exponent))}f}"
+
+
 @dataclass(frozen=True, slots=True)
 class UnitPrices:
     """What a contender cost when it ran: by tokens, or by the hour of its device.

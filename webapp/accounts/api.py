@@ -18,6 +18,7 @@ from webapp.accounts.serializers import (
     Member,
     NewToken,
     RoleIn,
+    SpendingLimitIn,
     TeamIn,
     TeamOut,
     TokenIn,
@@ -98,6 +99,14 @@ class MemberDetail(TeamResource):
         return Response(status=204)
 
 
+class SpendingLimit(TeamResource):
+    @extend_schema(request=SpendingLimitIn, responses=TeamOut)
+    def put(self, request: Request, name: str) -> Response:
+        """Limit what the team's jobs may cost in a calendar month; null takes the limit away."""
+        team = services.set_spending_limit(actor=self.actor, team=self.team(), **self.read(SpendingLimitIn))
+        return Response(self.shown(TeamOut, team))
+
+
 class AuditEvents(TeamResource, ListAPIView[AuditEvent]):
     """Who did what in a team, newest first."""
 
@@ -146,6 +155,7 @@ urlpatterns = [
     path("teams/<str:name>/", TeamDetail.as_view(), name="team"),
     path("teams/<str:name>/members/", Members.as_view(), name="members"),
     path("teams/<str:name>/members/<str:username>/", MemberDetail.as_view(), name="member"),
+    path("teams/<str:name>/spending-limit/", SpendingLimit.as_view(), name="spending_limit"),
     path("teams/<str:name>/audit-events/", AuditEvents.as_view(), name="audit_events"),
     path("tokens/", Tokens.as_view(), name="tokens"),
     path("tokens/<int:pk>/", TokenDetail.as_view(), name="token"),

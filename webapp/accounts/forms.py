@@ -41,6 +41,17 @@ class MemberForm(ServiceForm):
     role = forms.ChoiceField(choices=Role, initial=Role.VIEWER)
 
 
+class SpendingLimitForm(ServiceForm):
+    usd = forms.DecimalField(
+        label="USD a month",
+        min_value=0,
+        max_digits=12,
+        decimal_places=2,
+        required=False,
+        help_text="Empty: no limit. 0: only what costs nothing.",
+    )
+
+
 class TokenForm(ServiceForm):
     name = forms.CharField(max_length=80, help_text="What will use it, for example “nightly job”.")
     scopes = forms.MultipleChoiceField(

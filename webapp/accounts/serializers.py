@@ -56,9 +56,15 @@ class Me(serializers.ModelSerializer[User]):
 
 
 class TeamOut(serializers.ModelSerializer[Team]):
+    """spending_limit_usd: what its jobs may cost in a calendar month (UTC); null: no limit."""
+
     class Meta:
         model = Team
-        fields = ["name", "title", "created_at"]
+        fields = ["name", "title", "spending_limit_usd", "created_at"]
+
+
+class SpendingLimitIn(Strict):
+    usd = serializers.DecimalField(max_digits=12, decimal_places=2, min_value=0, allow_null=True)
 
 
 class TeamIn(Strict):

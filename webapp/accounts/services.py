@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 from django.contrib.auth.password_validation import validate_password
@@ -15,9 +16,10 @@ from django.utils.text import slugify
 
 from webapp.accounts.models import AuditEvent, Membership, Role, Scope, Team, Token, User
 from webapp.accounts.selectors import May, digest, require
-from webapp.errors import Conflict, DomainError
+from webapp.errors import Conflict, DomainError, Unprocessable
 
 MAX_TOKEN_DAYS = 365
+MAX_LIMIT_USD = 10**9
 
 
 def record(
@@ -112,6 +114,21 @@ def _keep_an_owner(team: Team, leaving: User) -> None:
     owners = Membership.objects.select_for_update().filter(team=team, role=Role.OWNER)
     if not any(owner.user_id != leaving.pk for owner in owners):
         raise Conflict("A team needs an owner.", field="role", remedy="Make somebody else owner first.")
+
+
+@transaction.atomic
+def set_spending_limit(*, actor: User, team: Team, usd: Decimal | None) -> Team:
+    """US dollars that the team's jobs may cost in a calendar month; None: no limit. Jobs under way go on."""
+    require(actor, team, May.MANAGE)
+    if usd is not None and not (usd.is_finite() and 0 <= usd < MAX_LIMIT_USD):
+        raise Unprocessable(f"A limit is 0 to {MAX_LIMIT_USD:,} dollars.", field="usd", remedy="Empty: no limit.")
+    team = Team.objects.select_for_update(no_key=True).get(pk=team.pk)
+    before, team.spending_limit_usd = team.spending_limit_usd, None if usd is None else round(usd, 2)
+    if before != team.spending_limit_usd:
+        team.save(update_fields=["spending_limit_usd"])
+        said = [{"usd": str(limit) if limit is not None else "none"} for limit in (before, team.spending_limit_usd)]
+        record(actor=actor, team=team, verb="set spending limit", target=team, before=said[0], after=said[1])
+    return team
 
 
 @transaction.atomic

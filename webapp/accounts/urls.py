@@ -17,5 +17,6 @@ urlpatterns = [
     path("teams/<str:name>/", views.team, name="team"),
     path("teams/<str:name>/members/", views.set_member, name="set_member"),
     path("teams/<str:name>/members/<str:username>/remove/", views.remove_member, name="remove_member"),
+    path("teams/<str:name>/spending-limit/", views.set_spending_limit, name="set_spending_limit"),
     path("teams/<str:name>/audit/", views.audit, name="audit"),
 ]

@@ -21,7 +21,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST
 
 from webapp.accounts import selectors, services
-from webapp.accounts.forms import MemberForm, SignUpForm, TeamForm, TokenForm
+from webapp.accounts.forms import MemberForm, SignUpForm, SpendingLimitForm, TeamForm, TokenForm
 from webapp.accounts.models import Role, Team, User
 from webapp.accounts.selectors import May
 from webapp.errors import NotAllowed
@@ -111,18 +111,22 @@ def _team(request: MemberRequest, name: str) -> Team:
     return get_object_or_404(selectors.teams_where(request.user), name=name)
 
 
-def team(request: MemberRequest, name: str, form: MemberForm | None = None) -> HttpResponse:
+def team(
+    request: MemberRequest, name: str, form: MemberForm | None = None, limit_form: SpendingLimitForm | None = None
+) -> HttpResponse:
     found = _team(request, name)
     form = form or MemberForm()
+    limit_form = limit_form or SpendingLimitForm(initial={"usd": found.spending_limit_usd})
     context: dict[str, Any] = {
         "team": found,
         "form": form,
+        "limit_form": limit_form,
         "members": selectors.members(found),
         "roles": Role.choices,
         "may_manage": selectors.may(request.user, found, May.MANAGE),
         "crumbs": [("Profile", reverse("accounts:profile")), (found.name, "")],
     }
-    return render(request, "accounts/team.html", context, status=form.status)
+    return render(request, "accounts/team.html", context, status=max(form.status, limit_form.status))
 
 
 def create_team(request: MemberRequest) -> HttpResponse:
@@ -143,6 +147,21 @@ def set_member(request: MemberRequest, name: str) -> HttpResponse:
     if membership is None:
         return team(request, name, form)
     messages.success(request, f"{membership.user} is {membership.role} now.")
+    return redirect("accounts:team", name)
+
+
+@require_POST
+def set_spending_limit(request: MemberRequest, name: str) -> HttpResponse:
+    found = _team(request, name)
+    selectors.require(request.user, found, May.MANAGE)
+    form = SpendingLimitForm(request.POST)
+    changed = form.attempt(services.set_spending_limit, actor=request.user, team=found)
+    if changed is None:
+        return team(request, name, limit_form=form)
+    limit = changed.spending_limit_usd
+    messages.success(
+        request, "There is no spending limit now." if limit is None else f"The limit is ${limit:,} a month now."
+    )
     return redirect("accounts:team", name)
 
 

@@ -18,8 +18,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from webapp.accounts.models import Team
+from webapp.accounts.selectors import teams_where
 from webapp.catalog.selectors import suite_versions
-from webapp.jobs import selectors, services
+from webapp.jobs import planning, quota, selectors, services
 from webapp.jobs.models import Job, Run, RunEvent
 from webapp.jobs.serializers import (
     JobDetailOut,
@@ -29,9 +30,9 @@ from webapp.jobs.serializers import (
     RunDetailOut,
     RunEventOut,
     RunOut,
+    SpendingOut,
     WorkerOut,
     contenders,
-    plan_of,
 )
 from webapp.jobs.services import JobRequest
 from webapp.rest import SEARCH, Page, PublicResource, Resource
@@ -82,7 +83,7 @@ class Jobs(PublicResource, ListAPIView[Job]):
         if values.pop("dry_run"):
             return Response(self._plan(values))
         team: Team = values.pop("team")
-        with transaction.atomic():
+        with quota.refusals_recorded(actor=self.actor, team=team), transaction.atomic():
             job, new = services.submit_job(actor=self.actor, team=team, request=self._request(values))
         body = self.shown(JobOut, selectors.jobs(request.user).get(pk=job.pk))
         headers = {"Location": body["url"]} | ({} if new else {"Idempotent-Replay": "true"})
@@ -90,9 +91,11 @@ class Jobs(PublicResource, ListAPIView[Job]):
 
     def _plan(self, values: dict[str, Any]) -> Any:
         """Planned in a transaction that is rolled back: a dry run leaves nothing behind."""
+        team: Team = values.pop("team")
         with transaction.atomic():
-            cells = services.plan_job(actor=self.actor, team=values.pop("team"), request=self._request(values))
-            plan = self.shown(PlanOut, plan_of(cells))
+            cells = services.plan_job(actor=self.actor, team=team, request=self._request(values))
+            context = {"cells": cells, "spending": quota.spending([team])[0]}
+            plan = PlanOut(planning.estimate(cells), context=context).data
             transaction.set_rollback(True)
         return plan
 
@@ -197,6 +200,15 @@ class RunEvents(NamedRun, ListAPIView[RunEvent]):
         return self.run().events.all()
 
 
+class TeamSpending(Resource):
+    """What a team has spent this month, what is expected of runs under way, and its limit."""
+
+    @extend_schema(responses=SpendingOut)
+    def get(self, request: Request, name: str) -> Response:
+        team = get_object_or_404(teams_where(request.user), name=name)
+        return Response(self.shown(SpendingOut, quota.spending([team])[0]))
+
+
 class Workers(Resource):
     """Worker processes heard of within a day, living ones first."""
 
@@ -220,5 +232,6 @@ urlpatterns = [
     path("runs/", Runs.as_view(), name="runs"),
     path("runs/<int:pk>/", RunDetail.as_view(), name="run"),
     path("runs/<int:pk>/events/", RunEvents.as_view(), name="run_events"),
+    path("teams/<str:name>/spending/", TeamSpending.as_view(), name="team_spending"),
     path("workers/", Workers.as_view(), name="workers"),
 ]

@@ -16,6 +16,7 @@ from django.db.models import F
 from django.db.models.functions import Now
 from django.utils import timezone
 
+from webapp.catalog.selectors import price_on, unit_prices
 from webapp.jobs.models import Job, Run, Worker
 from webapp.jobs.selectors import alive_workers
 from webapp.jobs.services import note, requeue, ring, run_changed
@@ -48,6 +49,7 @@ def _until() -> Now:
 def claim(*, worker: str, schemes: Sequence[str]) -> Run | None:
     """Take the next queued run that this worker can do, or None. Two workers never get the same one."""
     queue = Run.objects.filter(state=State.QUEUED, contender__scheme__in=schemes)
+    queue = queue.select_related("contender__version")
     run = queue.order_by("-priority", "queued_at", "pk").select_for_update(skip_locked=True, of=("self",)).first()
     if run is None:
         return None
@@ -62,12 +64,21 @@ def claim(*, worker: str, schemes: Sequence[str]) -> Run | None:
         heartbeat_at=Now(),
         started_at=Now(),
         done_before=F("done"),
+        unit_prices=_prices(run),
         reason=reason,
     )
     run = Run.objects.select_related("contender__version__entry", "version__benchmark", "team").get(pk=run.pk)
     note(run, State.RUNNING, reason)
     run_changed(run)
     return run
+
+
+def _prices(run: Run) -> dict[str, str | None]:
+    """What its attempts will be costed with, fixed once: all of a run is paid at the prices of its first day."""
+    if run.unit_prices or run.done:
+        return dict(run.unit_prices)
+    prices = unit_prices(price_on(run.contender, timezone.now().date()))
+    return {} if prices is None else prices.to_json()
 
 
 def lease_of(run: Run) -> Lease:

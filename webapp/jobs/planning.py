@@ -8,11 +8,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import Avg, F
+from django.utils import timezone
 
 from webapp.accounts.models import Team
 from webapp.catalog.models import BenchmarkVersion, Contender, Source
+from webapp.catalog.selectors import prices_on, unit_prices
 from webapp.errors import Unprocessable
+from webapp.jobs.estimates import Estimate, attempts_of, rates
 from webapp.jobs.models import Run, default_settings
 
 MAX_RUNS = 5000
@@ -29,10 +31,17 @@ class Cell:
     existing: Run | None
     samples: int | None
     seconds: float | None
+    cost_usd: float | None  # None where the price or the history is missing
+    is_priced: bool
 
     @property
     def remaining_seconds(self) -> float | None:
         return 0.0 if self.existing and self.existing.state == Run.State.DONE else self.seconds
+
+    @property
+    def remaining_cost_usd(self) -> float | None:
+        """What the run will cost beyond what was asked for already."""
+        return 0.0 if self.existing else self.cost_usd
 
 
 def clean_settings(raw: Mapping[str, Any]) -> dict[str, Any]:
@@ -99,42 +108,42 @@ def _check_endpoint(team: Team, contender: Contender, versions: Iterable[Benchma
 def plan(
     team: Team, contenders: Sequence[Contender], versions: Sequence[BenchmarkVersion], settings: Mapping[str, Any]
 ) -> list[Cell]:
-    """One cell per contender x benchmark, in this order; two queries whatever their number."""
+    """One cell per contender x benchmark, in this order; three queries whatever their number."""
     contenders, versions = list(dict.fromkeys(contenders)), list(dict.fromkeys(versions))
     check(team, contenders, versions)
     keys = {(c.pk, v.pk): identity(team, c, v, settings) for c in contenders for v in versions}
     active = Run.objects.filter(identity__in=keys.values(), state__in=ACTIVE)
     existing = {run.identity: run for run in active}
-    speed = seconds_per_sample(contenders, versions)
-    limit = settings.get("limit")
+    history = rates(contenders, versions)
+    prices = prices_on(contenders, timezone.now().date())
     cells = []
     for c in contenders:
+        price = unit_prices(prices.get(c.pk))
         for v in versions:
-            samples = min(v.samples, limit) if v.samples and limit else v.samples or limit
-            rate = speed.get((c.pk, v.pk))
-            seconds = samples * rate if samples and rate is not None else None
-            key = keys[c.pk, v.pk]
-            cells.append(Cell(c, v, key, existing.get(key), samples, seconds))
+            key, rate = keys[c.pk, v.pk], history[c.pk, v.pk]
+            samples = _samples(v, settings.get("limit"))
+            attempts = None if samples is None else samples * attempts_of(settings)
+            seconds = None if attempts is None or rate.seconds is None else attempts * rate.seconds
+            cost = None if attempts is None or price is None else rate.cost(price, attempts)
+            cells.append(Cell(c, v, key, existing.get(key), samples, seconds, cost, price is not None))
     return cells
 
 
-def seconds_per_sample(
-    contenders: Sequence[Contender], versions: Sequence[BenchmarkVersion]
-) -> dict[tuple[int, int], float]:
-    """From history: of the same cell, else of the benchmark over all contenders; absent where nothing is known."""
-    done = Run.objects.filter(state=Run.State.DONE, version__in=versions, done__gt=0, seconds__isnull=False)
-    rates = done.values_list("contender", "version").annotate(rate=Avg(F("seconds") / F("done")))
-    known = {(c, v): rate for c, v, rate in rates}
-    by_version: dict[int, list[float]] = {}
-    for (_, v), rate in known.items():
-        by_version.setdefault(v, []).append(rate)
-    result = {}
-    for contender in contenders:
-        for version in versions:
-            rates_here = by_version.get(version.pk)
-            own = known.get((contender.pk, version.pk))
-            if own is not None:
-                result[contender.pk, version.pk] = own
-            elif rates_here:
-                result[contender.pk, version.pk] = sum(rates_here) / len(rates_here)
-    return result
+def _samples(version: BenchmarkVersion, limit: int | None) -> int | None:
+    return min(version.samples, limit) if version.samples and limit else version.samples or limit
+
+
+def estimate(cells: Sequence[Cell]) -> Estimate:
+    """What the job of these cells will take, beyond what is there or on its way."""
+    new = [cell for cell in cells if cell.existing is None]
+    samples, seconds = [cell.samples for cell in new], [cell.remaining_seconds for cell in cells]
+    return Estimate(
+        runs=len(cells),
+        new=len(new),
+        samples=None if None in samples else sum(filter(None, samples)),
+        seconds=None if None in seconds else sum(filter(None, seconds)),
+        cost_usd=sum(cell.cost_usd for cell in new if cell.cost_usd is not None),
+        unmeasured=sum(cell.is_priced and cell.cost_usd is None for cell in new),
+        uncosted=sum(not cell.is_priced for cell in new),
+        unpriced=tuple(dict.fromkeys(str(cell.contender.version.entry) for cell in new if not cell.is_priced)),
+    )

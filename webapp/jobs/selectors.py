@@ -12,8 +12,8 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from webapp.accounts.selectors import Viewer, visible
+from webapp.jobs.estimates import Estimate, attempts_of, rates
 from webapp.jobs.models import Job, Run, Worker
-from webapp.jobs.planning import seconds_per_sample
 
 State = Run.State
 ALIVE = timedelta(seconds=30)
@@ -92,13 +92,40 @@ def run_progress(run: Run, rate: float | None = None) -> Progress:
 
 def job_progress(job: Job, rows: Sequence[Run]) -> Progress:
     """Over all runs; the time left is shared by the workers that are alive."""
-    rates = seconds_per_sample([r.contender for r in rows], [r.version for r in rows])
-    parts = [run_progress(run, rates.get((run.contender_id, run.version_id))) for run in rows]
+    parts = [run_progress(run, rate) for run, rate in zip(rows, _seconds_per_sample(rows), strict=True)]
     total = None if any(p.total is None for p in parts) else sum(p.total or 0 for p in parts)
     waits = [part.seconds_left for part, run in zip(parts, rows, strict=True) if not _given_up(run)]
     hands = max(1, alive_workers().count())
     left = None if None in waits else sum(filter(None, waits)) / hands
     return Progress(sum(p.done for p in parts), total, left)
+
+
+def _seconds_per_sample(rows: Sequence[Run]) -> list[float | None]:
+    history = rates([run.contender for run in rows], list({run.version_id: run.version for run in rows}.values()))
+    found = [history[run.contender_id, run.version_id].seconds for run in rows]
+    return [s if s is None else s * attempts_of(run.settings) for s, run in zip(found, rows, strict=True)]
+
+
+@dataclass(frozen=True)
+class Taken:
+    """What the runs that a job brought with it have taken by now; uncosted: those of which no cost is known."""
+
+    seconds: float
+    cost_usd: float
+    uncosted: int
+    begun: int
+
+
+def taken(rows: Sequence[Run]) -> Taken:
+    """rows: from `job_runs`; what other jobs had asked for before is theirs."""
+    begun = [run for run in rows if not run.reused and run.done]  # type: ignore[attr-defined]
+    costs = [run.cost_usd for run in begun]
+    return Taken(
+        seconds=sum(run.seconds or 0.0 for run in begun),
+        cost_usd=sum(cost for cost in costs if cost is not None),
+        uncosted=costs.count(None),
+        begun=len(begun),
+    )
 
 
 def progress_context(pk: int) -> dict[str, Any]:
@@ -110,6 +137,8 @@ def progress_context(pk: int) -> dict[str, Any]:
         "runs": [(run, run_progress(run)) for run in rows],
         "progress": job_progress(job, rows),
         "waiting": waiting_reason(rows),
+        "estimate": Estimate.from_json(job.estimate),
+        "taken": taken(rows),
     }
 
 

@@ -10,11 +10,11 @@ from rest_framework.reverse import reverse
 
 from webapp.accounts.serializers import TeamField, VisibilityField
 from webapp.catalog.models import Contender
-from webapp.catalog.serializers import BenchmarkReference, EntryReference, SuiteReference
+from webapp.catalog.serializers import BenchmarkReference, Dollars, EntryReference, SuiteReference
 from webapp.catalog.services import contender
-from webapp.jobs import selectors
+from webapp.jobs import quota, selectors
+from webapp.jobs.estimates import Estimate
 from webapp.jobs.models import Job, Run, RunEvent, Worker
-from webapp.jobs.planning import Cell
 from webapp.rest import Strict
 
 
@@ -58,12 +58,81 @@ def contenders(values: dict[str, Any]) -> list[Contender]:
     return list(dict.fromkeys(contender(version=v, scheme=scheme) for v in versions for scheme in schemes))
 
 
+class Spent(Dollars):
+    """An amount that was computed: a sample may cost less than a millionth of a dollar."""
+
+    def __init__(self, **more: Any) -> None:
+        super().__init__(max_digits=20, decimal_places=9, **more)
+
+
 class ProgressOut(serializers.Serializer[Any]):
     """Samples done of all; null where it is not known."""
 
     done = serializers.IntegerField()
     total = serializers.IntegerField(allow_null=True)
     seconds_left = serializers.FloatField(allow_null=True)
+
+
+class PlannedRunOut(serializers.Serializer[Any]):
+    """A planned run. existing: the id of the identical run that would be reused."""
+
+    contender = serializers.CharField(source="contender.name")
+    benchmark = serializers.CharField(source="version.benchmark.name")
+    benchmark_version = serializers.IntegerField(source="version.number")
+    samples = serializers.IntegerField(allow_null=True)
+    seconds = serializers.FloatField(allow_null=True, source="remaining_seconds", help_text="Estimate from history.")
+    cost_usd = Spent(allow_null=True, source="remaining_cost_usd", help_text="At today's price. Null: not known.")
+    existing = serializers.IntegerField(source="existing.pk", allow_null=True, default=None)
+
+
+class EstimateOut(serializers.Serializer[Any]):
+    """What a job takes beyond what is there; samples, seconds and cost_usd are null where something is not known.
+
+    known_cost_usd leaves out runs of entries that have no price (`unpriced`), and runs of benchmarks that nobody has
+    finished yet (`unmeasured` counts them).
+    """
+
+    new = serializers.IntegerField()
+    samples = serializers.IntegerField(allow_null=True)
+    seconds = serializers.FloatField(allow_null=True)
+    cost_usd = Spent(allow_null=True, source="whole_cost_usd")
+    known_cost_usd = Spent(source="cost_usd")
+    unmeasured = serializers.IntegerField()
+    unpriced = serializers.ListField(child=serializers.CharField())
+
+
+class PlanOut(EstimateOut):
+    """What a job would do. refusal: why the team's spending limit would stop it, empty when it would not."""
+
+    runs = serializers.SerializerMethodField()
+    reused = serializers.IntegerField()
+    refusal = serializers.SerializerMethodField()
+
+    @extend_schema_field(PlannedRunOut(many=True))
+    def get_runs(self, expected: Estimate) -> Any:
+        return PlannedRunOut(self.context["cells"], many=True).data
+
+    def get_refusal(self, expected: Estimate) -> str:
+        return str(quota.refuse(self.context["spending"], expected) or "")
+
+
+class TakenOut(serializers.Serializer[Any]):
+    """What a job's own runs have taken by now. uncosted: runs of which no cost is known; they are not in cost_usd."""
+
+    seconds = serializers.FloatField()
+    cost_usd = Spent()
+    uncosted = serializers.IntegerField()
+
+
+class SpendingOut(serializers.Serializer[Any]):
+    """US dollars of a team this month (UTC). spent: of runs that ended; expected: of runs that wait or run."""
+
+    month = serializers.DateField()
+    limit_usd = Spent(source="limit", allow_null=True)
+    spent_usd = Spent(source="spent")
+    expected_usd = Spent(source="expected")
+    uncosted_runs = serializers.IntegerField(source="uncosted", help_text="Neither cost nor estimate is known.")
+    resets_on = serializers.DateField()
 
 
 class JobOut(serializers.ModelSerializer[Job]):
@@ -93,9 +162,11 @@ class JobDetailOut(JobOut):
 
     progress = serializers.SerializerMethodField()
     waiting = serializers.SerializerMethodField()
+    estimate = serializers.SerializerMethodField()
+    taken = serializers.SerializerMethodField()
 
     class Meta(JobOut.Meta):
-        fields = [*JobOut.Meta.fields, "progress", "waiting"]
+        fields = [*JobOut.Meta.fields, "progress", "waiting", "estimate", "taken"]
 
     @extend_schema_field(ProgressOut)
     def get_progress(self, job: Job) -> dict[str, Any]:
@@ -103,6 +174,15 @@ class JobDetailOut(JobOut):
 
     def get_waiting(self, job: Job) -> str:
         return selectors.waiting_reason(self._runs(job))
+
+    @extend_schema_field(EstimateOut(allow_null=True))
+    def get_estimate(self, job: Job) -> dict[str, Any] | None:
+        expected = Estimate.from_json(job.estimate)
+        return None if expected is None else EstimateOut(expected).data
+
+    @extend_schema_field(TakenOut)
+    def get_taken(self, job: Job) -> dict[str, Any]:
+        return TakenOut(selectors.taken(self._runs(job))).data
 
     def _runs(self, job: Job) -> list[Run]:
         """Read once for both fields."""
@@ -120,23 +200,25 @@ class RunOut(serializers.ModelSerializer[Run]):
     benchmark = serializers.CharField(source="version.benchmark.name")
     benchmark_version = serializers.IntegerField(source="version.number")
     settings = serializers.DictField()
+    cost_usd = Spent(allow_null=True, help_text="Null while the cost of an attempt is not known.")
 
     class Meta:
         model = Run
         fields = [
             "id", "team", "contender", "benchmark", "benchmark_version", "settings", "state", "reason", "visibility",
             "priority", "queued_at", "started_at", "finished_at", "attempt", "worker", "done", "total", "mean",
-            "standard_error", "low", "high", "seconds", "tokens_in", "tokens_out",
+            "standard_error", "low", "high", "seconds", "tokens_in", "tokens_out", "cost_usd",
         ]  # fmt: skip
 
 
 class RunDetailOut(RunOut):
+    unit_prices = serializers.DictField(help_text="What it was costed with, from which source; empty: no price.")
     provenance = serializers.DictField(help_text="Versions, hashes, hardware and the command that made the numbers.")
     queue_position = serializers.SerializerMethodField()
     progress = serializers.SerializerMethodField()
 
     class Meta(RunOut.Meta):
-        fields = [*RunOut.Meta.fields, "provenance", "queue_position", "progress"]
+        fields = [*RunOut.Meta.fields, "unit_prices", "provenance", "queue_position", "progress"]
 
     def get_queue_position(self, run: Run) -> int | None:
         return selectors.queue_position(run) if run.state == Run.State.QUEUED else None
@@ -150,42 +232,6 @@ class RunEventOut(serializers.ModelSerializer[RunEvent]):
     class Meta:
         model = RunEvent
         fields = ["at", "attempt", "state", "text"]
-
-
-class PlannedRunOut(serializers.Serializer[Any]):
-    """A planned run. existing: the id of the identical run that would be reused."""
-
-    contender = serializers.CharField(source="contender.name")
-    benchmark = serializers.CharField(source="version.benchmark.name")
-    benchmark_version = serializers.IntegerField(source="version.number")
-    samples = serializers.IntegerField(allow_null=True)
-    seconds = serializers.FloatField(allow_null=True, source="remaining_seconds", help_text="Estimate from history.")
-    existing = serializers.IntegerField(source="existing.pk", allow_null=True, default=None)
-
-
-class PlanOut(serializers.Serializer[Any]):
-    """What a job would do. samples and seconds: of what is left to do, null where something is not known."""
-
-    runs = PlannedRunOut(many=True)
-    new = serializers.IntegerField()
-    reused = serializers.IntegerField()
-    samples = serializers.IntegerField(allow_null=True)
-    seconds = serializers.FloatField(allow_null=True)
-
-
-def plan_of(cells: list[Cell]) -> dict[str, Any]:
-    new = [cell for cell in cells if cell.existing is None]
-    return {
-        "runs": cells,
-        "new": len(new),
-        "reused": len(cells) - len(new),
-        "samples": _sum([cell.samples for cell in new]),
-        "seconds": _sum([cell.remaining_seconds for cell in cells]),
-    }
-
-
-def _sum(values: list[Any]) -> Any:
-    return None if None in values else sum(values)
 
 
 class WorkerOut(serializers.ModelSerializer[Worker]):

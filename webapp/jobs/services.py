@@ -17,7 +17,8 @@ from webapp.accounts.services import record
 from webapp.catalog.models import BenchmarkVersion, Contender, Suite
 from webapp.celery import enqueue
 from webapp.errors import Unprocessable
-from webapp.jobs import planning
+from webapp.jobs import planning, quota
+from webapp.jobs.estimates import Estimate
 from webapp.jobs.models import Job, JobRun, Run, RunEvent
 from webapp.live import publish
 
@@ -42,14 +43,22 @@ class JobRequest:
     body_hash: str = ""
 
 
-@transaction.atomic
 def submit_job(*, actor: User, team: Team, request: JobRequest) -> tuple[Job, bool]:
-    """Returns the job and whether it is new. Plans its runs, reuses identical ones, rings the workers on commit."""
+    """Returns the job and whether it is new. Plans its runs, reuses identical ones, rings the workers on commit.
+
+    Raises OverLimit, which is recorded, when its new runs do not fit into the team's spending limit.
+    """
     require(actor, team, May.SUBMIT)
-    earlier = _same_key(actor, request)
-    if earlier:
-        return earlier, False
+    with quota.refusals_recorded(actor=actor, team=team), transaction.atomic():
+        earlier = _same_key(actor, request)
+        return (earlier, False) if earlier else (_submit(actor, team, request), True)
+
+
+def _submit(actor: User, team: Team, request: JobRequest) -> Job:
+    limited = quota.hold(team)
     settings, cells = _plan(team, request)
+    expected = planning.estimate(cells)
+    quota.require_room(limited, expected)
     job = Job.objects.create(
         team=team,
         created_by=actor,
@@ -57,6 +66,7 @@ def submit_job(*, actor: User, team: Team, request: JobRequest) -> tuple[Job, bo
         title=request.title or _title(request),
         suite=request.suite,
         settings=settings,
+        estimate=expected.to_json(),
         priority=request.priority,
         idempotency_key=request.key,
         request_hash=request.body_hash,
@@ -67,7 +77,7 @@ def submit_job(*, actor: User, team: Team, request: JobRequest) -> tuple[Job, bo
     enqueue("job_changed", job.pk)
     ring(len(fresh))
     record(actor=actor, team=team, verb="submitted", target=job, after={"runs": len(cells), "new": len(fresh)})
-    return job, True
+    return job
 
 
 def plan_job(*, actor: User, team: Team, request: JobRequest) -> list[planning.Cell]:
@@ -125,6 +135,7 @@ def _make_runs(job: Job, cells: Iterable[planning.Cell], max_seconds: int) -> se
             priority=job.priority,
             max_seconds=max_seconds,
             total=cell.samples,
+            estimated_usd=cell.cost_usd,
             last_attempt=conf.RUN_ATTEMPTS,
         )
         for cell in cells
@@ -234,32 +245,55 @@ def cancel_job(*, actor: User, job: Job) -> Job:
     return job
 
 
-@transaction.atomic
 def retry_job(*, actor: User, job: Job) -> Job:
-    """Queue again what failed or was cancelled; finished samples of those runs are kept. Safe to press twice."""
+    """Queue again what failed or was cancelled; finished samples of those runs are kept. Safe to press twice.
+
+    Raises OverLimit, which is recorded, when what is left of them does not fit into the team's spending limit.
+    """
     require(actor, job.team, May.SUBMIT)
+    with quota.refusals_recorded(actor=actor, team=job.team), transaction.atomic():
+        return _retry(actor, job)
+
+
+def _retry(actor: User, job: Job) -> Job:
+    limited = quota.hold(job.team)
     job = _locked_after_its_runs(job)
     if job.state == Job.State.CANCELLED:
         job.state = Job.State.QUEUED
         job.save(update_fields=["state"])
+    again = _stopped(job)
+    quota.require_room(limited, _of_the_rest(again))
+    for run in again:
+        requeue(run, f"Queued again by {actor}; {run.done} finished samples are kept.")
+    # A run that was told to stop and has not stopped yet simply goes on.
+    job.runs.filter(state=State.RUNNING, cancel_requested=True).update(cancel_requested=False)
+    settle(job)
+    enqueue("job_changed", job.pk)
+    ring(len(again))
+    record(actor=actor, team=job.team, verb="retried", target=job, after={"runs": len(again)})
+    return job
+
+
+def _stopped(job: Job) -> list[Run]:
+    """The runs of the job that stopped before they were done; one that exists anew elsewhere is taken from there."""
     stopped = Run.objects.select_for_update(of=("self",)).filter(
         parts__job=job, state__in=[State.FAILED, State.CANCELLED]
     )
-    again = 0
+    again = []
     for run in stopped:
         twin = Run.objects.filter(identity=run.identity, state__in=planning.ACTIVE).first()
         if twin:
             JobRun.objects.filter(job=job, run=run).update(run=twin, reused=True)
         else:
-            again += 1
-            requeue(run, f"Queued again by {actor}; {run.done} finished samples are kept.")
-    # A run that was told to stop and has not stopped yet simply goes on.
-    job.runs.filter(state=State.RUNNING, cancel_requested=True).update(cancel_requested=False)
-    settle(job)
-    enqueue("job_changed", job.pk)
-    ring(again)
-    record(actor=actor, team=job.team, verb="retried", target=job, after={"runs": again})
-    return job
+            again.append(run)
+    return again
+
+
+def _of_the_rest(runs: Sequence[Run]) -> Estimate:
+    """What is left of stopped runs, at the cost that was expected of all of them."""
+    left = [run.estimated_usd * (1 - (run.done / run.total if run.total else 0)) for run in runs if run.estimated_usd]
+    unknown = sum(run.estimated_usd is None for run in runs)
+    return Estimate(runs=len(runs), new=len(runs), samples=None, seconds=None, cost_usd=sum(left), unmeasured=unknown)
 
 
 def requeue(run: Run, reason: str, *, fresh_attempts: bool = True) -> None:

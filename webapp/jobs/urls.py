@@ -12,5 +12,6 @@ urlpatterns = [
     path("jobs/<int:pk>/cancel/", views.cancel_job, name="cancel_job"),
     path("jobs/<int:pk>/retry/", views.retry_job, name="retry_job"),
     path("runs/<int:pk>/", views.run, name="run"),
+    path("teams/<str:name>/spending/", views.team_spending, name="team_spending"),
     path("entries/<str:team>/<str:name>/runs/", views.entry_runs, name="entry_runs"),
 ]

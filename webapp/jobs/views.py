@@ -12,17 +12,19 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_POST
 
+from evaluation.pricing import UnitPrices
+from webapp.accounts.models import Team
 from webapp.accounts.selectors import May, may, teams_where
 from webapp.catalog.selectors import entries, latest_versions
-from webapp.jobs import selectors, services
+from webapp.jobs import planning, quota, selectors, services
 from webapp.jobs.forms import SubmitForm
 from webapp.jobs.models import Job, Run
-from webapp.jobs.planning import Cell
 from webapp.requests import MemberRequest, PageRequest
 
 ACTIVE = {Run.State.QUEUED, Run.State.RUNNING}
 FEW = 3
 RUNS_SHOWN = 50
+CELLS_SHOWN = 50
 
 
 def _job(request: PageRequest, pk: int) -> Job:
@@ -38,6 +40,7 @@ def jobs(request: MemberRequest) -> HttpResponse:
         "state": known,
         "search": search,
         "states": Job.State.choices,
+        "limited": quota.spending(teams_where(request.user).filter(spending_limit_usd__isnull=False)),
         "may_submit": teams_where(request.user, May.SUBMIT).exists(),
     }
     return render(request, "jobs/jobs.html", context)
@@ -86,19 +89,17 @@ def estimate_job(request: MemberRequest) -> HttpResponse:
     """What the form as it stands would do. One without entries has not been filled in yet: that is no error."""
     form = SubmitForm(request.user, request.POST)
     cells = form.attempt(services.plan_job, actor=request.user)
-    context = {"form": form, "plan": _plan(cells) if cells else None}
+    context = {"form": form, **(_plan(form.cleaned_data["team"], cells) if cells else {})}
     begun = bool(request.POST.getlist("entries"))
     return render(request, "jobs/_estimate_job.html", context, status=form.status if begun else 200)
 
 
-def _plan(cells: list[Cell]) -> dict[str, Any]:
-    fresh = [cell for cell in cells if cell.existing is None]
-    samples, seconds = [cell.samples for cell in fresh], [cell.remaining_seconds for cell in cells]
+def _plan(team: Team, cells: list[planning.Cell]) -> dict[str, Any]:
+    expected = planning.estimate(cells)
     return {
-        "runs": len(cells),
-        "reused": len(cells) - len(fresh),
-        "samples": None if None in samples else sum(filter(None, samples)),
-        "seconds": None if None in seconds else sum(filter(None, seconds)),
+        "plan": expected,
+        "cells": cells[:CELLS_SHOWN],
+        "refusal": quota.refuse(quota.spending([team])[0], expected),
         "workers": selectors.alive_workers().count(),
     }
 
@@ -121,6 +122,7 @@ def run(request: PageRequest, pk: int) -> HttpResponse:
     job = selectors.jobs(request.user).filter(runs=found).first()
     context = {
         "run": found,
+        "prices": UnitPrices.from_json(found.unit_prices) if found.unit_prices else None,
         "job": job,
         "progress": selectors.run_progress(found),
         "position": selectors.queue_position(found) if found.state == Run.State.QUEUED else None,
@@ -134,6 +136,12 @@ def run(request: PageRequest, pk: int) -> HttpResponse:
         "crumbs": [("Jobs", reverse("jobs:jobs")), *_up(job), (f"Run {found.pk}", "")],
     }
     return render(request, "jobs/run.html", context)
+
+
+def team_spending(request: MemberRequest, name: str) -> HttpResponse:
+    """What a team has spent this month, for its own page, which asks by address."""
+    found = get_object_or_404(teams_where(request.user), name=name)
+    return render(request, "jobs/_team_spending.html", {"spending": quota.spending([found])[0]})
 
 
 @login_not_required

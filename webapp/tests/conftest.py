@@ -36,6 +36,7 @@ def addresses(
         "jobs:job_progress": (job.pk,),
         "jobs:run": (run,),
         "jobs:entry_runs": ENTRY,
+        "jobs:team_spending": ("lab",),
         "results:samples": (run,),
         "results:sample": (run, 2),
         "results:report": (report,),

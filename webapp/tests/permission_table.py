@@ -53,8 +53,8 @@ STATUSES = {
         GET api:job  GET api:job_runs  GET api:run  GET api:run_events  GET api:run_samples
         GET api:leaderboard  GET api:leaderboard_report  GET api:report
     """,
-    "302 404 200 200 200 200": "GET accounts:team  GET accounts:audit",
-    "401 404 200 200 200 200": "GET api:team  GET api:members  GET api:audit_events",
+    "302 404 200 200 200 200": "GET accounts:team  GET accounts:audit  GET jobs:team_spending",
+    "401 404 200 200 200 200": "GET api:team  GET api:members  GET api:audit_events  GET api:team_spending",
     # What submitters and owners write. A form that names a team of others is refused on its field.
     "302 422 422 422 302 302": """
         POST catalog:register_entry  POST catalog:create_benchmark  POST catalog:create_suite
@@ -83,9 +83,12 @@ STATUSES = {
         POST api:take_over_prices  PUT api:expert_cost
     """,
     # What owners decide. The member in question is the reviewer, who may leave.
-    "302 404 403 403 403 302": "POST accounts:set_member  POST catalog:withdraw_price",
+    "302 404 403 403 403 302": """
+        POST accounts:set_member  POST accounts:set_spending_limit
+        POST catalog:withdraw_price
+    """,
     "302 404 403 302 403 302": "POST accounts:remove_member",
-    "401 404 403 403 403 200": "PUT api:member  POST api:withdraw_price",
+    "401 404 403 403 403 200": "PUT api:member  PUT api:spending_limit  POST api:withdraw_price",
     "401 404 403 204 403 204": "DELETE api:member",
 }
 

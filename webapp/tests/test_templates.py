@@ -14,10 +14,10 @@ APPS = ("accounts", "catalog", "jobs", "results", "leaderboards", "pages")
 ACTIONS = {
     "accounts:sign_out", "accounts:demo_sign_in", "accounts:create_token", "accounts:revoke_token",
     "accounts:set_member", "accounts:remove_member", "jobs:cancel_job", "jobs:retry_job", "pages:healthz",
-    "catalog:withdraw_price", "catalog:set_expert_cost",
+    "accounts:set_spending_limit", "catalog:withdraw_price", "catalog:set_expert_cost",
 }  # fmt: skip
 FRAGMENTS = {
-    "pages:setup", "jobs:estimate_job", "jobs:job_progress", "jobs:entry_runs", "results:samples",
+    "pages:setup", "jobs:estimate_job", "jobs:job_progress", "jobs:entry_runs", "jobs:team_spending", "results:samples",
     "leaderboards:standings", "leaderboards:tournament_result", "results:report_result",
 }  # fmt: skip
 BOTH = {"results:samples"}

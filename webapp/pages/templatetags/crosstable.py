@@ -9,6 +9,8 @@ from django import template
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from evaluation import pricing
+
 register = template.Library()
 MISSING = "—"
 
@@ -71,10 +73,8 @@ def size(value: int | None) -> str:
 
 @register.filter
 def dollars(value: float | Decimal | None) -> str:
-    """0.0123456 -> $0.0123, 1234.5 -> $1,234.50: what something costs, to three digits below a dollar."""
-    if value is None:
-        return MISSING
-    return f"${value:,.2f}" if value >= 1 or not value else exact_dollars(Decimal(f"{value:.3g}"))
+    """0.0123456 -> $0.0123, 1234.5 -> $1,234.50."""
+    return MISSING if value is None else pricing.dollars(value)
 
 
 @register.filter

@@ -1,0 +1,121 @@
+"""What a job will take, from history: time, tokens and money of a run, and of all of them together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+from django.db.models import Avg, F, FloatField, IntegerField
+from django.db.models.fields.json import KeyTextTransform
+from django.db.models.functions import Cast, Coalesce
+
+from evaluation.pricing import UnitPrices
+from webapp.catalog.models import BenchmarkVersion, Contender
+from webapp.jobs.models import Run
+
+MEASURES = ("seconds", "tokens_in", "tokens_out")
+Key = tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Rate:
+    """What one attempt at one sample takes on average; None where no finished run has measured it."""
+
+    seconds: float | None = None
+    tokens_in: float | None = None
+    tokens_out: float | None = None
+
+    def cost(self, prices: UnitPrices, attempts: int) -> float | None:
+        """US dollars of so many attempts; None where the price needs what history does not tell."""
+        times = {name: None if (rate := getattr(self, name)) is None else rate * attempts for name in MEASURES}
+        into, out = (None if times[name] is None else round(times[name]) for name in MEASURES[1:])
+        return prices.cost(tokens_in=into, tokens_out=out, tokens_cached=None, seconds=times["seconds"])
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What was expected of a job. samples, seconds: None where something is not known.
+
+    cost_usd: of the new runs whose cost can be told; those it leaves out are counted in `unmeasured` (their price is
+    known, but no run of the benchmark has finished yet) and `uncosted` (the entries in `unpriced` have no price).
+    """
+
+    runs: int
+    new: int
+    samples: int | None
+    seconds: float | None
+    cost_usd: float
+    unmeasured: int = 0
+    uncosted: int = 0
+    unpriced: tuple[str, ...] = ()
+
+    @property
+    def reused(self) -> int:
+        return self.runs - self.new
+
+    @property
+    def is_complete(self) -> bool:
+        return not self.unmeasured and not self.uncosted
+
+    @property
+    def whole_cost_usd(self) -> float | None:
+        return self.cost_usd if self.is_complete else None
+
+    @property
+    def gaps(self) -> list[str]:
+        """What the cost leaves out, in words."""
+        said = []
+        if self.unpriced:
+            entries = "1 entry" if len(self.unpriced) == 1 else f"{len(self.unpriced):,} entries"
+            said.append(f"Price unknown for {entries}: {_listed(self.unpriced)}.")
+        if self.unmeasured:
+            runs = "1 run" if self.unmeasured == 1 else f"{self.unmeasured:,} runs"
+            said.append(f"No history for {runs}: nobody has finished the benchmark yet.")
+        return said
+
+    def to_json(self) -> dict[str, Any]:
+        return {**asdict(self), "unpriced": list(self.unpriced)}
+
+    @classmethod
+    def from_json(cls, stored: Mapping[str, Any]) -> Estimate | None:
+        """None for what is not an estimate: jobs from before there were any have {}."""
+        if "cost_usd" not in stored:
+            return None
+        known = {field.name: stored[field.name] for field in fields(cls)}
+        return cls(**{**known, "unpriced": tuple(known["unpriced"])})
+
+
+def _listed(names: Sequence[str], shown: int = 5) -> str:
+    more = len(names) - shown
+    return ", ".join(names[:shown]) + (f" and {more:,} more" if more > 0 else "")
+
+
+def attempts_of(settings: Mapping[str, Any]) -> int:
+    """Attempts at each sample that a run makes."""
+    return int(settings.get("attempts") or 1)
+
+
+def rates(contenders: Iterable[Contender], versions: Sequence[BenchmarkVersion]) -> dict[Key, Rate]:
+    """From history: of the same cell, else the mean of its benchmark over all contenders. One query."""
+    attempts = Coalesce(Cast(KeyTextTransform("attempts", "settings"), IntegerField()), 1)
+    tries = Cast(F("total") * attempts, FloatField())
+    done = Run.objects.filter(state=Run.State.DONE, version__in=versions, total__gt=0)
+    rows = done.values_list("contender", "version").annotate(**{f"mean_{m}": Avg(F(m) / tries) for m in MEASURES})
+    known = {(row[0], row[1]): Rate(*row[2:]) for row in rows.order_by()}
+    usual = {version.pk: _mean([rate for (_, v), rate in known.items() if v == version.pk]) for version in versions}
+    keys = [(contender.pk, version.pk) for contender in contenders for version in versions]
+    return {key: _filled(known.get(key, Rate()), usual[key[1]]) for key in keys}
+
+
+def _mean(found: Sequence[Rate]) -> Rate:
+    return Rate(**{name: _mean_of([getattr(rate, name) for rate in found]) for name in MEASURES})
+
+
+def _mean_of(values: Iterable[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return sum(known) / len(known) if known else None
+
+
+def _filled(own: Rate, usual: Rate) -> Rate:
+    return Rate(**{m: getattr(usual if getattr(own, m) is None else own, m) for m in MEASURES})
