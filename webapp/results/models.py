@@ -10,7 +10,10 @@ from webapp.jobs.models import Run
 
 
 class Score(models.Model):
-    """What is stored of an attempt. The primary key itself says that no attempt is scored twice."""
+    """What is stored of an attempt. The primary key itself says that no attempt is scored twice.
+
+    Counts, times and the cost are as measured by `evaluation.records.Attempt`; None: not known, which is never 0.
+    """
 
     pk = models.CompositePrimaryKey("run_id", "index", "attempt")
     run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="scores")
@@ -23,7 +26,11 @@ class Score(models.Model):
     log_likelihoods = ArrayField(models.FloatField(), default=list)
     tokens_in = models.PositiveIntegerField(null=True)
     tokens_out = models.PositiveIntegerField(null=True)
-    seconds = models.FloatField(null=True)
+    tokens_cached = models.PositiveIntegerField(null=True)  # of tokens_in, those that the server had already read
+    seconds = models.FloatField(null=True)  # of the device's or the server's time, shared with what ran beside it
+    latency = models.FloatField(null=True)
+    seconds_to_first = models.FloatField(null=True)
+    cost_usd = models.FloatField(null=True)  # at the run's unit prices
 
     class Meta:
         constraints = [
@@ -38,11 +45,13 @@ class Score(models.Model):
 class PackedScores(models.Model):
     """The scores of a finished run in one array, so that a table of contenders x samples loads in one pass.
 
-    values: little-endian; dtype "u1" holds 0/1 scores (255 = hole), "f8" any others (NaN = hole).
+    values: (sample, attempt), row by row and little-endian; dtype "u1" holds 0/1 scores (255 = hole), "f8" any others
+    (NaN = hole).
     """
 
     run = models.OneToOneField(Run, primary_key=True, on_delete=models.CASCADE, related_name="packed")
     dtype = models.CharField(max_length=2)
+    attempts = models.PositiveSmallIntegerField(default=1)
     values = models.BinaryField()
 
     def __str__(self) -> str:
