@@ -22,6 +22,7 @@ from webapp.catalog.serializers import (
     BenchmarkOut,
     BenchmarkVersionDetail,
     ContentIn,
+    EntryDescriptionIn,
     EntryIn,
     EntryOut,
     EntryVersionOut,
@@ -74,6 +75,12 @@ class EntryDetail(NamedEntry, RetrieveAPIView[ModelEntry]):
 
     def get_object(self) -> ModelEntry:
         return self.entry()
+
+    @extend_schema(request=EntryDescriptionIn, responses=EntryOut)
+    def patch(self, request: Request, team: str, name: str) -> Response:
+        """Change what is said of the entry. What its numbers depend on is in its versions, which never change."""
+        services.describe_entry(actor=self.actor, entry=self.entry(), **self.read(EntryDescriptionIn))
+        return Response(self.shown(EntryOut, self.entry()))
 
 
 class EntryVersions(NamedEntry):

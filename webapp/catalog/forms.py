@@ -13,7 +13,7 @@ from evaluation.benchmarks import METRICS
 from evaluation.schemes import SCHEMES
 from webapp.accounts.models import Team, User, Visibility, slug
 from webapp.accounts.selectors import May, teams_where, usual_team
-from webapp.catalog.models import Benchmark, BenchmarkVersion, Source
+from webapp.catalog.models import Benchmark, BenchmarkVersion, ModelEntry, Source
 from webapp.catalog.prices import PriceRequest
 from webapp.catalog.selectors import latest_benchmark_versions
 from webapp.catalog.services import SERVED
@@ -28,6 +28,18 @@ def _only_when(field: forms.Field, when: str) -> forms.Field:
     """A field that is asked for with one choice of another field only; without scripts it is always there."""
     field.when = when  # type: ignore[attr-defined]
     return field
+
+
+def _dollars(**more: Any) -> forms.DecimalField:
+    return forms.DecimalField(min_value=0, max_digits=14, decimal_places=6, required=False, **more)
+
+
+def _day(**more: Any) -> forms.DateField:
+    return forms.DateField(widget=forms.DateInput(attrs={"type": "date"}), **more)
+
+
+def _today() -> str:
+    return timezone.now().date().isoformat()
 
 
 class TeamedForm(ServiceForm):
@@ -90,19 +102,34 @@ class SourceForm(TeamedForm):
         return {**data, "source": request}
 
 
-class EntryForm(SourceForm):
-    name = forms.CharField(max_length=63, validators=[slug], help_text=SLUG_HELP)
+class EntryDescriptionForm(ServiceForm):
+    """What is said of an entry; its numbers do not depend on it."""
+
     title = forms.CharField(max_length=120, required=False)
     description = forms.CharField(max_length=4000, required=False, widget=forms.Textarea(attrs={"rows": 3}))
     tags = forms.CharField(
-        max_length=400, required=False, help_text="Separated by commas. A board can be filtered by them."
+        max_length=400,
+        required=False,
+        help_text="Separated by commas, such as lightweight, reasoning, open. Boards are filtered by them, families "
+        "are compared by them.",
     )
-    team = forms.ModelChoiceField(Team.objects.none(), empty_label=None)
-    visibility = forms.ChoiceField(choices=Visibility, initial=Visibility.TEAM)
-    field_order = ("name", "source", "location")
+    released_on = _day(required=False, help_text="When its maker released it: the progress of costs is drawn over it.")
 
     def clean_tags(self) -> list[str]:
         return sorted({tag.strip().lower() for tag in self.cleaned_data["tags"].split(",") if tag.strip()})
+
+    @classmethod
+    def of(cls, entry: ModelEntry) -> dict[str, Any]:
+        """What the form starts with."""
+        about = {name: getattr(entry, name) for name in ("title", "description", "released_on")}
+        return {**about, "tags": ", ".join(entry.tags)}
+
+
+class EntryForm(EntryDescriptionForm, SourceForm):
+    name = forms.CharField(max_length=63, validators=[slug], help_text=SLUG_HELP)
+    team = forms.ModelChoiceField(Team.objects.none(), empty_label=None)
+    visibility = forms.ChoiceField(choices=Visibility, initial=Visibility.TEAM)
+    field_order = ("name", "source", "location")
 
 
 class EntryVersionForm(SourceForm):
@@ -252,18 +279,6 @@ class SuiteForm(TeamedForm):
         names = {v: v.benchmark.name for v in data["versions"]}
         data["versions"] = sorted(names, key=lambda v: (place.get(names[v], len(place)), names[v]))
         return data
-
-
-def _dollars(**more: Any) -> forms.DecimalField:
-    return forms.DecimalField(min_value=0, max_digits=14, decimal_places=6, required=False, **more)
-
-
-def _day(**more: Any) -> forms.DateField:
-    return forms.DateField(widget=forms.DateInput(attrs={"type": "date"}), **more)
-
-
-def _today() -> str:
-    return timezone.now().date().isoformat()
 
 
 class SchemeField(forms.ChoiceField):

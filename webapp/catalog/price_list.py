@@ -129,7 +129,8 @@ def _amounts(prices: Any) -> tuple[Decimal, Decimal, Decimal | None] | None:
 
 
 def _base(price: Any) -> Decimal | None:
-    return getattr(price, "base", price)
+    base: Decimal | None = getattr(price, "base", price)
+    return base
 
 
 def _is_tiered(prices: Any) -> bool:

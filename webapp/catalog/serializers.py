@@ -162,6 +162,16 @@ def source_request(values: dict[str, Any]) -> SourceRequest:
 
 class EntryIn(OwnedIn, SourceIn):
     tags = serializers.ListField(child=serializers.CharField(max_length=40), required=False, max_length=20)
+    released_on = serializers.DateField(required=False, allow_null=True)
+
+
+class EntryDescriptionIn(Strict):
+    """What is said of an entry; its numbers do not depend on it."""
+
+    title = serializers.CharField(max_length=120, required=False, allow_blank=True)
+    description = serializers.CharField(max_length=4000, required=False, allow_blank=True)
+    tags = serializers.ListField(child=serializers.CharField(max_length=40), required=False, max_length=20)
+    released_on = serializers.DateField(required=False, allow_null=True)
 
 
 class PriceOut(serializers.ModelSerializer[Price]):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
 from typing import Any, TypeVar
 
 from django.core.exceptions import ValidationError
@@ -33,6 +34,8 @@ from webapp.errors import Conflict, Unprocessable
 R = TypeVar("R", bound=models.Model)
 # The scheme of an endpoint's contender.
 SERVED = "served"
+# What people say of an entry and may change.
+DESCRIPTION = ("title", "description", "tags", "released_on")
 
 
 def _save_new(row: R, what: str) -> R:
@@ -58,6 +61,7 @@ def register_entry(
     title: str = "",
     description: str = "",
     tags: Sequence[str] = (),
+    released_on: date | None = None,
     visibility: str = Visibility.TEAM,
 ) -> EntryVersion:
     """A new entry with its first version."""
@@ -69,11 +73,37 @@ def register_entry(
         title=title,
         description=description,
         tags=list(tags),
+        released_on=released_on,
         visibility=visibility,
     )
     _save_new(entry, "an entry")
     record(actor=actor, team=team, verb="registered", target=entry, after={"visibility": visibility})
     return add_entry_version(actor=actor, entry=entry, source=source)
+
+
+@transaction.atomic
+def describe_entry(*, actor: User, entry: ModelEntry, **changes: Any) -> ModelEntry:
+    """Change what is said of an entry: title, description, tags, released_on. No number depends on these."""
+    require(actor, entry.team, May.SUBMIT)
+    entry = ModelEntry.objects.select_for_update(of=("self",)).select_related("team").get(pk=entry.pk)
+    before = {name: getattr(entry, name) for name in DESCRIPTION}
+    for name in DESCRIPTION:
+        setattr(entry, name, changes.get(name, before[name]))
+    try:
+        entry.clean_fields(exclude=["name"])
+    except ValidationError as error:
+        field, messages = next(iter(error.message_dict.items()))
+        raise Unprocessable(" ".join(messages), field=field) from error
+    changed = [name for name in DESCRIPTION if getattr(entry, name) != before[name]]
+    if changed:
+        entry.save(update_fields=changed)
+        said = [{name: _said(values[name]) for name in changed} for values in (before, vars(entry))]
+        record(actor=actor, team=entry.team, verb="described", target=entry, before=said[0], after=said[1])
+    return entry
+
+
+def _said(value: Any) -> Any:
+    return value.isoformat() if isinstance(value, date) else value
 
 
 @transaction.atomic

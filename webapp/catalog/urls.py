@@ -7,6 +7,7 @@ urlpatterns = [
     path("entries/", views.entries, name="entries"),
     path("entries/new/", views.register_entry, name="register_entry"),
     path("entries/<str:team>/<str:name>/", views.entry, name="entry"),
+    path("entries/<str:team>/<str:name>/describe/", views.describe_entry, name="describe_entry"),
     path("entries/<str:team>/<str:name>/new-version/", views.add_entry_version, name="add_entry_version"),
     path("entries/<str:team>/<str:name>/prices/new/", views.add_price, name="add_price"),
     path("entries/<str:team>/<str:name>/prices/list/", views.price_list, name="price_list"),

@@ -23,6 +23,7 @@ from webapp.catalog.expert_costs import suggested
 from webapp.catalog.forms import (
     BenchmarkForm,
     BenchmarkVersionForm,
+    EntryDescriptionForm,
     EntryForm,
     EntryVersionForm,
     ExpertCostForm,
@@ -86,6 +87,19 @@ def register_entry(request: MemberRequest) -> HttpResponse:
     return render(request, "catalog/register_entry.html", context, status=form.status)
 
 
+def describe_entry(request: MemberRequest, team: str, name: str) -> HttpResponse:
+    found = _entry(request, team, name)
+    require(request.user, found.team, May.SUBMIT)
+    form = EntryDescriptionForm(request.POST or None, initial=EntryDescriptionForm.of(found))
+    address = reverse("catalog:entry", args=[team, name])
+    if request.method == "POST" and (
+        form.attempt(services.describe_entry, actor=request.user, entry=found) is not None
+    ):
+        return redirect(address)
+    context = {"form": form, "entry": found, "crumbs": _crumbs("entries", (found.name, address), ("Describe", ""))}
+    return render(request, "catalog/describe_entry.html", context, status=form.status)
+
+
 def add_entry_version(request: MemberRequest, team: str, name: str) -> HttpResponse:
     found = _entry(request, team, name)
     require(request.user, found.team, May.SUBMIT)
@@ -107,8 +121,8 @@ def add_price(request: MemberRequest, team: str, name: str) -> HttpResponse:
     require(request.user, found.team, May.SUBMIT)
     form = PriceForm(request.POST or None)
     address = reverse("catalog:entry", args=[team, name])
-    if request.method == "POST" and form.attempt(prices.add_price, actor=request.user, entry=found):
-        messages.success(request, "The price is there. Runs that were costed before keep theirs.")
+    if request.method == "POST" and (price := form.attempt(prices.add_price, actor=request.user, entry=found)):
+        messages.success(request, f"The {price} is there. Runs that were costed before keep theirs.")
         return redirect(f"{address}#prices")
     context = {"form": form, "entry": found, "crumbs": _crumbs("entries", (found.name, address), ("New price", ""))}
     return render(request, "catalog/add_price.html", context, status=form.status)

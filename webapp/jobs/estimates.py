@@ -28,9 +28,16 @@ class Rate:
 
     def cost(self, prices: UnitPrices, attempts: int) -> float | None:
         """US dollars of so many attempts; None where the price needs what history does not tell."""
-        times = {name: None if (rate := getattr(self, name)) is None else rate * attempts for name in MEASURES}
-        into, out = (None if times[name] is None else round(times[name]) for name in MEASURES[1:])
-        return prices.cost(tokens_in=into, tokens_out=out, tokens_cached=None, seconds=times["seconds"])
+        return prices.cost(
+            tokens_in=_times(self.tokens_in, attempts),
+            tokens_out=_times(self.tokens_out, attempts),
+            tokens_cached=None,
+            seconds=None if self.seconds is None else self.seconds * attempts,
+        )
+
+
+def _times(rate: float | None, attempts: int) -> int | None:
+    return None if rate is None else round(rate * attempts)
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,7 @@ def addresses(
         "accounts:audit": ("lab",),
         "catalog:entry": ENTRY,
         "catalog:add_entry_version": ENTRY,
+        "catalog:describe_entry": ENTRY,
         "catalog:add_price": ENTRY,
         "catalog:price_list": ENTRY,
         "catalog:benchmark": BENCHMARK,

@@ -64,12 +64,12 @@ STATUSES = {
     "302 422 422 422 200 200": "POST jobs:estimate_job",
     "302 404 403 403 200 200": """
         GET catalog:add_entry_version  GET catalog:add_benchmark_version
-        GET catalog:add_price  GET catalog:price_list
+        GET catalog:add_price  GET catalog:price_list  GET catalog:describe_entry
         GET leaderboards:change_leaderboard
     """,
     "302 404 403 403 302 302": """
         POST catalog:add_entry_version  POST catalog:add_benchmark_version
-        POST catalog:add_price  POST catalog:price_list  POST catalog:set_expert_cost
+        POST catalog:add_price  POST catalog:price_list  POST catalog:describe_entry  POST catalog:set_expert_cost
         POST jobs:cancel_job  POST jobs:retry_job
         POST leaderboards:change_leaderboard
     """,
@@ -80,7 +80,7 @@ STATUSES = {
     "401 404 403 403 201 201": "POST api:entry_versions  POST api:benchmark_versions  POST api:prices",
     "401 404 403 403 200 200": """
         POST api:cancel_job  POST api:retry_job  PATCH api:leaderboard
-        POST api:take_over_prices  PUT api:expert_cost
+        PATCH api:entry  POST api:take_over_prices  PUT api:expert_cost
     """,
     # What owners decide. The member in question is the reviewer, who may leave.
     "302 404 403 403 403 302": """

@@ -20,6 +20,7 @@ BUDGETS = {
     "catalog:entry": 9,
     "catalog:register_entry": 6,
     "catalog:add_entry_version": 7,
+    "catalog:describe_entry": 7,
     "catalog:add_price": 7,
     "catalog:price_list": 7,
     "catalog:benchmarks": 7,

@@ -1,11 +1,15 @@
 """`manage.py demo`: a team with three small entries, five benchmarks, a suite, a public board and a first job.
 
-Idempotent: what is there stays as it is. Nothing is a canned number; the job is run by the real workers.
+Idempotent: what is there stays as it is. Scores are no canned numbers: the job is run by the real workers. Prices and
+release dates are invented, and say so.
 """
 
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +19,9 @@ from django.db import transaction
 
 from webapp.accounts.models import Team, User, Visibility
 from webapp.accounts.services import create_team
+from webapp.catalog.expert_costs import PAPER
 from webapp.catalog.models import BenchmarkVersion, EntryVersion, Source, Suite
+from webapp.catalog.prices import PriceRequest, add_price, set_expert_cost
 from webapp.catalog.services import contender, create_benchmark, create_suite, register_entry
 from webapp.catalog.sources import SourceRequest
 from webapp.jobs.services import JobRequest, submit_job
@@ -24,13 +30,55 @@ from webapp.leaderboards.services import create_leaderboard
 
 FOLDER = settings.BASE_DIR / "deploy/demo"
 PUBLIC = Visibility.PUBLIC
+INVENTED = "invented for the demo"
+
+
+@dataclass(frozen=True)
+class DemoEntry:
+    """An entry of the demo; its release and its price (US dollars per million tokens) are plainly invented."""
+
+    title: str
+    description: str
+    tags: tuple[str, ...]
+    released_on: date
+    input_usd: str
+    output_usd: str
+
+
 ENTRIES = {
-    "tiny-xs": ("Tiny XS", "40 thousand parameters: it learned the patterns that come often."),
-    "tiny-s": ("Tiny S", "132 thousand parameters."),
-    "tiny-m": ("Tiny M", "398 thousand parameters: the largest of the three."),
+    "tiny-xs": DemoEntry(
+        title="Tiny XS",
+        description="40 thousand parameters: it learned the patterns that come often.",
+        tags=("demo", "lightweight"),
+        released_on=date(2026, 2, 16),
+        input_usd="0.10",
+        output_usd="0.30",
+    ),
+    "tiny-s": DemoEntry(
+        title="Tiny S",
+        description="132 thousand parameters.",
+        tags=("demo", "lightweight"),
+        released_on=date(2026, 5, 11),
+        input_usd="0.30",
+        output_usd="0.90",
+    ),
+    "tiny-m": DemoEntry(
+        title="Tiny M",
+        description="398 thousand parameters: the largest of the three.",
+        tags=("demo", "large"),
+        released_on=date(2026, 9, 7),
+        input_usd="1.00",
+        output_usd="3.00",
+    ),
 }
-
-
+# US dollars that a person who knows this world would cost per sample.
+EXPERTS = {
+    "additions": ("0.02", f"{PAPER} for two-digit addition"),
+    "written-additions": ("0.02", f"{PAPER} for two-digit addition"),
+    "facts": ("0.10", INVENTED),
+    "series": ("0.30", INVENTED),
+    "sorting": ("0.05", INVENTED),
+}
 SCHEMES = ("fp32", "bf16")
 
 
@@ -50,7 +98,7 @@ class Command(BaseCommand):
         suite = create_suite(
             actor=user, team=team, name="small-world", title="Small world", versions=versions, visibility=PUBLIC
         )
-        entries = [_entry(user, team, name, *about) for name, about in ENTRIES.items()]
+        entries = [_entry(user, team, name, about) for name, about in ENTRIES.items()]
         _board(user, team, suite)
         request = JobRequest(
             contenders=[contender(version=version, scheme=scheme) for version in entries for scheme in SCHEMES],
@@ -70,7 +118,7 @@ def _definitions() -> dict[str, dict[str, Any]]:
 
 def _benchmark(user: User, team: Team, name: str, about: dict[str, Any]) -> BenchmarkVersion:
     with Path(FOLDER / f"benchmarks/{name}.jsonl").open("rb") as lines:
-        return create_benchmark(
+        version = create_benchmark(
             actor=user,
             team=team,
             name=name,
@@ -79,20 +127,32 @@ def _benchmark(user: User, team: Team, name: str, about: dict[str, Any]) -> Benc
             definition=about["definition"],
             lines=lines,
         )
+    usd, source = EXPERTS[name]
+    set_expert_cost(actor=user, benchmark=version.benchmark, usd=Decimal(usd), source=source)
+    return version
 
 
-def _entry(user: User, team: Team, name: str, title: str, description: str) -> EntryVersion:
+def _entry(user: User, team: Team, name: str, about: DemoEntry) -> EntryVersion:
     source = SourceRequest(source=Source.DIRECTORY, location=str((FOLDER / "checkpoints" / name).resolve()))
-    return register_entry(
+    version = register_entry(
         actor=user,
         team=team,
         name=name,
-        title=title,
-        description=description,
-        tags=["demo"],
+        title=about.title,
+        description=about.description,
+        tags=about.tags,
+        released_on=about.released_on,
         visibility=PUBLIC,
         source=source,
     )
+    price = PriceRequest(
+        source=INVENTED,
+        valid_from=about.released_on,
+        input_usd=Decimal(about.input_usd),
+        output_usd=Decimal(about.output_usd),
+    )
+    add_price(actor=user, entry=version.entry, request=price)
+    return version
 
 
 def _board(user: User, team: Team, suite: Suite) -> Leaderboard:
