@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from evaluation.analyses.adaptive import ADAPTIVE
 from evaluation.analyses.aggregates import MEAN_SCORE, MEAN_Z_SCORE, WIN_RATE
 from evaluation.analyses.base import Analysis
 from evaluation.analyses.bradley_terry import BRADLEY_TERRY
 from evaluation.analyses.comparison import COMPARISON
+from evaluation.analyses.estimation import ESTIMATION
 from evaluation.analyses.multiplicity import MULTIPLICITY
+from evaluation.analyses.routing import ROUTING
 from evaluation.analyses.swiss import SWISS
 
 ANALYSES: dict[str, Analysis[Any, Any, Any]] = {
@@ -19,4 +22,7 @@ ANALYSES: dict[str, Analysis[Any, Any, Any]] = {
     "bradley-terry": BRADLEY_TERRY,
     "comparison": COMPARISON,
     "multiplicity": MULTIPLICITY,
+    "adaptive": ADAPTIVE,
+    "estimation": ESTIMATION,
+    "routing": ROUTING,
 }

@@ -64,7 +64,7 @@ class Analysis(Generic[T, P, R]):
     Params: frozen dataclass of `parameter` fields. compute: (table, params) -> frozen result, pure.
     version: raised when the same input gives other numbers. source: the paper or definition it follows.
     needs: "means" for a BenchmarkTable, "samples" for a ScoreTable, "answers" for an AnswerTable, "costs" for a
-    CostTable, "features" for a FeatureTable.
+    CostTable, "features" for a FeatureTable, "routes" for a RouteTable.
     ranking: how a board orders contenders by this result; None where it gives no order.
     seconds: (contenders, benchmarks, params) -> about how long compute keeps one core busy; None where it is quick.
     """
@@ -74,6 +74,6 @@ class Analysis(Generic[T, P, R]):
     compute: Callable[[T, P], R]
     version: int
     source: str
-    needs: Literal["means", "samples", "answers", "costs", "features"]
+    needs: Literal["means", "samples", "answers", "costs", "features", "routes"]
     ranking: Callable[[R], Ranking] | None = None
     seconds: Callable[[int, int, P], float] | None = None

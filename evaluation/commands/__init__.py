@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from evaluation.commands.adaptive import ADAPTIVE
 from evaluation.commands.aggregate import AGGREGATE
 from evaluation.commands.base import Command
 from evaluation.commands.compare import COMPARE
+from evaluation.commands.estimate import ESTIMATE
 from evaluation.commands.multiplicity import MULTIPLICITY
 from evaluation.commands.power import POWER
+from evaluation.commands.route import ROUTE
 from evaluation.commands.swiss import SWISS
 
 COMMANDS: dict[str, Command] = {
@@ -15,4 +18,7 @@ COMMANDS: dict[str, Command] = {
     "compare": COMPARE,
     "multiplicity": MULTIPLICITY,
     "power": POWER,
+    "adaptive": ADAPTIVE,
+    "estimate": ESTIMATE,
+    "route": ROUTE,
 }

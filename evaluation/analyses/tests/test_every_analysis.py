@@ -15,6 +15,7 @@ from evaluation.analyses import ANALYSES
 from evaluation.analyses.base import described, from_json, parse_params, to_json
 from evaluation.answers import HOLE, AnswerTable
 from evaluation.errors import NotEnoughData
+from evaluation.routes import RouteTable
 from evaluation.tables import BenchmarkTable, ScoreTable
 
 NAMES = tuple(f"model-{number}" for number in (3, 1, 2, 10, 7, 5, 9, 4, 8))
@@ -41,16 +42,24 @@ def answers() -> AnswerTable:
     return AnswerTable(NAMES, names, tuple("abc"), labels, labels == gold, gold, probabilities, ("u", "v") * 20)
 
 
-EXAMPLES: dict[str, BenchmarkTable | ScoreTable | AnswerTable] = {
+def routes() -> RouteTable:
+    rng = np.random.default_rng(7)
+    score, cost = rng.integers(0, 2, size=(9, 40)).astype(np.float64), rng.random((9, 40))
+    names = tuple(f"question {index}" for index in range(40))
+    return RouteTable(NAMES, names, score, cost, ("u", "v") * 20, confidence=rng.random((9, 40)))
+
+
+EXAMPLES: dict[str, Any] = {
     "means": means(),
     "samples": samples(),
     "answers": answers(),
+    "routes": routes(),
 }
 every_analysis = pytest.mark.parametrize("name", ANALYSES)
 every_order = pytest.mark.parametrize("name", [name for name, analysis in ANALYSES.items() if analysis.ranking])
 
 
-def computed(name: str, table: BenchmarkTable | ScoreTable | AnswerTable | None = None) -> Any:
+def computed(name: str, table: Any = None) -> Any:
     analysis = ANALYSES[name]
     return analysis.compute(EXAMPLES[analysis.needs] if table is None else table, quick(name))
 
@@ -58,6 +67,10 @@ def computed(name: str, table: BenchmarkTable | ScoreTable | AnswerTable | None 
 def quick(name: str) -> Any:
     """Default parameters, with few simulations."""
     params = ANALYSES[name].Params()
+    if hasattr(params, "seeds"):
+        params = replace(params, seeds=10)
+    if hasattr(params, "samples"):
+        params = replace(params, samples=20)
     return replace(params, iterations=2_000) if hasattr(params, "iterations") else params
 
 
@@ -75,6 +88,8 @@ def reversed_rows(table: Any) -> Any:
         return table.select(contenders=table.contenders[::-1])
     if isinstance(table, AnswerTable):
         return table.select(list(table.contenders[::-1]))
+    if isinstance(table, RouteTable):
+        return table.take(table.contenders[::-1], np.arange(len(table.samples)))
     return replace(table, contenders=table.contenders[::-1], values=table.values[::-1])
 
 
@@ -87,6 +102,10 @@ def with_a_hole(table: Any) -> Any:
         labels = table.labels.copy()
         labels[0, 0] = HOLE
         return replace(table, labels=labels)
+    if isinstance(table, RouteTable):
+        score = table.score.copy()
+        score[0, 0] = np.nan
+        return replace(table, score=score)
     values = table.values.copy()
     values[0, 0] = np.nan
     return replace(table, values=values)
