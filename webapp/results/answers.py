@@ -131,8 +131,13 @@ def row_names(runs: Sequence[Mapping[str, Any]]) -> dict[int, str]:
     rows = {}
     for run in runs:
         turn = next(seen.setdefault((run["contender"], run["version"]), count(1)))
-        rows[run["pk"]] = name[run["contender"]] + ("" if turn == 1 else " again" if turn == 2 else f" again {turn}")
+        rows[run["pk"]] = again_name(name[run["contender"]], turn) if turn > 1 else name[run["contender"]]
     return rows
+
+
+def again_name(name: str, turn: int = 2) -> str:
+    """What the second, third ... run of a contender is called."""
+    return f"{name} again" if turn == 2 else f"{name} again {turn}"
 
 
 def benchmark_names(runs: Sequence[Mapping[str, Any]]) -> dict[int, str]:

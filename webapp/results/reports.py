@@ -29,7 +29,8 @@ from webapp.errors import Unprocessable
 from webapp.jobs.models import Run
 from webapp.live import publish
 from webapp.results import selectors
-from webapp.results.answers import answer_table
+from webapp.results.answers import again_name, answer_table
+from webapp.results.candidates import Candidates, runs_of
 from webapp.results.models import Report
 
 log = logging.getLogger("crosstable.reports")
@@ -75,6 +76,43 @@ def request_report(
     return report
 
 
+def request_analysis(
+    *,
+    actor: User,
+    found: Candidates,
+    analysis: str,
+    parameters: Mapping[str, Any],
+    contenders: Sequence[int] | None = None,
+    title: str = "",
+    noise: int | None = None,
+) -> Report:
+    """An analysis of these contenders of a suite, a benchmark or chosen runs; None: of all that have their results.
+
+    noise: a contender among them that ran twice; its second runs go in, too, as the analysis' parameter `repeat`.
+    Private runs make a private report.
+    """
+    data = found.data
+    require(actor, data.team, May.SUBMIT)
+    complete = [row.pk for row in found.complete]
+    chosen = found.chosen(complete if contenders is None else contenders) if complete else []
+    runs = runs_of(chosen)
+    if noise is not None:
+        first, again = found.noise(noise, chosen)
+        runs, parameters = [*runs, *again], {**parameters, "repeat": f"{first}={again_name(first)}"}
+    part = "" if len(chosen) == len(complete) else f", {len(chosen)} of {len(complete)} contenders"
+    return request_report(
+        actor=actor,
+        team=data.team,
+        analysis=analysis,
+        parameters=parameters,
+        runs=runs,
+        title=title or f"{known_analysis(analysis).title} of {data.title}"[:120],
+        about=data.title + part,
+        left_out=[f"{row.name} ({row.missing})" for row in found.incomplete],
+        visibility=Visibility.PRIVATE if any(row.private for row in chosen) else Visibility.TEAM,
+    )
+
+
 def repeat_report(*, actor: User, report: Report, parameters: Mapping[str, Any], title: str = "") -> Report:
     """The same analysis of the same runs with other parameters."""
     return request_report(
@@ -107,6 +145,8 @@ def checked_params(analysis: AnyAnalysis, parameters: Mapping[str, Any]) -> Any:
 def _check_runs(team: Team, analysis: AnyAnalysis, params: Any, runs: Sequence[int]) -> None:
     usable = Run.objects.filter(pk__in=runs, team=team, state=Run.State.DONE)
     pairs = list(usable.values_list("contender", "version"))
+    if analysis.needs not in TABLES:
+        raise Unprocessable(f"{analysis.title} is not computed from runs.", field="analysis")
     if not runs or len(pairs) != len(runs):
         problem = "Some of these runs are not finished." if runs else "No contender has all its results yet."
         raise Unprocessable(problem, field="runs", remedy="Wait until the runs are done.")

@@ -1,12 +1,17 @@
 from django.urls import path
 
-from webapp.results import views
+from webapp.results import compare_views, views
 
 app_name = "results"
 urlpatterns = [
     path("reports/", views.reports, name="reports"),
+    path("reports/new/", views.request_report, name="request_report"),
     path("reports/<int:pk>/", views.report, name="report"),
     path("reports/<int:pk>/result/", views.report_result, name="report_result"),
+    path("compare/", compare_views.compare, name="compare"),
+    path("compare/pairs.csv", compare_views.compare_pairs, name="compare_pairs"),
+    path("compare/samples.csv", compare_views.compare_export, name="compare_export"),
+    path("compare/samples/<int:version>/<int:index>/", compare_views.compare_sample, name="compare_sample"),
     path("runs/<int:pk>/samples/", views.samples, name="samples"),
     path("runs/<int:pk>/samples/<int:index>/", views.sample, name="sample"),
 ]

@@ -11,15 +11,20 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.views.decorators.vary import vary_on_headers
 
+from evaluation.analyses import ANALYSES
 from webapp.accounts.selectors import May, may, require
+from webapp.errors import Unprocessable
 from webapp.jobs import selectors as jobs
 from webapp.jobs.models import Run
 from webapp.requests import MemberRequest, PageRequest
+from webapp.results import candidates, selectors
 from webapp.results import reports as reporting
-from webapp.results import selectors
-from webapp.results.forms import ReportForm
+from webapp.results.candidates import Candidates
+from webapp.results.forms import ReportForm, RequestForm
 from webapp.results.models import Report, Score
 from webapp.results.selectors import OUTCOMES, SampleRow, report_address
+
+ASKABLE = {key: analysis for key, analysis in ANALYSES.items() if analysis.needs in reporting.TABLES}
 
 
 def _run(request: PageRequest, pk: int) -> Run:
@@ -105,6 +110,40 @@ def reports(request: MemberRequest) -> HttpResponse:
     search = request.GET.get("q", "").strip()
     page = Paginator(selectors.reports(request.user, search), 50).get_page(request.GET.get("page"))
     return render(request, "results/reports.html", {"page": page, "search": search})
+
+
+def request_report(request: MemberRequest) -> HttpResponse:
+    """Choose an analysis and its data, see who takes part, and ask for it."""
+    asked = (request.POST if request.method == "POST" else request.GET).dict()
+    data = candidates.find(request.user, asked)
+    found = candidates.candidates(request.user, data) if data else None
+    key = asked.get("analysis", "")
+    form = RequestForm(key, found, request.POST or None) if found and key in ASKABLE else None
+    if request.method == "POST":
+        made = _requested(request, key, found, form)
+        if made:
+            return redirect(report_address(made))
+    runs = candidates.runs_of(found.complete) if found else []
+    context = {
+        "key": key,
+        "analysis": ASKABLE.get(key),
+        "analyses": ASKABLE,
+        "choices": candidates.choices(request.user),
+        "data": data,
+        "found": found,
+        "form": form,
+        "existing": candidates.existing(request.user, key, runs),
+        "may_submit": data is not None and may(request.user, data.team, May.SUBMIT),
+        "crumbs": [("Reports", reverse("results:reports")), ("New report", "")],
+    }
+    return render(request, "results/request_report.html", context, status=form.status if form else 200)
+
+
+def _requested(request: MemberRequest, key: str, found: Candidates | None, form: RequestForm | None) -> Report | None:
+    if found is None or form is None:
+        raise Unprocessable("Choose an analysis and its data first.", field="analysis")
+    require(request.user, found.data.team, May.SUBMIT)
+    return form.attempt(reporting.request_analysis, actor=request.user, found=found, analysis=key)
 
 
 @login_not_required

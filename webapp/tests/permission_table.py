@@ -34,7 +34,7 @@ STATUSES = {
         GET accounts:profile  GET accounts:change_password  GET accounts:create_team  POST accounts:create_token
         GET catalog:register_entry  GET catalog:create_benchmark  GET catalog:create_suite
         GET jobs:jobs  GET jobs:submit_job
-        GET results:reports
+        GET results:reports  GET results:request_report
         GET leaderboards:create_leaderboard
     """,
     "401 200 200 200 200 200": "GET api:me  GET api:teams  GET api:tokens  GET api:workers  GET api:price_list",
@@ -71,6 +71,7 @@ STATUSES = {
         POST catalog:add_entry_version  POST catalog:add_benchmark_version
         POST catalog:add_price  POST catalog:price_list  POST catalog:describe_entry  POST catalog:set_expert_cost
         POST jobs:cancel_job  POST jobs:retry_job
+        POST results:request_report
         POST leaderboards:change_leaderboard
     """,
     "401 400 403 403 201 201": "POST api:entries  POST api:benchmarks  POST api:suites  POST api:leaderboards",

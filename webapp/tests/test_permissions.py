@@ -23,6 +23,7 @@ from django.urls import NoReverseMatch, reverse
 
 from webapp.accounts import services as accounts
 from webapp.accounts.models import Team, Token, User
+from webapp.catalog import services as catalog
 from webapp.catalog.models import Benchmark, BenchmarkVersion, EntryVersion, ModelEntry, Suite
 from webapp.jobs.models import Job, Run
 from webapp.leaderboards.models import Leaderboard
@@ -83,6 +84,7 @@ def bodies(
     team: Team, suite: Suite, entry: EntryVersion, benchmark: BenchmarkVersion, tmp_path: Path
 ) -> dict[str, Any]:
     """What is sent to each route that writes: valid, so that only the person decides the answer."""
+    first = catalog.contender(version=entry, scheme="fp32")
     source = {"source": "directory", "location": str(tmp_path / "fresh")}
     choice = {"kind": "multiple_choice", "prompt": "Q: {{ question }}\nA:"}
     documents = [{"question": "1", "choices": ["a", "b"], "gold": 0}]
@@ -114,6 +116,7 @@ def bodies(
         "leaderboards:create_leaderboard": {**named, "suite": suite.pk, "order": "mean-score"},
         "leaderboards:tournament": AGAIN,
         "results:report": AGAIN,
+        "results:request_report": {"analysis": "mean-score", "suite": suite.pk, "contenders": first.pk},
         "leaderboards:change_leaderboard": {"title": "Other", "order": "mean-score", "visibility": "team"},
         "api:teams": {"name": "fresh", "title": "Fresh"},
         "api:member": {"role": "viewer"},

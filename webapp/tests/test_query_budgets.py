@@ -40,6 +40,7 @@ BUDGETS = {
     "results:samples": 9,
     "results:sample": 10,
     "results:reports": 6,
+    "results:request_report": 6,
     "results:report": 7,
     "results:report_result": 5,
     "leaderboards:leaderboards": 6,
