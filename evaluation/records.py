@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -50,10 +52,24 @@ class BenchmarkSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class Calibration:
+    """Named texts that some schemes have to see before they can be applied; never the samples of a benchmark."""
+
+    name: str
+    texts: tuple[str, ...]
+
+    @property
+    def hash(self) -> str:
+        """sha256 of the texts in their order, part of what a run is."""
+        return hashlib.sha256(json.dumps(self.texts, ensure_ascii=False).encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
 class RunSpec:
     """One contender on one benchmark: everything that the numbers depend on.
 
     skip: indices of samples that are finished already (resume); limit: only the first `limit` samples.
+    calibration: texts for schemes that need them; the others ignore it.
     """
 
     model: Checkpoint | Endpoint
@@ -64,6 +80,7 @@ class RunSpec:
     seed: int = 1234
     limit: int | None = None
     skip: frozenset[int] = frozenset()
+    calibration: Calibration | None = None
 
 
 @dataclass(frozen=True, slots=True)
