@@ -26,8 +26,8 @@ const palette = () => ({
   hues: Array.from({ length: COLOURED }, (_, at) => colour(`hue-${at + 1}`)),
 });
 
-const fixed = (value, digits = 2) => value.toFixed(digits).replace("-", "−");
-const said = (...lines) => {
+export const fixed = (value, digits = 2) => value.toFixed(digits).replace("-", "−");
+export const said = (...lines) => {
   const box = document.createElement("div");
   for (const line of lines) box.append(Object.assign(document.createElement("div"), { textContent: line }));
   return box;
@@ -40,13 +40,13 @@ const ends = (values) => {
   return { min: Math.floor(10 * (low - room)) / 10, max: Math.ceil(10 * (high + room)) / 10 };
 };
 
-const axis = (c, name, more) => ({
+export const axis = (c, name, more) => ({
   type: "value", name, nameLocation: "middle", nameGap: 30, scale: true,
   nameTextStyle: { color: c.muted }, axisLabel: { color: c.muted, showMinLabel: false, showMaxLabel: false }, axisLine: { show: true, lineStyle: { color: c.line } },
   splitLine: { lineStyle: { color: c.line } }, ...more,
 });
 
-const frame = (c) => ({
+export const frame = (c) => ({
   animation: !matchMedia("(prefers-reduced-motion: reduce)").matches,
   animationDuration: 300,
   textStyle: { fontFamily: getComputedStyle(document.body).fontFamily, color: c.ink },
@@ -60,7 +60,8 @@ const marker = (kind, c) => {
   return { symbol, symbolSize: 8, itemStyle: { color: c.sheet, borderColor: c.hues[7], borderWidth: 1.5 } };
 };
 
-const options = {
+/* Kind of chart -> (data, colours, width) -> what echarts draws. Other modules add theirs and draw again. */
+export const options = {
   sensitivity({ rows, medians, base }, c, width) {
     const [x, y] = medians;
     const across = ends(rows.map((row) => row.points[base][0]));
@@ -139,13 +140,14 @@ const optionOf = (figure, width) => {
   return options[figure.dataset.chart](data, palette(), width);
 };
 
-function draw() {
+export function draw() {
   for (const [figure, chart] of drawn) {
     if (figure.isConnected) continue;
     chart.dispose();
     drawn.delete(figure);
   }
   for (const figure of document.querySelectorAll("[data-chart]")) {
+    if (!options[figure.dataset.chart]) continue; // drawn by a module that is still on its way
     const plot = figure.querySelector("[data-plot]");
     if (!drawn.has(figure)) {
       drawn.set(figure, echarts.init(plot));

@@ -76,7 +76,7 @@ def answer_table(run_ids: Sequence[int], *, any_prompt: bool = False) -> AnswerT
     called “... again”. any_prompt: join versions of a benchmark although their prompts, few-shot examples or filters
     differ. Raises NotEnoughData and BadTable.
     """
-    runs = _runs(run_ids)
+    runs = runs_with_names(run_ids)
     questions = _questions(runs, any_prompt)
     rows = row_names(runs)
     names = list(dict.fromkeys(rows.values()))
@@ -152,7 +152,8 @@ def benchmark_names(runs: Sequence[Mapping[str, Any]]) -> dict[int, str]:
     return dict(zip(labels, distinct(labels.values()), strict=True))
 
 
-def _runs(run_ids: Sequence[int]) -> list[dict[str, Any]]:
+def runs_with_names(run_ids: Sequence[int]) -> list[dict[str, Any]]:
+    """The columns RUN of finished runs, in this order. Raises NotEnoughData for one that is gone."""
     found = {run["pk"]: run for run in Run.objects.filter(pk__in=run_ids, state=Run.State.DONE).values(*RUN)}
     gone = [pk for pk in run_ids if pk not in found]
     if gone or not found:
@@ -162,7 +163,7 @@ def _runs(run_ids: Sequence[int]) -> list[dict[str, Any]]:
 
 def sample_of(run_ids: Sequence[int], name: str) -> tuple[int, int]:
     """(benchmark version, index) of a sample by its name in the table of these runs. Raises NotEnoughData."""
-    runs = _runs(run_ids)
+    runs = runs_with_names(run_ids)
     benchmark, _, index = name.rpartition(":")
     versions = {
         called: run["version"]

@@ -20,6 +20,7 @@ from webapp.catalog.selectors import benchmark_versions
 from webapp.jobs.models import Run
 from webapp.results.figures import figures
 from webapp.results.models import PackedScores, Report, Score
+from webapp.results.multiplicity import MultiplicityView
 from webapp.results.packing import unpack
 from webapp.results.tournament import TournamentView
 
@@ -31,6 +32,7 @@ OUTCOMES = {"all": {}, "right": {"score__gte": 1.0}, "wrong": {"score__lt": 1.0}
 # and the parameters. What is not here is drawn as plain tables.
 DRAWN: dict[str, tuple[str, Callable[[Any, Mapping[str, Any]], Any]]] = {
     "swiss": ("tournament", TournamentView),
+    "multiplicity": ("multiplicity", MultiplicityView),
 }
 
 MEANS = (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import Any
 from urllib.parse import urlencode
 
 from django.contrib.auth.decorators import login_not_required
@@ -19,9 +20,11 @@ from webapp.jobs.models import Run
 from webapp.requests import MemberRequest, PageRequest
 from webapp.results import candidates, selectors
 from webapp.results import reports as reporting
+from webapp.results.ambiguous import View
 from webapp.results.candidates import Candidates
 from webapp.results.forms import ReportForm, RequestForm
 from webapp.results.models import Report, Score
+from webapp.results.sample_answers import sample_answers
 from webapp.results.selectors import OUTCOMES, SampleRow, report_address
 
 ASKABLE = {key: analysis for key, analysis in ANALYSES.items() if analysis.needs in reporting.TABLES}
@@ -156,8 +159,11 @@ def report(request: PageRequest, pk: int) -> HttpResponse:
         made = form.attempt(reporting.repeat_report, actor=request.user, report=found)
         if made:
             return redirect(report_address(made))
+    shown = selectors.report_context(found.pk)
+    if "multiplicity" in shown:
+        shown["samples"] = shown["multiplicity"].samples_page(View.of(request.GET))
     context = {
-        **selectors.report_context(found.pk),
+        **shown,
         "form": form,
         "may_submit": may(request.user, found.team, May.SUBMIT),
         "crumbs": [("Reports", reverse("results:reports")), (found.title, "")],
@@ -169,6 +175,34 @@ def report(request: PageRequest, pk: int) -> HttpResponse:
 def report_result(request: PageRequest, pk: int) -> HttpResponse:
     """The fragment alone, for pages whose socket is away."""
     return render(request, "results/_report_result.html", selectors.report_context(_report(request, pk).pk))
+
+
+@login_not_required
+def report_samples(request: PageRequest, pk: int) -> HttpResponse:
+    """A page of the samples of a multiplicity report: the fragment alone."""
+    shown = _multiplicity(request, pk)
+    samples = shown["multiplicity"].samples_page(View.of(request.GET))
+    return render(request, "results/_report_samples.html", {"report": shown["report"], "samples": samples})
+
+
+@login_not_required
+def report_sample(request: PageRequest, pk: int, at: int) -> HttpResponse:
+    """What every contender answered to one sample of a multiplicity report: the fragment alone."""
+    shown = _multiplicity(request, pk)
+    result = shown["multiplicity"].result
+    if at >= len(result.samples.names):
+        raise Http404
+    runs = shown["report"].inputs["runs"]
+    found = sample_answers(request.user, runs, result.samples.names[at], result.contenders)
+    context = {"report": shown["report"], "found": found, "result": result, "at": at, "last": result.n - 1}
+    return render(request, "results/_report_sample.html", context)
+
+
+def _multiplicity(request: PageRequest, pk: int) -> dict[str, Any]:
+    shown = selectors.report_context(_report(request, pk).pk)
+    if "multiplicity" not in shown:
+        raise Http404
+    return shown
 
 
 def _report(request: PageRequest, pk: int) -> Report:

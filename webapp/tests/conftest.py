@@ -22,6 +22,7 @@ def addresses(
     runs = [factories.finish([True, False, True, True]) for _ in range(4)]
     factories.refresh(board)
     run, report = runs[0].pk, factories.report(alice, board).pk
+    flips = factories.report(alice, board, "multiplicity", epsilon=0.5).pk
     return {
         "accounts:team": ("lab",),
         "accounts:audit": ("lab",),
@@ -40,8 +41,11 @@ def addresses(
         "jobs:team_spending": ("lab",),
         "results:samples": (run,),
         "results:sample": (run, 2),
+        "results:compare_sample": (runs[0].version_id, 2),
         "results:report": (report,),
         "results:report_result": (report,),
+        "results:report_samples": (flips,),
+        "results:report_sample": (flips, 1),
         "leaderboards:leaderboard": BOARD,
         "leaderboards:standings": BOARD,
         "leaderboards:tournament": BOARD,

@@ -11,6 +11,7 @@ PEOPLE = ("anonymous", "stranger", "viewer", "reviewer", "submitter", "owner")
 STATUSES = {
     # anonymous, stranger, viewer, reviewer, submitter, owner
     "200 200 200 200 200 200": """
+        GET results:compare
         GET pages:home  GET pages:help  GET pages:healthz  GET pages:setup
         GET accounts:sign_up
         GET catalog:entries  GET catalog:benchmarks  GET catalog:suites
@@ -26,8 +27,10 @@ STATUSES = {
         POST accounts:sign_in  POST accounts:sign_out  POST accounts:sign_up
         POST accounts:create_team
     """,
+    # Without saying what to compare there is nothing.
+    "400 400 400 400 400 400": "GET api:compare",
     # Only in the demo, only from this machine.
-    "404 404 404 404 404 404": "POST accounts:demo_sign_in",
+    "404 404 404 404 404 404": "POST accounts:demo_sign_in  GET results:compare_pairs  GET results:compare_export",
     # Whatever belongs to the person, or to everybody who signed in.
     "302 200 200 200 200 200": """
         GET pages:workers
@@ -46,7 +49,9 @@ STATUSES = {
     "404 404 200 200 200 200": """
         GET catalog:entry  GET catalog:benchmark  GET catalog:suite
         GET jobs:job  GET jobs:job_progress  GET jobs:run  GET jobs:entry_runs
-        GET results:samples  GET results:sample  GET results:report  GET results:report_result
+        GET results:samples  GET results:sample  GET results:compare_sample
+        GET results:report  GET results:report_result
+        GET results:report_samples  GET results:report_sample
         GET leaderboards:leaderboard  GET leaderboards:standings
         GET leaderboards:tournament  GET leaderboards:tournament_result
         GET api:entry  GET api:prices  GET api:benchmark  GET api:benchmark_samples  GET api:suite

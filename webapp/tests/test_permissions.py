@@ -59,7 +59,7 @@ def world(
     factories.checkpoint(tmp_path / "fresh", width=11)
     run, _ = (factories.finish([True, False, True, True]) for _ in range(2))
     factories.refresh(board)
-    report = factories.report(bob, board)
+    report = factories.report(bob, board, "multiplicity")
     for model in OWNED:
         model._default_manager.update(created_by=bob)
     for user in filter(None, people.values()):
@@ -72,7 +72,7 @@ def world(
         "leaderboards": {"team": "lab", "name": "main"},
         "jobs": {"pk": job.pk},
         "runs": {"pk": run.pk, "index": 1},
-        "reports": {"pk": report.pk},
+        "reports": {"pk": report.pk, "at": 1},
         "teams": {"name": "lab", "username": "rita"},
         "tokens": {"pk": Token.objects.get(user=bob).pk},
         "profile": {"pk": Token.objects.get(user=bob).pk},
@@ -115,7 +115,7 @@ def bodies(
         "jobs:estimate_job": job,
         "leaderboards:create_leaderboard": {**named, "suite": suite.pk, "order": "mean-score"},
         "leaderboards:tournament": AGAIN,
-        "results:report": AGAIN,
+        "results:report": {"epsilon": 0.1, "delta": 0.2, "metric": "accuracy"},
         "results:request_report": {"analysis": "mean-score", "suite": suite.pk, "contenders": first.pk},
         "leaderboards:change_leaderboard": {"title": "Other", "order": "mean-score", "visibility": "team"},
         "api:teams": {"name": "fresh", "title": "Fresh"},
