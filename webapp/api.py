@@ -7,6 +7,7 @@ from webapp.catalog import api as catalog
 from webapp.jobs import api as jobs
 from webapp.leaderboards import api as leaderboards
 from webapp.results import api as results
+from webapp.results import compare_api as comparisons
 
 app_name = "api"
 urlpatterns = [
@@ -14,5 +15,6 @@ urlpatterns = [
     *catalog.urlpatterns,
     *jobs.urlpatterns,
     *results.urlpatterns,
+    *comparisons.urlpatterns,
     *leaderboards.urlpatterns,
 ]

@@ -68,6 +68,7 @@ def world(
         "entries": {"team": "lab", "name": "small", "pk": factories.price(bob, entry).pk},
         "benchmarks": {"team": "lab", "name": "sums", "number": 1},
         "suites": {"team": "lab", "name": "basics"},
+        "compare": {"version": run.version_id, "index": 1},
         "boards": {"team": "lab", "name": "main"},
         "leaderboards": {"team": "lab", "name": "main"},
         "jobs": {"pk": job.pk},
