@@ -6,7 +6,6 @@ watches for cancellation, the time limit and shutdown. Whatever happens, the run
 
 from __future__ import annotations
 
-import importlib.util
 import logging
 import os
 import threading
@@ -22,7 +21,7 @@ from evaluation.inference import run as inference
 from evaluation.inference.engine import Engine
 from evaluation.inference.run import Evaluation
 from evaluation.records import Attempt
-from evaluation.schemes import SCHEMES
+from evaluation.schemes import SCHEMES, unavailable
 from webapp.catalog.services import SERVED, pin_weights
 from webapp.errors import DomainError
 from webapp.jobs import leases
@@ -76,12 +75,13 @@ def begin(name: str) -> None:
     global _me  # noqa: PLW0603 - one worker per process, by design of the solo pool
     device = os.environ.get("CROSSTABLE_DEVICE", "cpu")
     offered = offered_schemes(device)
+    refused = {f"no {key}": why for key, info in SCHEMES.items() if (why := unavailable(info, device))}
     leases.worker_seen(
         name=name,
         host=name.partition("@")[2],
         device=devices.describe(device),
         schemes=offered,
-        environment={**engine().environment(), "pid": os.getpid()},
+        environment={**engine().environment(), "pid": os.getpid(), **refused},
     )
     _me = Me(name, device, offered, Presence(name))
     _me.presence.start()
@@ -91,13 +91,7 @@ def begin(name: str) -> None:
 
 def offered_schemes(device: str) -> list[str]:
     """Schemes that fit the device and whose packages are installed here."""
-    kind = device.partition(":")[0]
-    here = [
-        key
-        for key, info in SCHEMES.items()
-        if kind in info.devices and all(importlib.util.find_spec(package) for package in info.packages)
-    ]
-    return [*here, SERVED]
+    return [*(key for key, info in SCHEMES.items() if not unavailable(info, device)), SERVED]
 
 
 def leave() -> None:

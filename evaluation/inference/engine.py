@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import gc
 import platform
 import threading
 from collections import OrderedDict
@@ -10,6 +11,7 @@ from collections.abc import Mapping
 from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
 from types import MappingProxyType
+from typing import Any, NamedTuple
 
 import torch
 
@@ -19,7 +21,13 @@ from evaluation.inference.encoding import Encodings
 from evaluation.inference.harness import Contender, LocalModel, NamedTasks
 from evaluation.inference.loading import Files
 from evaluation.records import Checkpoint, Endpoint, RunSpec
-from evaluation.schemes import load_scheme
+from evaluation.schemes import REFERENCE, SCHEMES, load_scheme, unavailable
+from evaluation.schemes.applying import apply_scheme, refuse_without_calibration
+from evaluation.schemes.base import Scheme
+from evaluation.schemes.calibration import Tokens, tokenise
+from evaluation.schemes.measuring import bytes_held
+from evaluation.schemes.record import News
+from evaluation.schemes.report import SchemeReport
 
 PACKAGES = (
     "torch",
@@ -32,6 +40,19 @@ PACKAGES = (
     "torchao",
     "bitsandbytes",
 )
+LONGEST = 512  # tokens of a calibration row where the configuration states no context length
+
+
+class Warm(NamedTuple):
+    """A loaded contender, the bytes that it holds, and what its scheme did to it."""
+
+    model: LocalModel
+    bytes: int
+    report: SchemeReport
+
+
+def _no_news(news: Mapping[str, Any]) -> None:
+    """Nobody watches the search."""
 
 
 class Engine:
@@ -47,19 +68,22 @@ class Engine:
         self.named_tasks = NamedTasks(allow_code=allow_code)
         self.loads = 0  # models read from disk since the start
         self._encodings: dict[str, Encodings] = {}
-        self._models: OrderedDict[tuple[object, ...], tuple[LocalModel, int]] = OrderedDict()
+        self._models: OrderedDict[tuple[object, ...], Warm] = OrderedDict()
 
-    def model(self, spec: RunSpec, files: Files) -> LocalModel:
-        """The loaded contender of a checkpoint, from memory where possible. Raises ModelRefused or OutOfMemory."""
-        key = (files.identity, spec.scheme, spec.device)
+    def model(self, spec: RunSpec, files: Files, tell: News = _no_news) -> Warm:
+        """The loaded contender of a checkpoint, from memory where possible. Raises ModelRefused or OutOfMemory.
+
+        tell: takes news of a scheme that searches, and may raise to stop it.
+        """
+        load_scheme(spec.scheme)
+        key = _key(spec, files)
         if key not in self._models:
-            model, size = self._load(spec, files)
-            self._models[key] = (model, size)
+            self._models[key] = self._load(spec, files, tell)
             self._forget(keep=key)
         self._models.move_to_end(key)
-        model, _ = self._models[key]
-        model.batch_size = spec.batch_size
-        return model
+        warm = self._models[key]
+        warm.model.batch_size = spec.batch_size
+        return warm
 
     def find(self, checkpoint: Checkpoint) -> Files:
         """The checked files of a checkpoint. Raises ModelRefused."""
@@ -71,15 +95,17 @@ class Engine:
             )
         return loading.find(checkpoint)
 
-    def contender(self, spec: RunSpec, *, log_likelihoods: bool) -> tuple[Contender, dict[str, object]]:
-        """What answers the requests of a run, and where it came from (hashes, sizes, types)."""
+    def contender(
+        self, spec: RunSpec, *, log_likelihoods: bool, tell: News = _no_news
+    ) -> tuple[Contender, dict[str, object]]:
+        """What answers the requests of a run, and where it came from (hashes, sizes, types, what its scheme did)."""
         if isinstance(spec.model, Endpoint):
             from evaluation.inference.endpoints import RemoteModel
 
             remote = RemoteModel(spec.model, seed=spec.seed, log_likelihoods=log_likelihoods)
             return remote, {"endpoint": spec.model.base_url, "model": spec.model.model, "style": spec.model.style}
         files = self.find(spec.model)
-        model = self.model(spec, files)
+        model, size, report = self.model(spec, files, tell)
         about = files.description
         return model, {
             "weights_hash": files.weights_hash,
@@ -89,8 +115,9 @@ class Engine:
             "parameters": about.parameters,
             "stored_dtype": about.dtype,
             "dtype": str(model.lm.model.dtype).removeprefix("torch."),
-            "bytes_in_memory": loading.memory(model.lm.model),
+            "bytes_in_memory": size,
             "context_length": model.lm.max_length,
+            "scheme_report": report.to_dict(),
         }
 
     @cached_property
@@ -111,25 +138,68 @@ class Engine:
         """Versions of what the numbers depend on, and the hardware; recorded once."""
         return self._environment
 
-    def _load(self, spec: RunSpec, files: Files) -> tuple[LocalModel, int]:
+    def _load(self, spec: RunSpec, files: Files, tell: News) -> Warm:
+        """Read, change and measure. Outside of inference mode: some schemes learn, and others copy what it made."""
+        _refuse_unfit(spec)
         scheme = load_scheme(spec.scheme)
-        trust = isinstance(spec.model, Checkpoint) and spec.model.trust_remote_code
-        loaded = loading.load(files, device=spec.device, dtype=scheme.dtype, trust_remote_code=trust)
-        self.loads += 1
-        module = loaded.module
-        if scheme.in_place:
-            module = copy.deepcopy(module)
-            with loading.out_of_memory(spec.device):
-                scheme.apply(module)
-            module.tie_weights = lambda *_, **__: None  # lm_eval would tie a changed output layer to the old embedding
+        with torch.inference_mode(mode=False), loading.out_of_memory(spec.device):
+            module, tokenizer = self._base(spec, files, scheme)
+            report = apply_scheme(
+                spec.scheme,
+                module,
+                tokens=_tokens(spec, files, tokenizer),
+                seed=spec.seed,
+                bytes_on_disk=files.description.bytes,
+                tell=tell,
+            )
         if files.tokenizer_hash not in self._encodings:
             self._encodings = {files.tokenizer_hash: Encodings()}  # of one tokenizer at a time
-        return LocalModel(module, loaded.tokenizer, self._encodings[files.tokenizer_hash]), loading.memory(module)
+        model = LocalModel(module, tokenizer, self._encodings[files.tokenizer_hash])
+        return Warm(model, bytes_held(module), report)
+
+    def _base(self, spec: RunSpec, files: Files, scheme: Scheme) -> tuple[Any, Any]:
+        """The unchanged module and its tokenizer: a copy of a warm reference of the same type, else from disk."""
+        dtype = scheme.dtype_on(spec.device)
+        if scheme.in_place:
+            for key, warm in self._models.items():
+                if key[0] == files.identity and key[2] == spec.device and load_scheme(str(key[1])).is_plain(dtype):
+                    return copy.deepcopy(warm.model.lm.model), warm.model.lm.tokenizer
+        trust = isinstance(spec.model, Checkpoint) and spec.model.trust_remote_code
+        self.loads += 1
+        loaded = loading.load(files, device=spec.device, dtype=dtype, trust_remote_code=trust)
+        return loaded.module, loaded.tokenizer
 
     def _forget(self, *, keep: tuple[object, ...]) -> None:
         """Drop the models used longest ago until the rest fits."""
-        while sum(size for _, size in self._models.values()) > self.memory and len(self._models) > 1:
+        while sum(warm.bytes for warm in self._models.values()) > self.memory and len(self._models) > 1:
             oldest = next(key for key in self._models if key != keep)
             del self._models[oldest]
+            gc.collect()  # modules and their hooks hold each other
             if torch.cuda.is_available():
                 torch.cuda.empty_cache()
+
+
+def _key(spec: RunSpec, files: Files) -> tuple[object, ...]:
+    """What a loaded contender depends on; seed and calibration set only where the scheme uses them."""
+    info = SCHEMES[spec.scheme]
+    calibration = spec.calibration.hash if spec.calibration and info.needs_calibration else ""
+    seed = None if info.family == REFERENCE else spec.seed
+    return (files.identity, spec.scheme, spec.device, seed, calibration)
+
+
+def _refuse_unfit(spec: RunSpec) -> None:
+    """Raises ModelRefused where this worker, or this run, cannot do the scheme: before anything is loaded."""
+    reason = unavailable(SCHEMES[spec.scheme], spec.device)
+    if reason:
+        raise ModelRefused(
+            f"This worker cannot do the scheme {spec.scheme}. {reason}",
+            field="scheme",
+            remedy="Send the run to another worker, or install what is missing.",
+        )
+    refuse_without_calibration(spec.scheme, given=spec.calibration is not None)
+
+
+def _tokens(spec: RunSpec, files: Files, tokenizer: Any) -> Tokens | None:
+    if spec.calibration is None or not SCHEMES[spec.scheme].needs_calibration:
+        return None
+    return tokenise(spec.calibration, tokenizer, longest=files.description.context_length or LONGEST)

@@ -18,6 +18,7 @@ from evaluation import checkpoints
 from evaluation.checkpoints import Description
 from evaluation.errors import ModelRefused, OutOfMemory
 from evaluation.records import Checkpoint
+from evaluation.schemes.measuring import bytes_held
 
 FILES = ("*.safetensors", "*.json", "*.jinja", "tokenizer.model", "vocab.txt", "merges.txt")
 
@@ -94,13 +95,7 @@ def load(files: Files, *, device: str, dtype: torch.dtype, trust_remote_code: bo
     _check_vocabulary(files.path.name, module, tokenizer)
     with out_of_memory(device):
         module.to(target).eval().requires_grad_(requires_grad=False)
-    return Loaded(module, tokenizer, files, memory(module))
-
-
-def memory(module: Any) -> int:
-    """Bytes of parameters and buffers, shared ones once."""
-    tensors = {tensor.data_ptr(): tensor for tensor in (*module.parameters(), *module.buffers())}
-    return sum(tensor.numel() * tensor.element_size() for tensor in tensors.values())
+    return Loaded(module, tokenizer, files, bytes_held(module))
 
 
 @contextmanager

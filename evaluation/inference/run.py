@@ -13,9 +13,10 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from types import TracebackType
 from typing import Any, Self
 
@@ -25,8 +26,10 @@ from evaluation.inference import harness, loading
 from evaluation.inference.engine import Engine
 from evaluation.inference.forward import NotANumberError, Stop
 from evaluation.inference.harness import Contender
+from evaluation.inference.sampling import Sampling, seed_of
 from evaluation.inference.scoring import Scoring
 from evaluation.records import Attempt, Question, RunSpec
+from evaluation.schemes.calibration import refuse_leaks
 
 TICK = 0.25  # seconds between two lists: often enough to look live, seldom enough to store them in batches
 PATIENCE = 2.0  # seconds that `close` waits for the thread
@@ -46,12 +49,19 @@ class _Progress:
     failure: BaseException | None = None
     phase: str = "waiting"
     total: int | None = None
+    attempts: int = 1
     origin: dict[str, Any] = field(default_factory=dict)
     questions: tuple[Question, ...] = ()
+    search: dict[str, Any] = field(default_factory=dict)
 
     def check(self) -> None:
         if self.cancelled.is_set():
             raise Cancelled
+
+    def searched(self, news: Mapping[str, Any]) -> None:
+        """News of a scheme that searches or learns; also where it can be stopped."""
+        self.check()
+        self.phase, self.search = "applying the scheme", dict(news)
 
 
 class Evaluation(Iterator[list[Attempt]]):
@@ -66,14 +76,24 @@ class Evaluation(Iterator[list[Attempt]]):
 
     @property
     def total(self) -> int | None:
-        """Samples to do in this run (skipped ones do not count); None until the benchmark is built."""
+        """Samples with an attempt left to make; None until the benchmark is built."""
         return self._progress.total
 
     @property
+    def attempts(self) -> int:
+        """At each sample, once `total` is known: one where log-likelihoods decide, else as asked for."""
+        return self._progress.attempts
+
+    @property
     def phase(self) -> str:
-        """What it is doing: waiting, reading the benchmark, loading, building, running,
+        """What it is doing: waiting, reading the benchmark, loading, applying the scheme, building, running,
         done, failed or cancelled."""
         return self._progress.phase
+
+    @property
+    def search(self) -> dict[str, Any]:
+        """How far a scheme that searches has come: step, of, kl, and the map of bits per layer where it has one."""
+        return dict(self._progress.search)
 
     @property
     def origin(self) -> dict[str, Any]:
@@ -161,29 +181,41 @@ def _attempts(spec: RunSpec, engine: Engine, progress: _Progress) -> Iterator[At
     task, metric = harness.load_task(spec.benchmark, engine.named_tasks)
     kind = harness.kind_of(spec.benchmark.name, task)
     progress.check()
+    if spec.calibration is not None:
+        refuse_leaks(spec.calibration, (task.doc_to_text(document) for _, document in task.doc_iterator()))
     progress.phase = "loading"
-    contender, origin = engine.contender(spec, log_likelihoods=kind == harness.LIKELIHOOD)
+    contender, origin = engine.contender(spec, log_likelihoods=kind == harness.LIKELIHOOD, tell=progress.searched)
     progress.origin = _origin(spec, engine, task) | origin
     with closing(contender):
         progress.check()
         progress.phase = "building"
-        samples = list(harness.build_samples(task, limit=spec.limit, skip=spec.skip, chat=contender.chat))
+        progress.attempts = 1 if kind == harness.LIKELIHOOD else spec.attempts
+        build = partial(harness.build_samples, task, limit=spec.limit, skip=spec.skip)
+        samples = list(build(chat=contender.chat, attempts=progress.attempts))
         scoring = Scoring(spec.benchmark.name, task, samples, metric)
         if spec.benchmark.harness_task:
             progress.questions = tuple(scoring.questions())
-        progress.total = len(samples)
+        progress.total = len({sample.number for sample in samples})
         progress.phase = "running"
         torch.manual_seed(spec.seed)  # sampling draws from the global state, which is ours while we hold the lock
-        yield from _answer(contender, kind, scoring, spec.device, progress.check)
+        yield from _answer(contender, kind, scoring, spec, progress.check)
 
 
-def _answer(contender: Contender, kind: str, scoring: Scoring, device: str, stop: Stop) -> Iterator[Attempt]:
+def _answer(contender: Contender, kind: str, scoring: Scoring, spec: RunSpec, stop: Stop) -> Iterator[Attempt]:
     try:
-        with loading.out_of_memory(device):
-            for index, answer in contender.answers(kind, scoring.requests, stop):
+        with loading.out_of_memory(spec.device):
+            for index, answer in contender.answers(kind, scoring.requests, stop, _sampling(spec, scoring)):
                 yield from scoring.add(index, answer)
     except NotANumberError as error:
         raise scoring.not_finite(error.index, "the logits are not numbers") from error
+
+
+def _sampling(spec: RunSpec, scoring: Scoring) -> Sampling | None:
+    """Whatever is left to do after a resume, an attempt is drawn by its own seed."""
+    if not spec.temperature:
+        return None
+    seeds = [seed_of(spec.seed, sample.number, sample.attempt) for sample in scoring.samples for _ in sample.requests]
+    return Sampling(spec.temperature, tuple(seeds))
 
 
 def _origin(spec: RunSpec, engine: Engine, task: Any) -> dict[str, Any]:
@@ -192,6 +224,7 @@ def _origin(spec: RunSpec, engine: Engine, task: Any) -> dict[str, Any]:
         "device": spec.device,
         "batch_size": spec.batch_size,
         "seed": spec.seed,
+        "temperature": spec.temperature,
         "num_fewshot": task.config.num_fewshot or 0,
         "task_version": str(task.VERSION),
         "environment": dict(engine.environment()),

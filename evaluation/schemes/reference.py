@@ -6,3 +6,4 @@ from evaluation.schemes.base import Scheme
 
 fp32 = Scheme(torch.float32)
 bf16 = Scheme(torch.bfloat16)
+fp16 = Scheme(torch.float16)
