@@ -23,6 +23,7 @@ class AnswerTable:
     choices: the names that labels count through. labels: (contender, sample) chosen answer, -1 for a hole.
     correct: same shape, False at a hole. gold: (sample,) label of the right answer, -1 where it is not known.
     probabilities: (contender, sample, choice), 0 for a choice that the sample lacks, NaN at a hole; None: none known.
+    sizes: (sample,) how many choices it has, 0 where answers are written freely; None: all of `choices` everywhere.
     Raises BadTable. The arrays are made read-only.
     """
 
@@ -34,16 +35,14 @@ class AnswerTable:
     gold: Integers
     probabilities: Floats | None = None
     groups: tuple[str, ...] = ()
+    sizes: Integers | None = None
 
     def __post_init__(self) -> None:
         for names, kind in ((self.contenders, "contender"), (self.samples, "sample")):
             if not names or len(set(names)) != len(names):
                 raise BadTable(f"Answers need at least one {kind}, and none twice.", field=f"{kind}s")
         shape = (len(self.contenders), len(self.samples))
-        shapes = {"labels": shape, "correct": shape, "gold": shape[1:]}
-        if self.probabilities is not None:
-            shapes["probabilities"] = (*shape, len(self.choices))
-        for name, expected in shapes.items():
+        for name, expected in self._shapes(shape).items():
             array = np.array(getattr(self, name))
             if array.shape != expected:
                 raise BadTable(f"`{name}` has the shape {array.shape}; the names ask for {expected}.", field=name)
@@ -55,10 +54,21 @@ class AnswerTable:
             raise BadTable("A label stands for no choice.", field="labels")
         _check_probabilities(self.probabilities)
 
+    def _shapes(self, shape: tuple[int, int]) -> dict[str, tuple[int, ...]]:
+        found = {"labels": shape, "correct": shape, "gold": shape[1:]}
+        more = {"probabilities": (*shape, len(self.choices)), "sizes": shape[1:]}
+        return {**found, **{name: each for name, each in more.items() if getattr(self, name) is not None}}
+
     @property
     def holes(self) -> Flags:
         """(contender, sample): no answer."""
         return np.asarray(self.labels == HOLE)
+
+    @property
+    def luck(self) -> float:
+        """How often two wrong answers are the same by chance: evenly over the wrong choices, never if written."""
+        sizes = np.full(len(self.samples), len(self.choices)) if self.sizes is None else self.sizes
+        return float(np.where(sizes > 0, 1 / np.maximum(sizes - 1, 1), 0.0).mean())
 
     def common(self) -> AnswerTable:
         """The samples that every contender answered. Raises NotEnoughData, with a name, when there is none."""
@@ -80,6 +90,7 @@ class AnswerTable:
             labels=self.labels[:, samples],
             correct=self.correct[:, samples],
             gold=self.gold[samples],
+            sizes=None if self.sizes is None else self.sizes[samples],
             probabilities=None if self.probabilities is None else self.probabilities[:, samples],
         )
 

@@ -195,7 +195,7 @@ def compute(table: AnswerTable | ScoreTable, params: MultiplicityParams) -> Mult
         flips_low=low,
         flips_high=high,
         disagreement=apart,
-        excess_agreement=excess_agreement(apart, accuracy, choices),
+        excess_agreement=excess_agreement(apart, accuracy, whole.luck),
         cohen_kappa=cohen_kappas(whole.labels, apart, choices),
         epsilon_curve=epsilon_curve(words, baseline, level.deficit, n),
         rarefaction=rarefied(samples.dissenters, int(rivals.size)),
@@ -331,7 +331,7 @@ MULTIPLICITY: Analysis[AnswerTable, MultiplicityParams, MultiplicityResult] = An
     title="Predictive multiplicity",
     Params=MultiplicityParams,
     compute=compute,
-    version=1,
+    version=2,
     source="Predictive Multiplicity in Probabilistic Classification, arXiv 2206.01131; "
     "Rashomon Capacity, arXiv 2206.01295",
     needs="answers",

@@ -11,16 +11,17 @@ function curves(curve, { name, scale, step, marks, x }, c) {
     data: curve.at.map((bound, i) => [bound * scale, 100 * curve[key][i], curve.size[i]]),
     itemStyle: { color: c.hues[at] }, lineStyle: { color: c.hues[at], width: 2, type },
     endLabel: { show: true, formatter: "{a}", color: c.ink, fontSize: 11 },
+    labelLayout: { moveOverlap: "shiftY" },
     markLine: at ? undefined : {
       silent: true, symbol: "none", lineStyle: { color: c.muted, type: "dashed" }, label: { color: c.muted, fontSize: 11 },
-      data: marks.map(([label, value]) => ({ xAxis: value, label: { formatter: label, position: "insideEndTop", rotate: 90 } })),
+      data: marks.map(([label, value], nth) => ({ xAxis: value, label: { formatter: label, position: nth ? "insideMiddleTop" : "insideEndTop", rotate: 90 } })),
     },
   });
   return {
     ...frame(c),
     grid: { left: 56, right: 92, top: 28, bottom: 48 },
     xAxis: axis(c, name, { scale: false, min: 0, ...x }),
-    yAxis: axis(c, "Samples, %", { scale: false, min: 0, nameGap: 38 }),
+    yAxis: axis(c, "Samples, %", { scale: false, min: 0, max: ({ max }) => (max < 1 ? 1 : undefined), nameGap: 38 }),
     series: [line("ambiguity", "Ambiguity", 0, "solid"), line("discrepancy", "Discrepancy", 1, "dashed")],
     tooltip: {
       ...frame(c).tooltip, trigger: "axis",

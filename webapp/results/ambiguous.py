@@ -13,7 +13,12 @@ from django.core.paginator import Page, Paginator
 from evaluation.analyses.multiplicity import Samples
 
 PAGE = 50
-SHOWN = {"ambiguous": "Ambiguous", "all": "All", "nobody": "Nobody right", "everybody": "Everybody right"}
+SHOWN = {
+    "ambiguous": "Ambiguous",
+    "all": "All",
+    "nobody": "All competitors wrong",
+    "everybody": "All competitors right",
+}
 SORTS = ("dissenters", "right", "range", "margin", "capacity")
 
 

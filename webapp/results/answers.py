@@ -65,7 +65,7 @@ class Questions:
     names: list[str]
     groups: list[str]
     gold: list[int]
-    choices: int
+    sizes: list[int]
     place: Mapping[int, NDArray[np.int64]]
 
 
@@ -98,7 +98,7 @@ def answer_table(run_ids: Sequence[int], *, any_prompt: bool = False) -> AnswerT
         asked[row, at] = True
     written = (choice == HOLE) & asked
     labels = np.where(asked, np.where(written, numbered(np.where(right, RIGHT, code)), choice), HOLE)
-    size = max(questions.choices, width, int(labels.max()) + 1)
+    size = max(*questions.sizes, width, int(labels.max()) + 1)
     gold = np.where(written.any(axis=0), 0, questions.gold)
     return AnswerTable(
         contenders=tuple(names),
@@ -109,6 +109,7 @@ def answer_table(run_ids: Sequence[int], *, any_prompt: bool = False) -> AnswerT
         gold=gold,
         probabilities=_probabilities(likely, asked, size),
         groups=tuple(questions.groups),
+        sizes=np.where(written.any(axis=0), 0, questions.sizes),
     )
 
 
@@ -182,8 +183,7 @@ def _questions(runs: Sequence[Mapping[str, Any]], any_prompt: bool) -> Questions
     if several and not any_prompt:
         _check_alike([version for version, benchmark in benchmark_of.items() if benchmark in several])
     columns: dict[Any, int] = {}
-    found, place = Questions([], [], [], 0, {}), {}
-    choices = 0
+    found, place = Questions([], [], [], [], {}), {}
     for version, benchmark in benchmark_of.items():
         rows = list(Sample.objects.filter(version=version).order_by("index").values_list(*QUESTION))
         if not rows:
@@ -198,10 +198,10 @@ def _questions(runs: Sequence[Mapping[str, Any]], any_prompt: bool) -> Questions
                 found.names.append(f"{names[benchmark]}:{row[0]}")
                 found.groups.append(_group(names, benchmark, row[6]))
                 found.gold.append(row[4].index(row[5]) if row[5] in row[4] else -1)
-                choices = max(choices, len(row[4]))
+                found.sizes.append(len(row[4]))
             at[row[0]] = columns[key]
         place[version] = at
-    return Questions(found.names, found.groups, found.gold, choices, place)
+    return Questions(found.names, found.groups, found.gold, found.sizes, place)
 
 
 QUESTION = ("index", "document_hash", "prompt_hash", "target_hash", "choices", "target", "subject")

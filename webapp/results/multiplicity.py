@@ -79,13 +79,13 @@ class MultiplicityView:
         who = f"{self.rivals} contenders" if self.rivals > 1 else "1 contender"
         if not found.ambiguity:
             return f"{who} {bound} {'give' if self.rivals > 1 else 'gives'} its answer to every sample."
-        worst = f"{found.discrepancy_contender}, changes {share(found.discrepancy)}"
         if self.rivals == 1:
             low, high = found.discrepancy_interval
-            span = f"{share(low)} to {share(high)}"
-            return f"1 contender {bound}, {worst} of its answers (95 % interval {span})."
+            changes = f"{found.discrepancy_contender} answers {share(found.discrepancy)} of the samples otherwise"
+            return f"1 contender is {bound}: {changes} (95 % interval {share(low)} to {share(high)})."
         return (
-            f"{who} {bound} disagree with it on {share(found.ambiguity)} of the samples; the worst single one, {worst}."
+            f"{who} {bound} disagree with it on {share(found.ambiguity)} of the samples; "
+            f"the worst single one, {found.discrepancy_contender}, changes {share(found.discrepancy)}."
         )
 
     def _nearest(self) -> str:
@@ -272,7 +272,7 @@ class MultiplicityView:
     def _delta_figure(self, curve: Curve) -> Figure:
         return Figure(
             "delta", "By probability",
-            "Share of samples on which the probabilities of some competitor, or of the worst single one, are at least δ "
+            "Share of samples on which probabilities of some competitor, or of the worst single one, are at least δ "
             "away from the baseline’s (total variation).",
             "Ambiguity and discrepancy by probability over delta; the same numbers are in the table below.",
             ["δ", "Competitors", "Ambiguity, %", "Discrepancy, %"], _curve_rows(curve, lambda at: f"{at:.2f}"),

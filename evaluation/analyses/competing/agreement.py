@@ -51,10 +51,10 @@ def cohen_kappas(labels: Integers, disagreement: Floats, choices: int) -> Floats
     return np.where(certain, np.nan, (1 - disagreement - chance) / np.where(certain, 1.0, 1 - chance))
 
 
-def excess_agreement(disagreement: Floats, accuracy: Floats, choices: int) -> Floats:
-    """(contender, contender) agreement minus that of independent errors, spread evenly over the wrong choices."""
+def excess_agreement(disagreement: Floats, accuracy: Floats, luck: float) -> Floats:
+    """(contender, contender) agreement minus that of independent errors; luck: how often wrong answers meet."""
     right, wrong = np.outer(accuracy, accuracy), np.outer(1 - accuracy, 1 - accuracy)
-    return np.asarray(1 - disagreement - (right + wrong / max(choices - 1, 1)))
+    return np.asarray(1 - disagreement - (right + wrong * luck))
 
 
 def rarefied(dissenters: Integers, competitors: int) -> Floats:

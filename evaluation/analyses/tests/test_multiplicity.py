@@ -214,3 +214,18 @@ def test_flips_of_a_variant_by_hand() -> None:
     assert found.conflict == 0.6
     assert found.mean_divergence == pytest.approx(0.6 * 0.4 * np.log(3))
     assert [one for one in found.margins if one[1]] == [(0.4, 5, 3)]
+
+
+def test_independent_errors_meet_by_the_choices_that_each_sample_has() -> None:
+    rng = np.random.default_rng(3)
+    n = 20_000
+    sizes = np.where(np.arange(n) < n // 2, 3, 0)  # the second half is written freely: wrong answers never meet
+    labels = np.stack([np.where(sizes > 0, rng.integers(1, 3, n), 10 + who) for who in range(2)])
+    right = rng.random((2, n)) < 0.6
+    labels[right] = 0
+    names = tuple(map(str, range(n)))
+    table = AnswerTable(("a", "b"), names, tuple(map(str, range(12))), labels, right, np.zeros(n, int), sizes=sizes)
+    found = compute(table, MultiplicityParams(epsilon=1.0))
+    assert table.luck == 0.25
+    assert found.excess_agreement[0, 1] == pytest.approx(0, abs=0.01)
+    assert table.take(np.arange(5)).luck == 0.5

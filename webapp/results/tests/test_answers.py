@@ -78,6 +78,9 @@ def test_written_answers_differ_where_their_texts_do(job: Job) -> None:
     assert table.probabilities is None
     both = answer_table([run.pk for run in runs])
     assert both.probabilities is None, "one benchmark is written"
+    assert both.sizes is not None
+    assert both.sizes.tolist() == [2] * 4 + [0] * 4
+    assert both.luck == 0.5, "two wrong answers of two choices are equal, two written ones are not by chance"
     assert both.groups == ("sums",) * 4 + ("written",) * 4
     assert both.labels.shape == (2, 8)
 

@@ -64,7 +64,7 @@ def test_independent_errors_leave_no_excess() -> None:
     wrong = (gold + rng.integers(1, 4, size=(2, gold.size))) % 4
     labels = np.where(rng.random((2, gold.size)) < np.array([[0.8], [0.6]]), gold, wrong)
     apart = pair_counts(planes(labels)) / gold.size
-    assert excess_agreement(apart, (labels == gold).mean(axis=1), 4)[0, 1] == pytest.approx(0, abs=0.005)
+    assert excess_agreement(apart, (labels == gold).mean(axis=1), 1 / 3)[0, 1] == pytest.approx(0, abs=0.005)
 
 
 def test_rarefaction_is_the_mean_over_all_subsets() -> None:
