@@ -21,6 +21,7 @@ from webapp.leaderboards.selectors import View
 from webapp.leaderboards.serializers import BoardOut, LeaderboardChange, LeaderboardIn, LeaderboardOut, ReportIn
 from webapp.rest import SEARCH, PublicResource, require_scopes
 from webapp.results.api import Reports
+from webapp.results.models import Report
 from webapp.results.serializers import ReportDetailOut, ReportOut
 
 VIEW = [
@@ -117,17 +118,20 @@ class BoardReports(Reports):
         request=ReportIn, responses={202: OpenApiResponse(ReportOut, "Queued; `Location` is where it will be.")}
     )
     def post(self, request: Request) -> Response:
-        """Ask for an analysis of a board (submitters and owners). It is computed by a worker."""
+        """Ask for an analysis of a board, a suite, a benchmark or runs (submitters and owners); it is queued."""
         asked = self.read(ReportIn)
-        report = services.request_report(
+        report = self._of_board(asked) if "leaderboard" in asked else self.requested(asked)
+        location = request.build_absolute_uri(reverse("api:report", args=[report.pk]))
+        return Response(self.shown(ReportOut, report), status=202, headers={"Location": location})
+
+    def _of_board(self, asked: dict[str, Any]) -> Report:
+        return services.request_report(
             actor=self.actor,
             board=asked["leaderboard"],
             analysis=asked["analysis"],
             parameters=asked.get("parameters", {}),
             title=asked.get("title", ""),
         )
-        location = request.build_absolute_uri(reverse("api:report", args=[report.pk]))
-        return Response(self.shown(ReportOut, report), status=202, headers={"Location": location})
 
 
 def _etag(board: Leaderboard, view: View) -> str:

@@ -13,6 +13,7 @@ from webapp.leaderboards.models import Leaderboard
 from webapp.leaderboards.ordering import ORDERS
 from webapp.leaderboards.selectors import leaderboards
 from webapp.rest import Named, Strict
+from webapp.results.serializers import AnalysisIn
 
 
 class LeaderboardOut(OwnedOut):
@@ -63,13 +64,18 @@ class BoardReference(Named):
         return found
 
 
-class ReportIn(Strict):
-    """An analysis of the contenders of a board that have all their results now."""
+class ReportIn(AnalysisIn):
+    """An analysis of a board, a suite, a benchmark (of the contenders that have all their results now), or of runs."""
 
-    leaderboard = BoardReference()
-    analysis = serializers.CharField(max_length=60, help_text="Its key: see `/analyses/`.")
-    parameters = serializers.DictField(required=False, help_text="Of the analysis: see `/analyses/`.")
-    title = serializers.CharField(max_length=120, required=False, allow_blank=True)
+    SOURCES = ("leaderboard", *AnalysisIn.SOURCES)
+
+    leaderboard = BoardReference(required=False)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        ignored = sorted({"team", "contenders", "noise"} & set(attrs)) if "leaderboard" in attrs else []
+        if ignored:
+            raise serializers.ValidationError({name: ["A board says this itself."] for name in ignored})
+        return super().validate(attrs)
 
 
 class CellOut(serializers.Serializer[Any]):

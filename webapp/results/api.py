@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from django.db.models import QuerySet
@@ -15,10 +16,13 @@ from rest_framework.response import Response
 
 from evaluation.analyses import ANALYSES
 from evaluation.analyses.base import Analysis, described
+from webapp.errors import Unprocessable
 from webapp.jobs.selectors import runs
 from webapp.rest import SEARCH, Page, PublicResource
-from webapp.results import selectors
+from webapp.results import candidates, selectors
+from webapp.results.candidates import Candidates
 from webapp.results.models import Report, Score
+from webapp.results.reports import request_analysis
 from webapp.results.serializers import AnalysisOut, ReportDetailOut, ReportOut, ScoreOut
 
 RUN = OpenApiParameter("pk", int, OpenApiParameter.PATH, description="The run's id.")
@@ -70,7 +74,7 @@ def _described(key: str, analysis: Analysis[Any, Any, Any]) -> dict[str, Any]:
 
 
 class Reports(PublicResource, ListAPIView[Report]):
-    """Reports without their results. Boards, which stand right of here, add how to ask for one."""
+    """Reports without their results. Boards, which stand right of here, add how to ask for one of a board."""
 
     serializer_class = ReportOut
     queryset = Report.objects.none()
@@ -81,6 +85,32 @@ class Reports(PublicResource, ListAPIView[Report]):
     @extend_schema(parameters=[SEARCH])
     def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         return super().get(request, *args, **kwargs)
+
+    def requested(self, asked: Mapping[str, Any]) -> Report:
+        """The report that a call asks for of a suite, a benchmark or runs."""
+        runs = ",".join(map(str, asked.get("runs", ())))
+        pks = {key: str(asked[key].pk) for key in ("suite", "benchmark") if key in asked}
+        data = candidates.find(self.actor, {**pks, "runs": runs, "team": asked.get("team", "")})
+        assert data is not None  # noqa: S101 - the serializer has seen to it
+        found = candidates.candidates(self.actor, data)
+        named = asked.get("contenders")
+        return request_analysis(
+            actor=self.actor,
+            found=found,
+            analysis=asked["analysis"],
+            parameters=asked.get("parameters", {}),
+            contenders=None if named is None else [_contender(found, name, "contenders") for name in named],
+            title=asked.get("title", ""),
+            noise=_contender(found, asked["noise"], "noise") if "noise" in asked else None,
+        )
+
+
+def _contender(found: Candidates, name: str, field: str) -> int:
+    pk = next((row.pk for row in found.complete if row.name == name), None)
+    if pk is None:
+        known = f"Known: {', '.join(row.name for row in found.complete)}."
+        raise Unprocessable(f"There is no contender “{name}” with all its results.", field=field, remedy=known)
+    return pk
 
 
 class ReportDetail(PublicResource):

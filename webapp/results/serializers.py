@@ -6,6 +6,8 @@ from typing import Any
 
 from rest_framework import serializers
 
+from webapp.catalog.serializers import BenchmarkReference, SuiteReference
+from webapp.rest import Strict
 from webapp.results.models import Report, Score
 
 
@@ -62,6 +64,36 @@ class AnalysisOut(serializers.Serializer[Any]):
     needs = serializers.CharField()
     orders_boards = serializers.BooleanField()
     parameters = ParameterOut(many=True)
+
+
+class AnalysisIn(Strict):
+    """An analysis of the newest finished runs on a suite or a benchmark, or of runs that are named."""
+
+    SOURCES: tuple[str, ...] = ("suite", "benchmark", "runs")
+
+    analysis = serializers.CharField(max_length=60, help_text="Its key: see `/analyses/`.")
+    parameters = serializers.DictField(required=False, help_text="Of the analysis: see `/analyses/`.")
+    title = serializers.CharField(max_length=120, required=False, allow_blank=True)
+    suite = SuiteReference(required=False)
+    benchmark = BenchmarkReference(required=False)
+    runs = serializers.ListField(
+        child=serializers.IntegerField(min_value=1), required=False, min_length=1, max_length=5000,
+        help_text="Ids of finished runs of one team. Name the suite or the benchmark instead to take the newest ones.",
+    )  # fmt: skip
+    team = serializers.CharField(max_length=63, required=False, help_text="Whose runs; else the team of the data.")
+    contenders = serializers.ListField(
+        child=serializers.CharField(max_length=200), required=False, min_length=1, max_length=5000,
+        help_text="Only these, by name; else all that have all their results.",
+    )  # fmt: skip
+    noise = serializers.CharField(
+        max_length=200, required=False, help_text="A contender that ran twice: its own flips are the noise floor."
+    )
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        named = [name for name in self.SOURCES if name in attrs]
+        if len(named) != 1:
+            raise serializers.ValidationError(f"Name one of {', '.join(self.SOURCES)}.")
+        return attrs
 
 
 class ReportOut(serializers.ModelSerializer[Report]):

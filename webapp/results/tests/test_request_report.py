@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from django.test import Client
+from rest_framework.test import APIClient
 
 from webapp.accounts.models import Team, User
 from webapp.catalog.models import BenchmarkVersion, EntryVersion, Suite
@@ -160,3 +162,27 @@ def test_nothing_complete_is_an_empty_state(client: Client, bob: User, suite: Su
     client.force_login(bob)
     page = client.get(f"/reports/new/?analysis=swiss&data=suite-{suite.pk}").content.decode()
     assert "No contender has all its results here" in page
+
+
+def test_rest_asks_for_the_same(
+    api: Callable[..., APIClient], bob: User, vera: User, suite: Suite, runs: list[Run]
+) -> None:
+    client, body = api(bob), {"analysis": "multiplicity", "parameters": {"epsilon": 0.5}}
+    answer = client.post("/api/v1/reports/", {**body, "suite": "lab/basics"}, format="json")
+    assert answer.status_code == 202, answer.content
+    assert answer.json()["inputs"]["runs"] == [runs[0].pk, runs[1].pk]
+    answer = client.post(
+        "/api/v1/reports/", {**body, "benchmark": "lab/sums", "contenders": ["large@fp32"]}, format="json"
+    )
+    assert answer.json()["inputs"]["runs"] == [runs[2].pk]
+    answer = client.post("/api/v1/reports/", {**body, "runs": [runs[2].pk, runs[0].pk]}, format="json")
+    assert answer.json()["inputs"] == {"runs": [runs[2].pk, runs[0].pk], "about": "2 chosen runs", "left_out": []}
+    for wrong, status in (
+        ({}, 400),
+        ({"suite": "lab/basics", "runs": [runs[0].pk]}, 400),
+        ({"runs": [10**8]}, 404),
+        ({"benchmark": "lab/sums", "contenders": ["nobody@fp32"]}, 422),
+        ({"benchmark": "lab/sums", "noise": "large@fp32"}, 422),
+    ):
+        assert client.post("/api/v1/reports/", {**body, **wrong}, format="json").status_code == status, wrong
+    assert api(vera).post("/api/v1/reports/", {**body, "suite": "lab/basics"}, format="json").status_code == 403
