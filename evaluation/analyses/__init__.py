@@ -9,6 +9,7 @@ from evaluation.analyses.aggregates import MEAN_SCORE, MEAN_Z_SCORE, WIN_RATE
 from evaluation.analyses.base import Analysis
 from evaluation.analyses.bradley_terry import BRADLEY_TERRY
 from evaluation.analyses.comparison import COMPARISON
+from evaluation.analyses.cost_of_pass import COST_OF_PASS
 from evaluation.analyses.estimation import ESTIMATION
 from evaluation.analyses.multiplicity import MULTIPLICITY
 from evaluation.analyses.routing import ROUTING
@@ -22,6 +23,7 @@ ANALYSES: dict[str, Analysis[Any, Any, Any]] = {
     "bradley-terry": BRADLEY_TERRY,
     "comparison": COMPARISON,
     "multiplicity": MULTIPLICITY,
+    "cost-of-pass": COST_OF_PASS,
     "adaptive": ADAPTIVE,
     "estimation": ESTIMATION,
     "routing": ROUTING,

@@ -6,6 +6,7 @@ from evaluation.commands.adaptive import ADAPTIVE
 from evaluation.commands.aggregate import AGGREGATE
 from evaluation.commands.base import Command
 from evaluation.commands.compare import COMPARE
+from evaluation.commands.cost_of_pass import COST_OF_PASS
 from evaluation.commands.estimate import ESTIMATE
 from evaluation.commands.multiplicity import MULTIPLICITY
 from evaluation.commands.power import POWER
@@ -17,6 +18,7 @@ COMMANDS: dict[str, Command] = {
     "aggregate": AGGREGATE,
     "compare": COMPARE,
     "multiplicity": MULTIPLICITY,
+    "cost-of-pass": COST_OF_PASS,
     "power": POWER,
     "adaptive": ADAPTIVE,
     "estimate": ESTIMATE,

@@ -14,6 +14,7 @@ import pytest
 from evaluation.analyses import ANALYSES
 from evaluation.analyses.base import described, from_json, parse_params, to_json
 from evaluation.answers import HOLE, AnswerTable
+from evaluation.costs import CostTable
 from evaluation.errors import NotEnoughData
 from evaluation.routes import RouteTable
 from evaluation.tables import BenchmarkTable, ScoreTable
@@ -49,11 +50,19 @@ def routes() -> RouteTable:
     return RouteTable(NAMES, names, score, cost, ("u", "v") * 20, confidence=rng.random((9, 40)))
 
 
+def costs() -> CostTable:
+    rng = np.random.default_rng(8)
+    correct, cost = rng.integers(0, 2, size=(9, 40, 2)).astype(np.float64), rng.random((9, 40, 2))
+    names = tuple((benchmark, str(index)) for benchmark in "vw" for index in range(20))
+    return CostTable(NAMES, ("v", "w"), names, correct, cost, np.array([3.5, 20.0]), {"large": NAMES[:3]})
+
+
 EXAMPLES: dict[str, Any] = {
     "means": means(),
     "samples": samples(),
     "answers": answers(),
     "routes": routes(),
+    "costs": costs(),
 }
 every_analysis = pytest.mark.parametrize("name", ANALYSES)
 every_order = pytest.mark.parametrize("name", [name for name, analysis in ANALYSES.items() if analysis.ranking])
@@ -106,6 +115,10 @@ def with_a_hole(table: Any) -> Any:
         score = table.score.copy()
         score[0, 0] = np.nan
         return replace(table, score=score)
+    if isinstance(table, CostTable):
+        cost = table.cost_usd.copy()
+        cost[0, 0, 0] = np.nan
+        return replace(table, cost_usd=cost)
     values = table.values.copy()
     values[0, 0] = np.nan
     return replace(table, values=values)
