@@ -10,6 +10,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django_htmx.http import push_url, replace_url
 
+from evaluation.analyses import ANALYSES
 from webapp.accounts.selectors import May, may, require, teams_where
 from webapp.leaderboards import selectors, services
 from webapp.leaderboards.forms import LeaderboardForm, SettingsForm
@@ -49,6 +50,7 @@ def leaderboard(request: PageRequest, team: str, name: str) -> HttpResponse:
     context = {
         "board": selectors.board(found, View.of(request.GET)),
         "may_submit": may(request.user, found.team, May.SUBMIT),
+        "analyses": ANALYSES,
         "crumbs": _crumbs(found),
     }
     return render(request, "leaderboards/leaderboard.html", context)
