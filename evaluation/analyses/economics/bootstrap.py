@@ -17,7 +17,8 @@ from evaluation.analyses.economics.frontier import least
 from evaluation.costs import CostTable, cells
 from evaluation.tables import Floats, Integers
 
-BLOCK = 500  # resamples that share a pool
+BLOCK = 1_000  # resamples that share a pool
+CHUNK = 250  # resamples whose weights are held at once
 POOLED = 48_000  # redrawn samples in a pool, about
 FEWEST, MOST = 4, 64  # redraws of a sample in a pool
 
@@ -56,20 +57,29 @@ def _block(table: CostTable, expert: Floats, resamples: int, rng: np.random.Gene
     redraws = 1 if attempts == 1 else int(np.clip(POOLED // samples, FEWEST, MOST))
     tables = [(table.correct, table.cost_usd)] if attempts == 1 else [_redrawn(table, rng) for _ in range(redraws)]
     pool = np.concatenate([_columns(correct, cost, expert) for correct, cost in tables])
-    finite = np.isfinite(pool).all(axis=0)
-    weights = np.empty((resamples, len(pool)))
-    for row in weights:
-        row[:] = np.bincount(rng.integers(0, len(pool), size=samples, dtype=np.int32), minlength=len(pool))
-    sums = np.empty((resamples, pool.shape[1]))
-    sums[:, finite] = weights @ pool[:, finite]
-    for column in np.flatnonzero(~finite):
-        unsolved = ~np.isfinite(pool[:, column])  # only the expert's unknown cost makes a value infinite
-        known = weights @ np.where(unsolved, 0.0, pool[:, column])
-        sums[:, column] = np.where(weights @ unsolved > 0, np.inf, known)
+    sums = np.concatenate(
+        [_drawn_sums(pool, samples, min(CHUNK, resamples - start), rng) for start in range(0, resamples, CHUNK)]
+    )
     means = sums[:, : 1 + contenders] / samples
     rates, costs, judged, priced = np.split(sums[:, 1 + contenders :], 4, axis=1)
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.concatenate([means, rates / judged, costs / priced], axis=1)
+
+
+def _drawn_sums(pool: Floats, samples: int, resamples: int, rng: np.random.Generator) -> Floats:
+    """(resample, column) sums over as many rows of the pool as there are samples, drawn with replacement."""
+    weights = np.empty((resamples, len(pool)))
+    for row in weights:
+        row[:] = np.bincount(rng.integers(0, len(pool), size=samples, dtype=np.int32), minlength=len(pool))
+    constant = (pool == pool[0]).all(axis=0)
+    plain = np.isfinite(pool).all(axis=0) & ~constant
+    sums = np.empty((resamples, pool.shape[1]))
+    sums[:, constant] = samples * pool[0, constant]
+    sums[:, plain] = weights @ pool[:, plain]
+    for column in np.flatnonzero(~constant & ~plain):  # where no expert bounds it, a value may be infinite
+        unsolved = np.isinf(pool[:, column])
+        sums[:, column] = np.where(weights @ unsolved > 0, np.inf, weights @ np.where(unsolved, 0.0, pool[:, column]))
+    return sums
 
 
 def _columns(correct: Floats, cost_usd: Floats, expert: Floats) -> Floats:

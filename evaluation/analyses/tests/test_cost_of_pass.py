@@ -138,6 +138,20 @@ def test_intervals_hold_the_value_and_follow_the_seed() -> None:
     assert computed(table, bootstrap=1_000, seed=2).frontier_interval != result.frontier_interval
 
 
+@pytest.mark.parametrize("attempts", [1, 4])
+def test_intervals_are_those_of_redrawing_samples_and_then_attempts(attempts: int) -> None:
+    rng = np.random.default_rng(3)
+    right, price = rng.integers(0, 2, (3, 80, attempts)).astype(float), rng.lognormal(0, 1, (3, 80, attempts))
+    plain = []
+    for _ in range(4_000):
+        columns, pick = rng.integers(0, 80, 80), rng.integers(0, attempts, right.shape)
+        drawn = (np.take_along_axis(values[:, columns], pick, axis=2) for values in (right, price))
+        plain.append(np.minimum(cells(*drawn).value.min(axis=0), 10).mean())
+    found = computed(table_of(right, price), bootstrap=4_000).frontier_interval
+    low, high = np.quantile(plain, (0.025, 0.975))
+    assert found == pytest.approx((low, high), abs=0.12 * (high - low))
+
+
 def test_majority_votes_and_best_of_majority_are_techniques() -> None:
     table = table_of([[[1, 1, 0, 1]]], [[[1.0] * 4]], 100)
     with pytest.raises(NotEnoughData, match="Voting needs the answers"):
