@@ -103,7 +103,8 @@ class Table:
     """What was answered to the samples that all contenders share.
 
     names: (contender,). runs: by (contender's id, version's id). place: (sample,) its version's position in `versions`;
-    index: (sample,) its number there. scores, answers: (contender, sample); equal answers are equal numbers.
+    index: (sample,) its number there. scores: (contender, sample), means over attempts. answers: same shape, of the
+    first attempt; equal answers are equal numbers.
     left_out: sentences about what could not be compared.
     """
 
@@ -188,7 +189,7 @@ def _parts(
         size = max(len(packed[run.pk]) for run in runs)
         scores, answers = np.full((len(runs), size), np.nan), np.zeros((len(runs), size), dtype=np.int64)
         for row, run in enumerate(runs):
-            scores[row, : len(packed[run.pk])] = packed[run.pk]
+            scores[row, : len(packed[run.pk])] = _over_attempts(packed[run.pk])
             at, codes = hashes[run.pk]
             answers[row, at] = codes
         holes = np.isnan(scores)
@@ -198,6 +199,14 @@ def _parts(
             left_out.append(f"{dropped:,} samples of {version} left out: not answered by {', '.join(lacking)}.")
         parts.append((np.flatnonzero(whole), scores[:, whole], answers[:, whole]))
     return parts
+
+
+def _over_attempts(scores: Floats) -> Floats:
+    """(sample,) means over the attempts that were made at it, NaN where there was none."""
+    tries = scores.reshape(len(scores), -1)
+    made = ~np.isnan(tries)
+    with np.errstate(invalid="ignore"):
+        return np.asarray(np.where(made, tries, 0.0).sum(axis=1) / made.sum(axis=1))
 
 
 def _answers(runs: list[int]) -> dict[int, tuple[Integers, Integers]]:

@@ -43,7 +43,7 @@ def compare(request: PageRequest) -> HttpResponse:
     made: Table | str | None = MIXED if chosen.mixed else None
     if made is None and query.enough:
         made = reads.table(request.user, chosen, query.contenders)
-    context: dict[str, Any] = {"query": query, "subject": chosen, "crumbs": _crumbs(chosen)}
+    context: dict[str, Any] = {"query": query, "carried": query.carried, "subject": chosen, "crumbs": _crumbs(chosen)}
     if isinstance(made, Table):
         return render(request, "results/compare.html", {**context, **compared(chosen, made, query)})
     offered = [] if chosen.mixed else reads.options(request.user, chosen)
@@ -61,7 +61,6 @@ def compared(chosen: Subject, made: Table, query: Query) -> dict[str, Any]:
     patterns = [(each, query.but(filter="all" if query.filter == each.key else each.key)) for each in every]
     return {
         "here": reverse("results:compare"),
-        "carried": query.carried,
         "choose": query.but(choose=True),
         "found": found,
         "left_out": made.left_out,

@@ -278,6 +278,7 @@ def test_the_chooser_offers_who_has_finished(client, questions, runs):
 
     assert [option.name for option in page.context["options"]] == ["small@fp32", "large@fp32", "small@bf16"]
     assert page.context["options"][0].mean == 0.625
+    assert f'<input type="hidden" name="benchmark" value="{questions.pk}">' in page.content.decode()
     ids = [str(run.contender_id) for run in runs[:2]]
     sent = client.get("/compare/", {"benchmark": questions.pk, "contenders": ids})
     assert sent.url == f"/compare/?benchmark={questions.pk}&contenders={','.join(ids)}"
