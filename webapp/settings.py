@@ -38,6 +38,7 @@ INSTALLED_APPS = [
     "webapp.jobs",
     "webapp.results",
     "webapp.leaderboards",
+    "webapp.reviews",
     "webapp.pages",
 ]
 

@@ -1,0 +1,126 @@
+"""A team rules on what it will rely on: reviews, the people who are asked, their verdicts, comments."""
+
+from __future__ import annotations
+
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+from django.db.models import Q
+
+from webapp.accounts.models import Owned, User
+from webapp.leaderboards.models import Leaderboard
+from webapp.results.models import Report
+
+
+class Review(Owned):
+    """A request to rule on a report, or on a frozen set of runs.
+
+    subject_hash: of the numbers under review when they were last frozen (`selectors.subject_hash`): an approval counts
+    only for the hash it was given for. approvals: how many are needed, required reviewers aside.
+    """
+
+    class State(models.TextChoices):
+        DRAFT = "draft", "Draft"
+        IN_REVIEW = "in_review", "In review"
+        CHANGES_REQUESTED = "changes_requested", "Changes requested"
+        APPROVED = "approved", "Approved"
+        PUBLISHED = "published", "Published"
+        SUPERSEDED = "superseded", "Superseded"
+        WITHDRAWN = "withdrawn", "Withdrawn"
+
+    title = models.CharField(max_length=160)
+    description = models.TextField(max_length=8000, blank=True)
+    report = models.ForeignKey(Report, null=True, blank=True, on_delete=models.PROTECT, related_name="reviews")
+    runs = ArrayField(models.BigIntegerField())
+    leaderboard = models.ForeignKey(
+        Leaderboard, null=True, blank=True, on_delete=models.SET_NULL, related_name="reviews"
+    )
+    subject_hash = models.CharField(max_length=64)
+    frozen_at = models.DateTimeField()
+    approvals = models.PositiveSmallIntegerField(default=1)
+    state = models.CharField(max_length=20, choices=State, default=State.DRAFT)
+    # What the state stands on, in words.
+    reason = models.TextField(blank=True)
+    changed_at = models.DateTimeField(auto_now=True)
+    superseded_by = models.ForeignKey(
+        "self", null=True, blank=True, on_delete=models.SET_NULL, related_name="supersedes"
+    )
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=Q(runs__len__gt=0), name="review_has_runs"),
+            models.CheckConstraint(condition=Q(approvals__gte=1), name="review_needs_an_approval"),
+        ]
+        indexes = [models.Index(fields=["team", "-id"], name="review_by_team")]
+
+    def __str__(self) -> str:
+        return self.title
+
+
+class Reviewer(models.Model):
+    """Somebody who was asked. required: without their approval there is none."""
+
+    review = models.ForeignKey(Review, on_delete=models.CASCADE, related_name="reviewers")
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="asked_to_review")
+    required = models.BooleanField(default=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["review", "user"], name="reviewer_once")]
+
+    def __str__(self) -> str:
+        return f"{self.user} on {self.review}"
+
+
+class Verdict(models.Model):
+    """One submitted review of one person. Only its dismissal is written later; the database refuses other changes."""
+
+    class Ruling(models.TextChoices):
+        APPROVE = "approve", "Approve"
+        REQUEST_CHANGES = "request_changes", "Request changes"
+        COMMENT = "comment", "Comment"
+
+    review = models.ForeignKey(Review, on_delete=models.CASCADE, related_name="verdicts")
+    author = models.ForeignKey(User, on_delete=models.PROTECT, related_name="verdicts")
+    ruling = models.CharField(max_length=16, choices=Ruling)
+    body = models.TextField(max_length=8000, blank=True)
+    subject_hash = models.CharField(max_length=64)
+    at = models.DateTimeField(auto_now_add=True)
+    dismissed_at = models.DateTimeField(null=True, blank=True)
+    dismissed_by = models.ForeignKey(User, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
+    dismissal = models.TextField(max_length=2000, blank=True)
+
+    class Meta:
+        ordering = ["id"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(ruling__in=["approve", "request_changes", "comment"]), name="ruling_known"
+            ),
+            models.CheckConstraint(
+                condition=Q(dismissed_at__isnull=True) | ~Q(dismissal=""), name="dismissal_has_a_reason"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.author}: {self.ruling}"
+
+
+class Comment(models.Model):
+    """A remark, alone or in answer to another one, on the whole or on a place: a run, a sample of it, a plot.
+
+    anchor: {}, {"run": id}, {"run": id, "sample": index} or {"plot": name}. resolved: the thread is settled.
+    """
+
+    review = models.ForeignKey(Review, on_delete=models.CASCADE, related_name="comments")
+    verdict = models.ForeignKey(Verdict, null=True, blank=True, on_delete=models.CASCADE, related_name="comments")
+    parent = models.ForeignKey("self", null=True, blank=True, on_delete=models.CASCADE, related_name="answers")
+    author = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
+    anchor = models.JSONField(default=dict, blank=True)
+    body = models.TextField(max_length=8000)
+    at = models.DateTimeField(auto_now_add=True)
+    resolved_at = models.DateTimeField(null=True, blank=True)
+    resolved_by = models.ForeignKey(User, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
+
+    class Meta:
+        ordering = ["id"]
+
+    def __str__(self) -> str:
+        return f"{self.author}: {self.body[:40]}"
