@@ -46,7 +46,11 @@ def apply_scheme(
     with torch.inference_mode(mode=False), torch.no_grad():
         parameters = sum(parameter.numel() for parameter in module.parameters())
         if scheme.in_place:
-            _apply(info, scheme, tokens, record)
+            refuse_without_calibration(key, given=tokens is not None)
+            rewrite_conv1d(record)
+        _refuse_misfit(key, scheme, module)
+        if scheme.in_place:
+            _apply(scheme, tokens, record)
             _check_effect(key, record)
         _check_finite(key, module, tokens)
     used = tokens if tokens is not None and info.needs_calibration else None
@@ -80,33 +84,29 @@ def refuse_without_calibration(key: str, *, given: bool) -> None:
         )
 
 
-def _apply(info: SchemeInfo, scheme: Scheme, tokens: Tokens | None, record: Record) -> None:
+def _apply(scheme: Scheme, tokens: Tokens | None, record: Record) -> None:
     module = record.module
-    refuse_without_calibration(info.key, given=tokens is not None)
     _check_weights(module)
-    rewritten = _without_conv1d(module)
-    if rewritten:
-        record.notes.append(f"{rewritten} Conv1D layers were rewritten as linear layers with the same outputs.")
-    reason = _against(scheme, module)
-    if reason:
-        raise ModelRefused(
-            f"The scheme {info.key} cannot be applied: {reason}",
-            field="scheme",
-            remedy="Use another scheme for this entry.",
-        )
     if record.output:
         _untie(module)
     scheme.apply(module, tokens, record)
     module.tie_weights = lambda *_, **__: None  # or a loader ties a changed output layer to the old embedding again
 
 
-def _against(scheme: Scheme, module: nn.Module) -> str:
-    quantised = bool(getattr(module.config, "quantization_config", None))
-    if quantised and not scheme.stored:
-        return "the checkpoint is quantised already; use the scheme “prequantised”."
-    if not scheme.stored and next(linear_layers(module), None) is None:
-        return "the module has no linear layer."
-    return scheme.check(module)
+def _refuse_misfit(key: str, scheme: Scheme, module: nn.Module) -> None:
+    """Raises ModelRefused, with the scheme's own reason, before anything is quantised."""
+    if getattr(module.config, "quantization_config", None) and not scheme.stored:
+        reason = "the checkpoint is quantised already; use the scheme “prequantised”."
+    elif scheme.in_place and not scheme.stored and next(linear_layers(module), None) is None:
+        reason = "the module has no linear layer."
+    else:
+        reason = scheme.check(module)
+    if reason:
+        raise ModelRefused(
+            f"The scheme {key} cannot be applied: {reason}",
+            field="scheme",
+            remedy="Use another scheme for this entry.",
+        )
 
 
 def _check_weights(module: nn.Module) -> None:
@@ -119,16 +119,17 @@ def _check_weights(module: nn.Module) -> None:
             )
 
 
-def _without_conv1d(module: nn.Module) -> int:
-    """GPT-2's transposed layers become linear ones; how many there were. Schemes would pass them over."""
-    found = [(name, layer) for name, layer in module.named_modules() if isinstance(layer, Conv1D)]
+def rewrite_conv1d(record: Record) -> None:
+    """GPT-2's transposed layers become linear ones with the same outputs; schemes would pass them over."""
+    found = [(name, layer) for name, layer in record.module.named_modules() if isinstance(layer, Conv1D)]
     for name, layer in found:
         rows, columns = layer.weight.shape
         linear = nn.Linear(rows, columns, device="meta")
         linear.weight = nn.Parameter(layer.weight.detach().T.contiguous(), requires_grad=False)
         linear.bias = nn.Parameter(layer.bias.detach(), requires_grad=False)
-        replace_layer(module, name, linear.eval())
-    return len(found)
+        replace_layer(record.module, name, linear.eval())
+    if found:
+        record.notes.append(f"{len(found)} Conv1D layers were rewritten as linear layers with the same outputs.")
 
 
 def _untie(module: nn.Module) -> None:
@@ -184,6 +185,8 @@ def _nominal_bytes(info: SchemeInfo, record: Record, parameters: int) -> int:
 
 def _kept(record: Record) -> Iterator[str]:
     """Matrices that the scheme left as they were: embeddings, the output layer, and whatever is no linear layer."""
+    if not record.matrices:
+        return
     noted = {matrix.name for matrix in record.matrices}
     for name, weight in record.module.named_parameters(remove_duplicate=False):
         if weight.ndim > 1 and name.removesuffix(".weight") not in noted:

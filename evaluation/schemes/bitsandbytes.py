@@ -1,4 +1,8 @@
-"""NormalFloat (QLoRA, arXiv 2305.14314) and LLM.int8 (arXiv 2208.07339) by bitsandbytes: real storage and kernels."""
+"""NormalFloat (QLoRA, arXiv 2305.14314) and LLM.int8 (arXiv 2208.07339) by bitsandbytes: real storage and kernels.
+
+On processors with AVX-512 for bfloat16, bitsandbytes repacks 4-bit layers on first use: scales and products are then
+bfloat16, so that numbers differ a little between kinds of processors.
+"""
 
 from __future__ import annotations
 
@@ -7,11 +11,13 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
+from evaluation.errors import ModelRefused
 from evaluation.schemes.base import Scheme
 from evaluation.schemes.calibration import Tokens
-from evaluation.schemes.record import Record, replace_layer, widths_divide
+from evaluation.schemes.record import Record, linear_layers, replace_layer, widths_divide
 
 BLOCK = 64
+CPU_ROWS = 32  # of outputs that its kernel multiplies together
 OUTLIER = 6.0  # inputs larger than it are multiplied in 16 bits
 DOUBLE_BLOCK = 256  # scales that share a scale
 
@@ -20,6 +26,8 @@ def _apply_nf4(double: bool, module: nn.Module, tokens: Tokens | None, record: R
     import bitsandbytes as bnb
 
     for name, layer in list(record.layers()):
+        if reason := _rows_misfit(name, layer):
+            raise ModelRefused(reason, field="scheme")
         weight, device = layer.weight.detach(), layer.weight.device
         found = bnb.nn.Linear4bit(
             layer.in_features,
@@ -65,8 +73,15 @@ def _take_over(found: nn.Module, layer: nn.Linear, device: torch.device) -> None
     found.to(device).eval()
 
 
+def _rows_misfit(name: str, layer: nn.Linear) -> str:
+    if layer.weight.device.type != "cpu" or layer.out_features % CPU_ROWS == 0:
+        return ""
+    return f"{name} has {layer.out_features} outputs, which is no multiple of {CPU_ROWS}: its CPU kernel needs that."
+
+
 def _check(module: nn.Module) -> str:
-    return widths_divide(module, BLOCK, "bitsandbytes")
+    rows = (_rows_misfit(name, layer) for name, layer in linear_layers(module))
+    return widths_divide(module, BLOCK, "bitsandbytes") or next(filter(None, rows), "")
 
 
 nf4 = Scheme(torch.float32, partial(_apply_nf4, False), _check, gpu_dtype=torch.bfloat16)

@@ -21,7 +21,7 @@ def bits_of(config: Mapping[str, Any]) -> float | None:
 
     None where it states none.
     """
-    method = str(config.get("quant_method", ""))
+    method = _method(config)
     if method == "bitsandbytes":
         block = 8 / 64 + 32 / 64 / 256 if config.get("bnb_4bit_use_double_quant") else 32 / 64
         return 8.0 if config.get("load_in_8bit") else 4 + block
@@ -31,6 +31,12 @@ def bits_of(config: Mapping[str, Any]) -> float | None:
         return 4.25
     found = _stated(config)
     return None if found is None else found[0] + (SCALE_BITS / found[1] if found[1] > 0 else 0)
+
+
+def _method(config: Mapping[str, Any]) -> str:
+    """Its name; transformers turns some into members of an enumeration."""
+    found = config.get("quant_method", "")
+    return str(getattr(found, "value", found))
 
 
 def _stated(config: Mapping[str, Any]) -> tuple[float, int] | None:
@@ -54,7 +60,7 @@ def _check(module: nn.Module) -> str:
 def _apply(module: nn.Module, tokens: Tokens | None, record: Record) -> None:
     config = _config(module)
     bits = bits_of(config)
-    record.notes.append(f"Quantised by its author with {config.get('quant_method', 'a method that it does not name')}.")
+    record.notes.append(f"Quantised by its author with {_method(config) or 'a method that it does not name'}.")
     if bits is None:
         record.notes.append("Its configuration does not state its bits; they are taken from the memory it holds.")
     for name, layer in record.layers():

@@ -50,15 +50,16 @@ def check(module: Any) -> str:
 
 def hadamard(size: int, generator: torch.Generator) -> Tensor:
     """A random orthogonal matrix (size, size): Hadamard's for the power of two in `size`, a random one for the rest,
-    with random signs."""
+    with random signs of its rows (those of its columns would cancel in symmetric rounding)."""
     two = size & -size
     matrix = torch.ones(1, 1)
     while len(matrix) < two:
         matrix = torch.cat([torch.cat([matrix, matrix], 1), torch.cat([matrix, -matrix], 1)]) / math.sqrt(2)
     if size > two:
-        matrix = torch.kron(torch.linalg.qr(torch.randn(size // two, size // two, generator=generator))[0], matrix)
+        rest = torch.linalg.qr(torch.randn(size // two, size // two, generator=generator))[0]
+        matrix = torch.kron(rest.contiguous(), matrix)
     signs = torch.randint(0, 2, (size,), generator=generator) * 2.0 - 1
-    return matrix * signs
+    return signs[:, None] * matrix
 
 
 def unscaled(module: Any) -> Turn:
