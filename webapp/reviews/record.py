@@ -1,0 +1,120 @@
+"""The sign-off record: what was approved, by whom, on which numbers, as signed JSON that anybody can verify.
+
+Signed with Ed25519 (RFC 8032) over the canonical JSON of the record: sorted keys, no spaces, UTF-8. The key is derived
+from SECRET_KEY, so that it needs no file of its own; its public half is shown with every record. Whoever rotates
+SECRET_KEY keeps the old public key beside the old records.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from django.conf import settings
+
+from webapp.errors import DomainError
+from webapp.reviews import selectors
+from webapp.reviews.checks import checks
+from webapp.reviews.models import Review
+
+KIND = "crosstable sign-off record 1"
+
+
+def sign_off(review: Review) -> dict[str, Any]:
+    """{"record": ..., "public_key": base64, "signature": base64}."""
+    record = _record(review)
+    public = _key().public_key().public_bytes(serialization.Encoding.Raw, serialization.PublicFormat.Raw)
+    return {"record": record, "public_key": _text(public), "signature": _text(_key().sign(canonical(record)))}
+
+
+def public_key() -> str:
+    """This server's, base64."""
+    raw = _key().public_key().public_bytes(serialization.Encoding.Raw, serialization.PublicFormat.Raw)
+    return _text(raw)
+
+
+def verified(document: Any, key: str = "") -> dict[str, Any]:
+    """The record inside, if its signature is by this key (left out: this server's). Raises DomainError otherwise.
+
+    The key that stands in the document proves nothing by itself: whoever forges a record brings a key along.
+    """
+    try:
+        record, signature = document["record"], base64.b64decode(document["signature"], validate=True)
+        public = Ed25519PublicKey.from_public_bytes(base64.b64decode(key or public_key(), validate=True))
+    except (KeyError, TypeError, ValueError) as error:
+        raise DomainError(
+            "This is not a sign-off record.", remedy="Download it from the page of the review."
+        ) from error
+    try:
+        public.verify(signature, canonical(record))
+    except InvalidSignature:
+        problem = "The signature does not fit: the record was changed, or signed by another server."
+        raise DomainError(problem, remedy="Give the public key of the server that signed it.") from None
+    found: dict[str, Any] = record
+    return found
+
+
+def canonical(record: Mapping[str, Any]) -> bytes:
+    return json.dumps(record, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
+
+
+def _record(review: Review) -> dict[str, Any]:
+    runs = list(selectors.runs_of(review))
+    return {
+        "kind": KIND,
+        "review": review.pk,
+        "team": review.team.name,
+        "title": review.title,
+        "description": review.description,
+        "state": review.state,
+        "reason": review.reason,
+        "requested_by": review.created_by.username,
+        "requested_at": review.created_at.isoformat(),
+        "frozen_at": review.frozen_at.isoformat(),
+        "subject_hash": review.subject_hash,
+        "stale_because": selectors.stale_because(review),
+        "report": review.report_id,
+        "leaderboard": str(review.leaderboard) if review.leaderboard else None,
+        "runs": [_run(run) for run in runs],
+        "rulings": [_ruling(verdict) for verdict in review.verdicts.select_related("author", "dismissed_by")],
+        "checks": [{"name": one.name, "passed": one.passed, "text": one.text} for one in checks(runs)],
+    }
+
+
+def _run(run: Any) -> dict[str, Any]:
+    return {
+        "id": run.pk,
+        "contender": run.contender.name,
+        "benchmark": str(run.version),
+        "benchmark_hash": run.version.content_hash,
+        "samples": run.done,
+        "mean": run.mean,
+        "identity": run.identity,
+    }
+
+
+def _ruling(verdict: Any) -> dict[str, Any]:
+    return {
+        "by": verdict.author.username,
+        "ruling": verdict.ruling,
+        "at": verdict.at.isoformat(),
+        "subject_hash": verdict.subject_hash,
+        "text": verdict.body,
+        "dismissed_by": verdict.dismissed_by.username if verdict.dismissed_by else None,
+        "dismissal": verdict.dismissal,
+    }
+
+
+def _key() -> Ed25519PrivateKey:
+    derive = HKDF(algorithm=hashes.SHA256(), length=32, salt=None, info=b"crosstable sign-off records")
+    return Ed25519PrivateKey.from_private_bytes(derive.derive(settings.SECRET_KEY.encode()))
+
+
+def _text(raw: bytes) -> str:
+    return base64.b64encode(raw).decode()
