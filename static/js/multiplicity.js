@@ -10,8 +10,6 @@ function curves(curve, { name, scale, step, marks, x }, c) {
     type: "line", name: title, step: step && "end", symbol: curve.at.length > 40 ? "none" : at ? "triangle" : "circle", symbolSize: 6,
     data: curve.at.map((bound, i) => [bound * scale, 100 * curve[key][i], curve.size[i]]),
     itemStyle: { color: c.hues[at] }, lineStyle: { color: c.hues[at], width: 2, type },
-    endLabel: { show: true, formatter: "{a}", color: c.ink, fontSize: 11 },
-    labelLayout: { moveOverlap: "shiftY" },
     markLine: at ? undefined : {
       silent: true, symbol: "none", lineStyle: { color: c.muted, type: "dashed" }, label: { color: c.muted, fontSize: 11 },
       data: marks.map(([label, value], nth) => ({ xAxis: value, label: { formatter: label, position: nth ? "insideMiddleTop" : "insideEndTop", rotate: 90 } })),
@@ -19,7 +17,8 @@ function curves(curve, { name, scale, step, marks, x }, c) {
   });
   return {
     ...frame(c),
-    grid: { left: 56, right: 92, top: 28, bottom: 48 },
+    legend: { top: 0, left: 48, itemWidth: 28, textStyle: { color: c.ink } },
+    grid: { left: 56, right: 24, top: 40, bottom: 48 },
     xAxis: axis(c, name, { scale: false, min: 0, ...x }),
     yAxis: axis(c, "Samples, %", { scale: false, min: 0, max: ({ max }) => (max < 1 ? 1 : undefined), nameGap: 38 }),
     series: [line("ambiguity", "Ambiguity", 0, "solid"), line("discrepancy", "Discrepancy", 1, "dashed")],
@@ -87,6 +86,24 @@ options.excess = ({ excess, names }, c, width) => {
 };
 
 draw();
+
+/* The arrow keys walk over the points of a plot that has the focus, as a pointer would. */
+const places = new WeakMap();
+addEventListener("keydown", (event) => {
+  const plot = event.target.closest?.("[data-plot][tabindex]");
+  const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+  if (!plot || !step) return;
+  const chart = window.echarts.getInstanceByDom(plot);
+  const size = chart?.getOption().series[0].data.length ?? 0;
+  if (!size) return;
+  event.preventDefault();
+  const place = places.has(plot) ? (places.get(plot) + step + size) % size : 0;
+  places.set(plot, place);
+  chart.dispatchAction({ type: "showTip", seriesIndex: 0, dataIndex: place });
+});
+addEventListener("focusout", ({ target }) => {
+  if (target.matches?.("[data-plot][tabindex]")) window.echarts.getInstanceByDom(target)?.dispatchAction({ type: "hideTip" });
+});
 
 /* The answers come into a dialog: Escape and the button close it, and focus goes back to the link. */
 addEventListener("htmx:afterSwap", ({ target }) => {

@@ -13,6 +13,7 @@ from typing import Any
 from django.db.models import QuerySet
 
 from evaluation.analyses import ANALYSES
+from evaluation.analyses.base import described
 from webapp.accounts.models import Team, Visibility
 from webapp.accounts.selectors import Viewer, teams_where, usual_team, visible
 from webapp.catalog.selectors import benchmark_versions, suite_versions, suites
@@ -217,8 +218,15 @@ def choices(user: Viewer) -> list[tuple[str, list[tuple[str, str]]]]:
     return [("Suites", mine), ("Benchmarks", [(f"benchmark-{version.pk}", str(version)) for version in versions])]
 
 
-def existing(user: Viewer, analysis: str, runs: Sequence[int]) -> list[Report]:
-    """Reports of this analysis on exactly these runs, newest first."""
+def existing(user: Viewer, analysis: str, runs: Sequence[int]) -> list[tuple[Report, str]]:
+    """Reports of this analysis on exactly these runs, newest first, with the parameters that are not the usual ones."""
     if not runs or analysis not in ANALYSES:
         return []
-    return list(reports(user).filter(analysis=analysis, inputs__runs=list(runs))[:EXISTING])
+    found = reports(user).filter(analysis=analysis, inputs__runs=list(runs))[:EXISTING]
+    return [(report, _unusual(analysis, report.parameters)) for report in found]
+
+
+def _unusual(analysis: str, parameters: Mapping[str, Any]) -> str:
+    known = described(ANALYSES[analysis].Params)
+    changed = [about.name for about in known if parameters.get(about.name, about.default) != about.default]
+    return ", ".join(f"{name} {parameters[name]}" for name in changed) or "usual parameters"

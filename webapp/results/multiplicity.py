@@ -129,6 +129,12 @@ class MultiplicityView:
     def _amount(self, value: float) -> str:
         return amount(value, self.result.metric)
 
+    @property
+    def warnings(self) -> list[str]:
+        """Those that the verdict has not said in its own words."""
+        said = ("neither surely inside", "No contender competes")
+        return [warning for warning in self.result.warnings if not any(part in warning for part in said)]
+
     @cached_property
     def typical(self) -> float:
         """Two standard errors of the middle contender's deficit."""

@@ -155,7 +155,7 @@ def test_a_sent_form_leads_to_the_report(
     client.post("/reports/new/", {**body, "contenders": chosen})
     again = client.get(f"/reports/new/?analysis=multiplicity&benchmark={benchmark.pk}").content.decode()
     assert "Already there, on the same runs" in again
-    assert "epsilon 0.05" in again
+    assert "· epsilon 0.05</span>" in again
 
 
 def test_nothing_complete_is_an_empty_state(client: Client, bob: User, suite: Suite, job: Job) -> None:
