@@ -22,7 +22,10 @@ USUAL = 2.0  # points that a plan is made for where the address names none
 
 @dataclass(frozen=True)
 class Contestant:
-    """letter stands for the name in tables. rank: a place, or the interval of places that the pairs leave open."""
+    """letter stands for the name in tables. rank: a place, or the interval of places that the pairs leave open.
+
+    run: its id, where one benchmark is compared on; of a suite there are several.
+    """
 
     letter: str
     pk: int
@@ -32,6 +35,7 @@ class Contestant:
     high: float | None
     rank: str
     baseline: bool
+    run: int | None
 
 
 @dataclass(frozen=True)
@@ -120,6 +124,7 @@ def contestants(table: Table, found: SideBySide) -> list[Contestant]:
             high=_known(sign * float((found.high if sign > 0 else found.low)[row])),
             rank=_rank(int(found.rank_low[row]), int(found.rank_high[row])),
             baseline=row == found.baseline,
+            run=table.runs[pk, table.versions[0].pk].pk if len(table.versions) == 1 else None,
         )
         for row, (letter, pk, name) in enumerate(rows)
     ]
