@@ -68,7 +68,9 @@ class Calibration:
 class RunSpec:
     """One contender on one benchmark: everything that the numbers depend on.
 
-    skip: indices of samples that are finished already (resume); limit: only the first `limit` samples.
+    attempts: at each sample; at temperature 0 they would all be equal. Log-likelihoods are no matter of chance: samples
+    that are scored by them are answered once, whatever is asked for.
+    skip: (sample, attempt) that are finished already (resume); limit: only the first `limit` samples.
     calibration: texts for schemes that need them; the others ignore it.
     """
 
@@ -78,8 +80,10 @@ class RunSpec:
     device: str = "cpu"
     batch_size: int = 64
     seed: int = 1234
+    attempts: int = 1
+    temperature: float = 0.0
     limit: int | None = None
-    skip: frozenset[int] = frozenset()
+    skip: frozenset[tuple[int, int]] = frozenset()
     calibration: Calibration | None = None
 
 
@@ -102,7 +106,13 @@ class Attempt:
     """One try at one sample, scored. `score` is the benchmark's primary metric for this sample, always finite.
 
     choice: index of the chosen answer (multiple choice), else None. answer: extracted answer as text.
-    log_likelihoods: one per choice, in nats. tokens and seconds: None where they were not measured (never 0).
+    log_likelihoods: one per choice, in nats. Counts and times are None where they were not measured (never 0).
+    tokens_cached: those of tokens_in that the server says it had already read.
+    seconds: this attempt's share of the time in which it was computed, so that the shares of a run add up to the time
+    that its device was busy: the wall time of its batch by the size of the batch, or, at an endpoint, the time of its
+    request, each moment divided by the requests that were under way.
+    latency: seconds from asking to the whole answer (the slowest of its requests, repeats included; of a batch, the
+    wall time of the batch). seconds_to_first: the same to the first new token.
     """
 
     sample: int
@@ -115,7 +125,10 @@ class Attempt:
     log_likelihoods: tuple[float, ...] = ()
     tokens_in: int | None = None
     tokens_out: int | None = None
+    tokens_cached: int | None = None
     seconds: float | None = None
+    latency: float | None = None
+    seconds_to_first: float | None = None
     metrics: Mapping[str, float] = field(default_factory=dict)
     document_hash: str = ""
     prompt_hash: str = ""

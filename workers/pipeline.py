@@ -28,7 +28,7 @@ from webapp.jobs import leases
 from webapp.jobs.leases import Lease, LeaseLost
 from webapp.jobs.models import Run
 from webapp.leaderboards.services import run_landed
-from webapp.results.services import finish_run, finished_samples, record_scores, store_questions
+from webapp.results.services import finish_run, finished_attempts, record_scores, store_questions
 from workers import devices
 from workers.presence import Presence
 from workers.specs import spec_of
@@ -132,11 +132,11 @@ def _take_and_finish(me: Me) -> bool:
 
 
 def _evaluate(run: Run, lease: Lease, me: Me) -> None:
-    finished = finished_samples(run)
+    finished = finished_attempts(run)
     spec = spec_of(run, device=me.device, skip=finished)
     with inference.run(spec, engine=engine()) as evaluation:
         try:
-            _store(run, lease, evaluation, me.presence, already=len(finished))
+            _store(run, lease, evaluation, me.presence, already=run.done)
         except Stop as stop:
             evaluation.close()
             if evaluation.alive:
@@ -158,7 +158,7 @@ def _store(run: Run, lease: Lease, evaluation: Evaluation, presence: Presence, *
     for batch in evaluation:
         presence.busy()
         if not known and evaluation.total is not None:
-            leases.start(lease=lease, total=evaluation.total + already)
+            leases.start(lease=lease, total=evaluation.total + already, attempts=evaluation.attempts)
             store_questions(run=run, questions=evaluation.questions)
             known = True
         waiting.extend(batch)

@@ -10,11 +10,12 @@ from evaluation.records import BenchmarkSpec, Checkpoint, Endpoint, RunSpec
 from webapp.catalog.models import BenchmarkVersion, EntryVersion, Sample, Source
 from webapp.catalog.sealing import unseal
 from webapp.catalog.sources import allowed_directory
+from webapp.jobs.estimates import attempts_of
 from webapp.jobs.models import Run
 
 
-def spec_of(run: Run, *, device: str, skip: frozenset[int]) -> RunSpec:
-    """skip: samples that earlier attempts finished. Raises what `model_of` raises."""
+def spec_of(run: Run, *, device: str, skip: frozenset[tuple[int, int]]) -> RunSpec:
+    """skip: (sample, attempt) that are scored already. Raises what `model_of` raises."""
     chosen = run.settings
     return RunSpec(
         model=model_of(run.contender.version),
@@ -23,6 +24,8 @@ def spec_of(run: Run, *, device: str, skip: frozenset[int]) -> RunSpec:
         device=device,
         batch_size=chosen["batch_size"],
         seed=chosen["seed"],
+        attempts=attempts_of(chosen),
+        temperature=float(chosen.get("temperature") or 0.0),
         limit=chosen["limit"],
         skip=skip,
     )

@@ -13,7 +13,9 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -23,6 +25,7 @@ from evaluation.endpoints import check_url, resolve, split_url
 from evaluation.errors import EndpointRefused
 from evaluation.inference.forward import Answer, Stop
 from evaluation.inference.harness import LIKELIHOOD, RemoteFormat
+from evaluation.inference.sampling import Sampling
 from evaluation.records import Endpoint
 
 CONNECT_SECONDS, ANSWER_SECONDS = 10.0, 300.0
@@ -132,6 +135,45 @@ class Client:
         )
 
 
+@dataclass(slots=True)
+class Timing:
+    """Of one request, in seconds. latency: from asking to the answer; share: its part of the time that all took."""
+
+    latency: float = 0.0
+    share: float = 0.0
+
+
+class SharedClock:
+    """Divides each moment among the requests that are under way in it, so that their shares add up to wall time.
+
+    Thread-safe. What a server costs by the hour is then counted once, however many requests it answers at a time.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._at, self._under_way, self._share = time.perf_counter(), 0, 0.0
+
+    @contextmanager
+    def request(self) -> Iterator[Timing]:
+        """Times what happens inside."""
+        timing = Timing()
+        began, share = self._turn(+1)
+        try:
+            yield timing
+        finally:
+            ended, shared = self._turn(-1)
+            timing.latency, timing.share = ended - began, shared - share
+
+    def _turn(self, change: int) -> tuple[float, float]:
+        """A request begins (+1) or ends (-1). Returns the time, and the share of one that had been there all along."""
+        with self._lock:
+            now = time.perf_counter()
+            if self._under_way:
+                self._share += (now - self._at) / self._under_way
+            self._at, self._under_way = now, self._under_way + change
+            return now, self._share
+
+
 @dataclass(frozen=True, slots=True)
 class Probe:
     """What an endpoint said about itself. models: names it lists (maybe none); context_length: tokens, if it says."""
@@ -157,6 +199,7 @@ class RemoteModel:
     def __init__(self, endpoint: Endpoint, *, seed: int, log_likelihoods: bool) -> None:
         self.endpoint = endpoint
         self.path = "/chat/completions" if endpoint.style == "chat" else "/completions"
+        self.clock = SharedClock()
         self.client = Client(endpoint)
         try:
             models, context = _list_models(self.client, endpoint.model)
@@ -179,9 +222,12 @@ class RemoteModel:
         """Give connections back."""
         self.client.close()
 
-    def answers(self, kind: str, requests: Sequence[Any], stop: Stop) -> Iterator[tuple[int, Answer]]:
+    def answers(
+        self, kind: str, requests: Sequence[Any], stop: Stop, sampling: Sampling | None = None
+    ) -> Iterator[tuple[int, Answer]]:
         """See Contender. At most `concurrency` requests are under way."""
-        ask: Callable[[Any], tuple[int, Answer]] = self._likelihood if kind == LIKELIHOOD else self._text
+        ask: Callable[[Any], tuple[int, Answer]]
+        ask = self._likelihood if kind == LIKELIHOOD else partial(self._text, sampling)
         work = iter(self.format.scored(requests) if kind == LIKELIHOOD else enumerate(requests))
         workers = ThreadPoolExecutor(max(1, self.endpoint.concurrency), thread_name_prefix="endpoint")
         try:
@@ -200,21 +246,21 @@ class RemoteModel:
             workers.shutdown(wait=False, cancel_futures=True)
 
     def _likelihood(self, request: Any) -> tuple[int, Answer]:
-        began = time.perf_counter()
         payload, context, sent = self.format.likelihood(request)
-        answer = self.client.post(self.path, payload)
+        with self.clock.request() as timing:
+            answer = self.client.post(self.path, payload)
         fault = _log_probability_fault(answer, sent)
         if fault:
             raise _no_log_probabilities(self.client.host, fault)
         value = self.format.read_likelihood(answer, sent, context)
-        return request.index, Answer(value, *_usage(answer), time.perf_counter() - began)
+        return request.index, _counted(value, answer, timing)
 
-    def _text(self, item: tuple[int, Any]) -> tuple[int, Answer]:
-        began = time.perf_counter()
+    def _text(self, sampling: Sampling | None, item: tuple[int, Any]) -> tuple[int, Answer]:
         index, request = item
-        answer = self.client.post(self.path, self.format.text(request))
-        text = self.format.read_text(answer)
-        return index, Answer(text, *_usage(answer), time.perf_counter() - began)
+        payload = self.format.text(request, sampling, index)
+        with self.clock.request() as timing:
+            answer = self.client.post(self.path, payload)
+        return index, _counted(self.format.read_text(answer), answer, timing)
 
     def _check_log_likelihoods(self) -> None:
         if self.endpoint.style == "chat":
@@ -275,12 +321,23 @@ def _list_models(client: Client, wanted: str) -> tuple[tuple[str, ...], int | No
     return names, length if isinstance(length, int) and length > 1 else None
 
 
-def _usage(answer: Any) -> tuple[int | None, int | None]:
-    """Tokens in and out as the server counted them; None where it does not say."""
+def _counted(value: tuple[float, bool] | str, answer: Any, timing: Timing) -> Answer:
+    """With the tokens as the server counted them; None where it does not say."""
     usage = answer.get("usage")
-    counts = [usage.get(name) if isinstance(usage, dict) else None for name in ("prompt_tokens", "completion_tokens")]
-    tokens_in, tokens_out = (count if isinstance(count, int) else None for count in counts)
-    return tokens_in, tokens_out
+    usage = usage if isinstance(usage, dict) else {}
+    details = usage.get("prompt_tokens_details")
+    return Answer(
+        value,
+        tokens_in=_count(usage.get("prompt_tokens")),
+        tokens_out=_count(usage.get("completion_tokens")),
+        tokens_cached=_count(details.get("cached_tokens")) if isinstance(details, dict) else None,
+        seconds=timing.share,
+        latency=timing.latency,
+    )
+
+
+def _count(value: Any) -> int | None:
+    return value if type(value) is int and value >= 0 else None
 
 
 def _json(content: bytes) -> Any:

@@ -17,6 +17,8 @@ from typing import Any
 import torch
 from transformers import LogitsProcessor, LogitsProcessorList, StoppingCriteria, StoppingCriteriaList
 
+from evaluation.inference.sampling import Drawn
+
 Stop = Callable[[], None]  # raises when the run was cancelled
 
 
@@ -24,13 +26,17 @@ Stop = Callable[[], None]  # raises when the run was cancelled
 class Answer:
     """What came back for one request. value: (log-likelihood in nats, is greedy), or text.
 
-    seconds: this request's share of the wall time of its batch. tokens_out: tokens generated (none for scoring).
+    tokens_out: tokens generated (none for scoring). seconds: this request's share of the time in which it was computed;
+    latency, to_first: seconds from asking to the whole answer and to its first token. None: not measured.
     """
 
     value: tuple[float, bool] | str
     tokens_in: int | None
     tokens_out: int | None
     seconds: float | None
+    latency: float | None = None
+    to_first: float | None = None
+    tokens_cached: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +54,7 @@ class Scored:
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """A text to continue, as token ids. options: what `generate` takes beside them (sampling, temperature)."""
+    """A text to continue, as token ids. options: what `generate` takes beside them; seed: of what is drawn."""
 
     index: int
     text: str
@@ -56,6 +62,7 @@ class Written:
     stops: tuple[str, ...]
     max_tokens: int
     options: tuple[tuple[str, Any], ...] = ()
+    seed: int = 0
 
 
 def score(
@@ -79,10 +86,10 @@ def score(
         members = [groups[row.inputs] for row in batch]
         began = time.perf_counter()
         values = _score_batch(call, batch, members, max_length, device)
-        seconds = (time.perf_counter() - began) / len(values)
+        latency = time.perf_counter() - began
         for request, value in zip((member for row in members for member in row), values, strict=True):
             tokens = len(request.context) + len(request.continuation)
-            yield request.index, Answer(value, tokens, 0, seconds)
+            yield request.index, Answer(value, tokens, 0, latency / len(values), latency)
 
 
 def _score_batch(
@@ -127,13 +134,17 @@ def _sums(chosen: torch.Tensor, greedy: list[bool], sizes: list[int]) -> Iterato
 
 @dataclass(slots=True)
 class Generator:
-    """How texts are written: the model and its tokenizer, with what is known about them."""
+    """How texts are written: the model and its tokenizer, with what is known about them.
+
+    temperature: above 0, tokens are drawn by each request's seed; at 0 each request's options decide.
+    """
 
     model: Any
     tokenizer: Any
     device: torch.device
     max_length: int
     stop: Stop
+    temperature: float = 0.0
     ending: dict[str, torch.Tensor] = field(default_factory=dict)  # stop text -> which tokens end with it
 
     def write(self, requests: Sequence[Written], batch_size: int) -> Iterator[tuple[int, Answer]]:
@@ -149,25 +160,36 @@ class Generator:
         began = time.perf_counter()
         room = self.max_length - batch[0].max_tokens
         ids, mask = _pad_left([request.tokens[-room:] for request in batch], self.tokenizer.pad_token_id)
-        ends = _Ends(self, batch[0].stops, ids.shape[1], len(batch))
+        ends, finite = _Ends(self, batch[0].stops, ids.shape[1], len(batch)), _Finite(batch)
         out = self.model.generate(
             input_ids=ids.to(self.device),
             attention_mask=mask.to(self.device),
             max_length=ids.shape[1] + batch[0].max_tokens,
             stopping_criteria=StoppingCriteriaList([ends]),
-            logits_processor=LogitsProcessorList([_Finite(batch)]),
+            logits_processor=LogitsProcessorList([finite, *self._drawn(batch, ids.shape[1])]),
             pad_token_id=self.tokenizer.pad_token_id,
             use_cache=True,
             **dict(batch[0].options),
         )[:, ids.shape[1] :].tolist()
-        answers = []
-        for request, tokens, size, prompt in zip(batch, out, ends.sizes(), mask.sum(1).tolist(), strict=True):
-            text = self.tokenizer.decode(tokens[:size], skip_special_tokens=True)
-            for stop in request.stops:
-                text = text.split(stop)[0]
-            seconds = (time.perf_counter() - began) / len(batch)
-            answers.append((request.index, Answer(text, prompt, size, seconds)))
-        return answers
+        sizes, prompts = ends.sizes(), mask.sum(1).tolist()
+        texts = [self._text(request, row[:size]) for request, row, size in zip(batch, out, sizes, strict=True)]
+        latency, to_first = time.perf_counter() - began, finite.since(began)
+        return [
+            (request.index, Answer(text, prompt, size, latency / len(batch), latency, to_first))
+            for request, text, size, prompt in zip(batch, texts, sizes, prompts, strict=True)
+        ]
+
+    def _text(self, request: Written, tokens: Sequence[int]) -> str:
+        text: str = self.tokenizer.decode(tokens, skip_special_tokens=True)
+        for stop in request.stops:
+            text = text.split(stop, maxsplit=1)[0]
+        return text
+
+    def _drawn(self, batch: Sequence[Written], prompt: int) -> list[Drawn]:
+        if not self.temperature:
+            return []
+        seeds = [request.seed for request in batch]
+        return [Drawn(self.temperature, seeds, prompt=prompt, most=batch[0].max_tokens, device=self.device)]
 
     def ends_with(self, stop: str, vocabulary: int) -> torch.Tensor | None:
         """Which tokens hold `stop`, as a mask (vocabulary,); None when it may spread over several tokens."""
@@ -226,16 +248,26 @@ class _Ends(StoppingCriteria):  # type: ignore[misc]  # transformers is untyped 
 
 
 class _Finite(LogitsProcessor):  # type: ignore[misc]  # transformers is untyped here
-    """Raises when a row's logits are not numbers: the text that follows would mean nothing."""
+    """Raises when a row's logits are not numbers: the text that follows would mean nothing.
+
+    Its look at the logits waits for the device, so the first one also tells when the first token was there.
+    """
 
     def __init__(self, batch: Sequence[Written]) -> None:
         self.batch = batch
+        self.first: float | None = None
 
     def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
         bad = scores.isnan().any(dim=-1)
         if bad.any():
             raise NotANumberError(self.batch[int(bad.nonzero()[0])].index)
+        if self.first is None:
+            self.first = time.perf_counter()
         return scores
+
+    def since(self, began: float) -> float | None:
+        """Seconds from `began` to the first token; None when no token was written."""
+        return None if self.first is None else self.first - began
 
 
 class NotANumberError(ArithmeticError):

@@ -23,20 +23,25 @@ from evaluation.benchmarks import Definition, Document, Rendered, render
 from evaluation.errors import BadBenchmark, MissingPackage
 from evaluation.inference.encoding import Encodings, check_lengths, check_room, split_pairs
 from evaluation.inference.forward import Answer, Generator, Scored, Stop, Written, score
+from evaluation.inference.sampling import Sampling, without_own
 from evaluation.inference.scoring import Sample
 from evaluation.records import BenchmarkSpec, Endpoint
 
 LIKELIHOOD, GENERATE = "loglikelihood", "generate_until"
 FEWSHOT_SEED = 1234  # lm_eval's own default
 Answers = Iterator[tuple[int, Answer]]
+Options = tuple[tuple[str, ...], int, tuple[tuple[str, Any], ...]]  # stop texts, most tokens, what else
 
 logging.getLogger("lm_eval").setLevel(logging.ERROR)  # it reports expected things as warnings
 
 
 class Contender(Protocol):
-    """Something that answers requests. kind: LIKELIHOOD or GENERATE; yields (index of the request, answer)."""
+    """Something that answers requests. kind: LIKELIHOOD or GENERATE; yields (index of the request, answer).
 
-    def answers(self, kind: str, requests: Sequence[Any], stop: Stop) -> Answers: ...
+    sampling: how texts are drawn; None leaves it to the benchmark, which usually takes the likeliest tokens.
+    """
+
+    def answers(self, kind: str, requests: Sequence[Any], stop: Stop, sampling: Sampling | None = None) -> Answers: ...
 
     @property
     def chat(self) -> Callable[..., Any] | None:
@@ -181,9 +186,14 @@ def _code_refused(name: str, what: str) -> BadBenchmark:
 
 
 def build_samples(
-    task: Task, *, limit: int | None, skip: frozenset[int], chat: Callable[..., Any] | None
+    task: Task,
+    *,
+    limit: int | None,
+    skip: frozenset[tuple[int, int]],
+    chat: Callable[..., Any] | None,
+    attempts: int = 1,
 ) -> Iterator[Sample]:
-    """The samples that are still to do, in order.
+    """The samples that are still to do, in order, once for each attempt.
 
     Few-shot examples are drawn in the order of the documents, so the skipped ones are built too: a resumed run asks
     exactly what the whole one asked.
@@ -193,11 +203,12 @@ def build_samples(
     for number, document in task.doc_iterator(limit=limit):
         prefix = {"gen_prefix": given} if (given := task.doc_to_prefix(document)) else {}
         context = task.fewshot_context(document, num_fewshot=shots, **options, **prefix)
-        if number in skip:
-            continue
         metadata = (task.config.task, number, task.config.repeats)
-        built = task.construct_requests(doc=document, ctx=context, metadata=metadata, **options)
-        yield Sample(number, document, built if isinstance(built, list) else [built])
+        for attempt in range(attempts):
+            if (number, attempt) in skip:
+                continue
+            built = task.construct_requests(doc=document, ctx=context, metadata=metadata, **options)
+            yield Sample(number, document, built if isinstance(built, list) else [built], attempt)
 
 
 def kind_of(name: str, task: Task) -> str:
@@ -233,10 +244,10 @@ class LocalModel:
         self._encodings = encodings if encodings is not None else Encodings()
         self._endings: dict[str, Any] = {}
 
-    def answers(self, kind: str, requests: Sequence[Any], stop: Stop) -> Answers:
+    def answers(self, kind: str, requests: Sequence[Any], stop: Stop, sampling: Sampling | None = None) -> Answers:
         """See Contender."""
         if kind == GENERATE:
-            return self._write(requests, stop)
+            return self._write(requests, stop, sampling)
         scored = split_pairs(requests, self._encode, self.lm.prefix_token_id)
         check_lengths(scored, self.lm.max_length)
         return score(
@@ -251,26 +262,29 @@ class LocalModel:
     def close(self) -> None:
         """See Contender: the model stays loaded."""
 
-    def _write(self, requests: Sequence[Any], stop: Stop) -> Answers:
+    def _write(self, requests: Sequence[Any], stop: Stop, sampling: Sampling | None) -> Answers:
         lm = self.lm
         encoded = self._encode([request.args[0] for request in requests])
         ending = lm.tok_decode(lm.eot_token_id, skip_special_tokens=False)
-        known: dict[str, tuple[Any, ...]] = {}
+        known: dict[str, Options] = {}
         written = []
         for index, request in enumerate(requests):
             text, given = request.args
             if (key := repr(given)) not in known:
-                known[key] = _generation_options(given, ending, lm.max_gen_toks)
-            written.append(Written(index, text, encoded[text], *known[key]))
+                known[key] = _generation_options(without_own(given) if sampling else given, ending, lm.max_gen_toks)
+            written.append(
+                Written(index, text, encoded[text], *known[key], seed=sampling.seeds[index] if sampling else 0)
+            )
         check_room(written, lm.max_length)
-        generator = Generator(lm.model, lm.tokenizer, lm.device, lm.max_length, stop, self._endings)
+        temperature = sampling.temperature if sampling else 0.0
+        generator = Generator(lm.model, lm.tokenizer, lm.device, lm.max_length, stop, temperature, self._endings)
         yield from generator.write(written, self.batch_size)
 
     def _encode(self, texts: Sequence[str]) -> Mapping[str, list[int]]:
         return self._encodings.encode(self.lm.tokenizer, self.lm.tokenizer.decode(self.lm.prefix_token_id), texts)
 
 
-def _generation_options(given: Mapping[str, Any], ending: str, default: int) -> tuple[Any, ...]:
+def _generation_options(given: Mapping[str, Any], ending: str, default: int) -> Options:
     """Stop texts, most tokens, and what else `generate` takes, from lm_eval's generation arguments."""
     options = normalize_gen_kwargs(dict(given), default)
     stops = handle_stop_sequences(options.pop("until", None), eos=ending)
@@ -322,10 +336,13 @@ class RemoteFormat:
         ((value, greedy),) = self.api.parse_logprobs(answer, tokens=[[0] * sent], ctxlens=[context])
         return float(value), bool(greedy)
 
-    def text(self, request: Any) -> dict[str, Any]:
-        """Payload that asks for a text."""
+    def text(self, request: Any, sampling: Sampling | None, index: int) -> dict[str, Any]:
+        """Payload that asks for a text. index: of the request, which is drawn by its own seed."""
         context, given = request.args
-        return self._generate(context, given)
+        if sampling is None:
+            return self._generate(context, given)
+        drawn = {**without_own(given), "temperature": sampling.temperature}
+        return self._generate(context, drawn) | {"seed": sampling.seeds[index]}
 
     def read_text(self, answer: Any) -> str:
         """The text of an answer; one that the server held back is empty."""

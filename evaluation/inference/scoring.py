@@ -20,11 +20,12 @@ Metrics = dict[str, float]
 
 @dataclass(slots=True)
 class Sample:
-    """One document and its requests. answers: by position among the requests, until all are there."""
+    """One document and its requests in one attempt. answers: by position among the requests, until all are there."""
 
     number: int
     document: Mapping[str, Any]
     requests: list[Any]
+    attempt: int = 0
     answers: dict[int, Answer] = field(default_factory=dict)
 
 
@@ -50,7 +51,7 @@ class Scoring:
 
     def questions(self) -> Iterator[Question]:
         """The samples as they are asked, for a platform that has not seen the benchmark."""
-        for sample in self.samples:
+        for sample in {sample.number: sample for sample in self.samples}.values():
             document, target = sample.document, self.task.doc_to_target(sample.document)
             prompt, shown = _text(sample.requests[0].args[0]), target
             choices: tuple[str, ...] = ()
@@ -81,9 +82,13 @@ class Scoring:
         scored = {"metrics": metrics, "score": metrics[metric], **self._describe(sample, results, target, metric)}
         return Attempt(
             sample=sample.number,
+            attempt=sample.attempt,
             tokens_in=_total([answer.tokens_in for answer in answers]),
             tokens_out=_total([answer.tokens_out for answer in answers]),
+            tokens_cached=_total([answer.tokens_cached for answer in answers]),
             seconds=_total([answer.seconds for answer in answers]),
+            latency=_slowest([answer.latency for answer in answers]),
+            seconds_to_first=answers[0].to_first if len(answers) == 1 else None,
             document_hash=document_hash(sample.document),
             prompt_hash=prompt_hash(_text(sample.requests[0].args[0])),
             target_hash=target_hash(target),
@@ -133,6 +138,11 @@ class Scoring:
 def _total(values: Sequence[Any]) -> Any:
     """The sum, or None when any part was not measured: a partial sum would look like a small one."""
     return None if any(value is None for value in values) else sum(values)
+
+
+def _slowest(times: Sequence[float | None]) -> float | None:
+    known = [time for time in times if time is not None]
+    return max(known) if len(known) == len(times) else None
 
 
 def _text(value: Any) -> str:

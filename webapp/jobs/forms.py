@@ -36,7 +36,7 @@ class SubmitForm(ServiceForm):
     """Entries x schemes on a suite. All but the entries has a default, so that a first job is three clicks."""
 
     aliases = {"contenders": "entries"}
-    SETTINGS = ("seed", "batch_size", "limit", "repeat")
+    SETTINGS = ("seed", "batch_size", "limit", "repeat", "attempts", "temperature")
 
     suite = forms.ModelChoiceField(Suite.objects.none(), empty_label=None)
     entries = VersionChoices(
@@ -62,6 +62,21 @@ class SubmitForm(ServiceForm):
     )
     batch_size = forms.IntegerField(min_value=1, max_value=4096, initial=64)
     seed = forms.IntegerField(min_value=0, max_value=2**31 - 1, initial=1234)
+    attempts = forms.IntegerField(
+        min_value=1,
+        max_value=64,
+        initial=1,
+        required=False,
+        label="Attempts per sample",
+        help_text="More than one needs a temperature. Multiple choice is answered once in any case.",
+    )
+    temperature = forms.FloatField(
+        min_value=0,
+        max_value=2,
+        initial=0,
+        required=False,
+        help_text="0 takes the likeliest token each time; 0.7 is usual for several attempts.",
+    )
     repeat = forms.IntegerField(
         min_value=0, max_value=1000, initial=0, help_text="Another number runs again what is there already."
     )
@@ -82,8 +97,8 @@ class SubmitForm(ServiceForm):
     @property
     def more(self) -> list[forms.BoundField]:
         """What stands behind “More settings”."""
-        names = ("team", "title", "visibility", "limit", "batch_size", "seed", "repeat", "priority")
-        return [self[name] for name in names]
+        names = ("team", "title", "visibility", "limit", "attempts", "temperature", "batch_size", "seed", "repeat")
+        return [self[name] for name in (*names, "priority")]
 
     def arguments(self) -> dict[str, Any]:
         data = self.cleaned_data
@@ -93,7 +108,7 @@ class SubmitForm(ServiceForm):
             versions=suite_versions(data["suite"]),
             suite=data["suite"],
             title=data["title"],
-            settings={name: data[name] for name in self.SETTINGS},
+            settings={name: data[name] for name in self.SETTINGS if name == "limit" or data[name] is not None},
             priority=data["priority"],
             visibility=data["visibility"],
             key=self._key(),

@@ -107,10 +107,16 @@ def beat(lease: Lease) -> bool:
 
 
 @transaction.atomic
-def start(*, lease: Lease, total: int) -> None:
-    """The engine has loaded the model and counted the samples that the run has in all."""
+def start(*, lease: Lease, total: int, attempts: int | None = None) -> None:
+    """The engine has loaded the model and counted the samples that the run has in all.
+
+    attempts: at each of them, where the engine knows better than the plan: a task of the harness may turn out to
+    compare log-likelihoods, which is done once.
+    """
     run = locked(lease)
-    Run.objects.filter(pk=run.pk).update(total=total)
+    planned = run.settings.get("attempts", 1)
+    settings = run.settings if attempts in {None, planned} else {**run.settings, "attempts": attempts}
+    Run.objects.filter(pk=run.pk).update(total=total, settings=settings)
     progressed(run)
 
 

@@ -13,7 +13,7 @@ from webapp.catalog.models import BenchmarkVersion, Contender, Suite
 
 
 def default_settings() -> dict[str, Any]:
-    return {"seed": 1234, "batch_size": 64, "limit": None, "repeat": 0}
+    return {"seed": 1234, "batch_size": 64, "limit": None, "repeat": 0, "attempts": 1, "temperature": 0.0}
 
 
 class Run(models.Model):

@@ -19,6 +19,12 @@ from webapp.jobs.models import Run, default_settings
 
 MAX_RUNS = 5000
 ACTIVE = [Run.State.QUEUED, Run.State.RUNNING, Run.State.DONE]
+WHOLE = {
+    "seed": (0, 2**31 - 1), "batch_size": (1, 4096), "limit": (1, 10_000_000), "repeat": (0, 1000), "attempts": (1, 64),
+}  # fmt: skip
+HOTTEST = 2.0
+# Settings that came later. At these values a run is what it was before there were any, and so is its identity.
+LATER = {"attempts": 1, "temperature": 0.0}
 
 
 @dataclass(frozen=True)
@@ -27,6 +33,7 @@ class Cell:
 
     contender: Contender
     version: BenchmarkVersion
+    settings: Mapping[str, Any]
     identity: str
     existing: Run | None
     samples: int | None
@@ -47,26 +54,51 @@ class Cell:
 def clean_settings(raw: Mapping[str, Any]) -> dict[str, Any]:
     """Settings that the numbers depend on, with defaults; raises Unprocessable that names the field."""
     settings = default_settings()
-    bounds = {"seed": (0, 2**31 - 1), "batch_size": (1, 4096), "limit": (1, 10_000_000), "repeat": (0, 1000)}
     for key, value in raw.items():
-        if key not in bounds:
-            raise Unprocessable(f"{key} is not a setting.", field=key, remedy=f"Known: {', '.join(bounds)}.")
+        if key not in settings:
+            raise Unprocessable(f"{key} is not a setting.", field=key, remedy=f"Known: {', '.join(settings)}.")
         if value is None and settings[key] is None:
             continue
-        low, high = bounds[key]
-        if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-            raise Unprocessable(f"{key} must be a whole number from {low} to {high}.", field=key)
-        settings[key] = value
+        settings[key] = _temperature(value) if key == "temperature" else _whole(key, value)
+    if settings["attempts"] > 1 and not settings["temperature"]:
+        raise Unprocessable(
+            "At temperature 0 all attempts at a sample are equal.",
+            field="temperature",
+            remedy="Choose a temperature above 0, such as 0.7, or one attempt.",
+        )
     return settings
+
+
+def _whole(key: str, value: Any) -> int:
+    low, high = WHOLE[key]
+    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+        raise Unprocessable(f"{key} must be a whole number from {low} to {high}.", field=key)
+    return value
+
+
+def _temperature(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= HOTTEST:
+        raise Unprocessable(f"temperature must be a number from 0 to {HOTTEST:g}.", field="temperature")
+    return float(value)
+
+
+def settings_on(version: BenchmarkVersion, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """What of a job's settings matters on this benchmark: chance plays no part where log-likelihoods decide, so such a
+    benchmark runs once."""
+    return {**settings, **(LATER if version.kind == "multiple_choice" else {})}
 
 
 def identity(team: Team, contender: Contender, version: BenchmarkVersion, settings: Mapping[str, Any]) -> str:
     """sha256 of everything that the scores depend on; contender and version are immutable, so their ids serve."""
-    parts = [team.pk, contender.pk, version.pk, dict(sorted(settings.items()))]
+    told = {key: value for key, value in sorted(settings.items()) if key not in LATER or value != LATER[key]}
+    parts = [team.pk, contender.pk, version.pk, told]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
-def check(team: Team, contenders: Sequence[Contender], versions: Sequence[BenchmarkVersion]) -> None:
+def check(
+    team: Team, contenders: Sequence[Contender], versions: Sequence[BenchmarkVersion], settings: Mapping[str, Any]
+) -> None:
+    """Raises Unprocessable for what cannot be planned."""
     if not contenders:
         raise Unprocessable("No entry is chosen.", field="contenders", remedy="Choose at least one.")
     if not versions:
@@ -75,6 +107,13 @@ def check(team: Team, contenders: Sequence[Contender], versions: Sequence[Benchm
         raise Unprocessable(f"This job has more than {MAX_RUNS} runs.", field="contenders", remedy="Split it.")
     for contender in contenders:
         _check_endpoint(team, contender, versions)
+    idle = next((key for key in LATER if settings.get(key, LATER[key]) != LATER[key]), None)
+    if idle and all(version.kind == "multiple_choice" for version in versions):
+        raise Unprocessable(
+            f"{idle} has no effect here: these benchmarks compare log-likelihoods, which are the same every time.",
+            field=idle,
+            remedy="Add a benchmark that is answered in writing, or leave it out.",
+        )
 
 
 def _check_endpoint(team: Team, contender: Contender, versions: Iterable[BenchmarkVersion]) -> None:
@@ -110,8 +149,9 @@ def plan(
 ) -> list[Cell]:
     """One cell per contender x benchmark, in this order; three queries whatever their number."""
     contenders, versions = list(dict.fromkeys(contenders)), list(dict.fromkeys(versions))
-    check(team, contenders, versions)
-    keys = {(c.pk, v.pk): identity(team, c, v, settings) for c in contenders for v in versions}
+    check(team, contenders, versions, settings)
+    on = {v.pk: settings_on(v, settings) for v in versions}
+    keys = {(c.pk, v.pk): identity(team, c, v, on[v.pk]) for c in contenders for v in versions}
     active = Run.objects.filter(identity__in=keys.values(), state__in=ACTIVE)
     existing = {run.identity: run for run in active}
     history = rates(contenders, versions)
@@ -122,10 +162,10 @@ def plan(
         for v in versions:
             key, rate = keys[c.pk, v.pk], history[c.pk, v.pk]
             samples = _samples(v, settings.get("limit"))
-            attempts = None if samples is None else samples * attempts_of(settings)
+            attempts = None if samples is None else samples * attempts_of(on[v.pk])
             seconds = None if attempts is None or rate.seconds is None else attempts * rate.seconds
             cost = None if attempts is None or price is None else rate.cost(price, attempts)
-            cells.append(Cell(c, v, key, existing.get(key), samples, seconds, cost, price is not None))
+            cells.append(Cell(c, v, on[v.pk], key, existing.get(key), samples, seconds, cost, price is not None))
     return cells
 
 

@@ -29,6 +29,15 @@ class SettingsIn(Strict):
     repeat = serializers.IntegerField(
         required=False, min_value=0, max_value=1000, help_text="Another number makes the same run anew."
     )
+    attempts = serializers.IntegerField(
+        required=False,
+        min_value=1,
+        max_value=64,
+        help_text="At each sample of benchmarks that are answered in writing; more than one needs a temperature.",
+    )
+    temperature = serializers.FloatField(
+        required=False, min_value=0, max_value=2, help_text="0 takes the likeliest token each time."
+    )
 
 
 class JobIn(Strict):

@@ -130,7 +130,7 @@ def _make_runs(job: Job, cells: Iterable[planning.Cell], max_seconds: int) -> se
             visibility=job.visibility,
             contender=cell.contender,
             version=cell.version,
-            settings=job.settings,
+            settings=dict(cell.settings),
             identity=cell.identity,
             priority=job.priority,
             max_seconds=max_seconds,

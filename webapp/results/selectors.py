@@ -137,15 +137,17 @@ def distinct(labels: Iterable[Sequence[str]]) -> tuple[str, ...]:
 
 
 def packed_scores(runs: Sequence[Run]) -> dict[int, np.ndarray]:
-    """Scores of each finished run by sample index (float, NaN = hole): one query, one pass."""
-    rows = PackedScores.objects.filter(run__in=[run.pk for run in runs]).values_list("run", "dtype", "values")
-    return {pk: unpack(dtype, bytes(data)) for pk, dtype, data in rows.iterator(chunk_size=500)}
+    """Scores of each finished run, (sample index, attempt), NaN = hole: one query, one pass."""
+    rows = PackedScores.objects.filter(run__in=[run.pk for run in runs])
+    columns = rows.values_list("run", "dtype", "values", "attempts").iterator(chunk_size=500)
+    return {pk: unpack(dtype, bytes(data)).reshape(-1, attempts) for pk, dtype, data, attempts in columns}
 
 
 def score_table(runs: Sequence[Run]) -> ScoreTable:
     """Contenders x samples of all benchmarks of these finished runs; a pair without a run is a hole.
 
-    Arrays follow the order of first appearance in `runs`. Raises NotEnoughData when a run has no scores.
+    A run with fewer attempts than another one has holes in the attempts that it did not make. Arrays follow the order
+    of first appearance in `runs`. Raises NotEnoughData when a run has no scores.
     """
     packed = packed_scores(runs)
     missing = [run for run in runs if run.pk not in packed]
@@ -155,15 +157,16 @@ def score_table(runs: Sequence[Run]) -> ScoreTable:
     benchmarks = list(dict.fromkeys(str(run.version) for run in runs))
     size = {name: max(len(packed[r.pk]) for r in runs if str(r.version) == name) for name in benchmarks}
     start = dict(zip(benchmarks, np.cumsum([0, *[size[name] for name in benchmarks]]), strict=False))
-    values = np.full((len(contenders), sum(size.values())), np.nan)
+    attempts = max(scores.shape[1] for scores in packed.values())
+    values = np.full((len(contenders), sum(size.values()), attempts), np.nan)
     row_of = {name: i for i, name in enumerate(contenders)}
     for run in runs:
         scores, at = packed[run.pk], start[str(run.version)]
-        values[row_of[run.contender.name], at : at + len(scores)] = scores
+        values[row_of[run.contender.name], at : at + len(scores), : scores.shape[1]] = scores
     samples = tuple((name, index) for name in benchmarks for index in range(size[name]))
     higher = {str(run.version): run.version.higher_is_better for run in runs}
     directions = tuple(higher[name] for name in benchmarks)
-    return ScoreTable(tuple(contenders), tuple(benchmarks), samples, values[:, :, None], directions)
+    return ScoreTable(tuple(contenders), tuple(benchmarks), samples, values, directions)
 
 
 @dataclass(frozen=True)

@@ -8,13 +8,15 @@ from typing import Any
 
 import numpy as np
 from django.db import connection, transaction
-from django.db.models import F, Sum
+from django.db.models import Avg, Count, F
 from django.utils import timezone
 
 from evaluation.errors import NotEnoughData
+from evaluation.pricing import UnitPrices
 from evaluation.records import Attempt, Question
 from evaluation.uncertainty import Estimate, mean_with_error, wilson_interval
 from webapp.catalog.models import BenchmarkVersion, Sample
+from webapp.jobs.estimates import attempts_of
 from webapp.jobs.leases import Lease, keep, locked, progressed
 from webapp.jobs.models import Run
 from webapp.jobs.services import note, run_changed
@@ -32,46 +34,75 @@ COLUMNS = (
     "log_likelihoods",
     "tokens_in",
     "tokens_out",
+    "tokens_cached",
     "seconds",
+    "latency",
+    "seconds_to_first",
+    "cost_usd",
 )
 
 
 @transaction.atomic
 def record_scores(*, lease: Lease, attempts: Sequence[Attempt], seconds: float) -> None:
-    """Store finished attempts and the progress they mean, in one transaction. Raises LeaseLost, writing nothing.
+    """Store finished attempts, what they cost and the progress they mean. Raises LeaseLost, writing nothing.
 
-    seconds: wall time of the engine since the previous batch.
+    A run's `done` counts samples all of whose attempts are made, and `score_sum` adds up the means of those. seconds:
+    wall time of the engine since the previous batch.
     """
     run = locked(lease)
-    _copy(run, attempts)
-    spent_in, spent_out = _sum(a.tokens_in for a in attempts), _sum(a.tokens_out for a in attempts)
+    costs = _costs(run, attempts)
+    _copy(run, attempts, costs)
+    samples, scores = _completed(run, attempts)
+    begun = run.seconds is not None
     Run.objects.filter(pk=run.pk).update(
-        done=F("done") + len(attempts),
-        score_sum=F("score_sum") + sum(a.score for a in attempts),
+        done=F("done") + samples,
+        score_sum=F("score_sum") + scores,
         seconds=(run.seconds or 0.0) + seconds,
-        tokens_in=_plus(run.tokens_in, spent_in, run.done),
-        tokens_out=_plus(run.tokens_out, spent_out, run.done),
+        tokens_in=_plus(run.tokens_in, _sum([a.tokens_in for a in attempts]), begun=begun),
+        tokens_out=_plus(run.tokens_out, _sum([a.tokens_out for a in attempts]), begun=begun),
+        cost_usd=_plus(run.cost_usd, _sum(costs), begun=begun),
     )
     keep(lease)
     progressed(run)
 
 
-def _sum(counts: Any) -> int | None:
-    """Sum of token counts; one missing count makes the sum missing."""
-    values = list(counts)
-    return None if any(value is None for value in values) else sum(values)
+def _costs(run: Run, attempts: Sequence[Attempt]) -> list[float | None]:
+    """US dollars of each attempt at the run's unit prices; None without a price, or without a count that it needs."""
+    if not run.unit_prices:
+        return [None] * len(attempts)
+    prices = UnitPrices.from_json(run.unit_prices)
+    return [
+        prices.cost(tokens_in=a.tokens_in, tokens_out=a.tokens_out, tokens_cached=a.tokens_cached, seconds=a.seconds)
+        for a in attempts
+    ]
 
 
-def _plus(old: int | None, new: int | None, done: int) -> int | None:
-    return None if new is None or (old is None and done) else (old or 0) + new
+def _completed(run: Run, attempts: Sequence[Attempt]) -> tuple[int, float]:
+    """How many samples these attempts completed, and the sum of the mean scores of those."""
+    wanted = attempts_of(run.settings)
+    if wanted == 1:
+        return len(attempts), sum(a.score for a in attempts)
+    tried = Score.objects.filter(run=run, index__in={a.sample for a in attempts}).values("index")
+    whole = tried.annotate(made=Count("attempt"), mean=Avg("score")).filter(made=wanted)
+    means = whole.order_by().values_list("mean", flat=True)
+    return len(means), sum(means)
 
 
-def _copy(run: Run, attempts: Sequence[Attempt]) -> None:
+def _sum(values: Sequence[Any]) -> Any:
+    """The sum of counts or costs; one that is missing makes it missing."""
+    return None if None in values else sum(values)
+
+
+def _plus(old: Any, new: Any, *, begun: bool) -> Any:
+    return None if new is None or (old is None and begun) else (old or 0) + new
+
+
+def _copy(run: Run, attempts: Sequence[Attempt], costs: Sequence[float | None]) -> None:
     """COPY is several times faster than INSERT; the primary key refuses a sample that has a score."""
     columns = ", ".join(f'"{name}"' for name in COLUMNS)
     statement = f"COPY results_score ({columns}) FROM STDIN"
     with connection.wrap_database_errors, connection.cursor() as cursor, cursor.copy(statement) as copy:
-        for a in attempts:
+        for a, cost in zip(attempts, costs, strict=True):
             copy.write_row(
                 (
                     run.pk,
@@ -84,7 +115,11 @@ def _copy(run: Run, attempts: Sequence[Attempt]) -> None:
                     list(a.log_likelihoods),
                     a.tokens_in,
                     a.tokens_out,
+                    a.tokens_cached,
                     a.seconds,
+                    a.latency,
+                    a.seconds_to_first,
+                    cost,
                 )
             )
 
@@ -94,13 +129,19 @@ def _storable(text: str) -> str:
     return text.replace("\x00", "\N{SYMBOL FOR NULL}").encode("utf-8", "replace").decode()
 
 
-def finished_samples(run: Run) -> frozenset[int]:
-    return frozenset(Score.objects.filter(run=run).values_list("index", flat=True))
+def finished_attempts(run: Run) -> frozenset[tuple[int, int]]:
+    """(sample, attempt) of each score that is stored."""
+    return frozenset(Score.objects.filter(run=run).values_list("index", "attempt"))
 
 
 @transaction.atomic
 def finish_run(*, lease: Lease, provenance: Mapping[str, Any]) -> Run:
-    """Every sample has its score: pack them, fix mean and interval, close the run. Raises NotEnoughData otherwise."""
+    """Every attempt has its score: pack them, fix mean and interval, close the run. Raises NotEnoughData otherwise.
+
+    The mean is that of the samples' means over their attempts, and samples are what varies: attempts at one sample are
+    not independent, so the standard error is that of the samples' means, which for equal numbers of attempts is the
+    error clustered by sample.
+    """
     run = locked(lease)
     values = _packed(run)
     if len(values) != run.total:
@@ -109,8 +150,7 @@ def finish_run(*, lease: Lease, provenance: Mapping[str, Any]) -> Run:
     run.mean, run.standard_error = estimate.value, estimate.standard_error
     run.low, run.high = interval(values, estimate)
     run.total = run.done = len(values)
-    totals = Score.objects.filter(run=run).aggregate(score=Sum("score"))
-    run.score_sum = float(totals["score"] or 0.0)
+    run.score_sum = float(values.sum())
     run.provenance = dict(provenance)
     run.state, run.finished_at, run.leased_until = Run.State.DONE, timezone.now(), None
     run.reason = f"All {run.done} samples are scored."
@@ -121,14 +161,17 @@ def finish_run(*, lease: Lease, provenance: Mapping[str, Any]) -> Run:
 
 
 def _packed(run: Run) -> np.ndarray:
-    scores = Score.objects.filter(run=run, attempt=0).order_by("index").values_list("index", "score")
-    rows = np.array(list(scores), dtype=float).reshape(-1, 2)
-    size = int(rows[-1, 0]) + 1 if len(rows) else 0
-    values = np.full(size, np.nan)
-    values[rows[:, 0].astype(int)] = rows[:, 1]
+    """Mean score of each sample of which all attempts are there."""
+    attempts = attempts_of(run.settings)
+    scores = Score.objects.filter(run=run, attempt__lt=attempts).values_list("index", "attempt", "score")
+    rows = np.array(list(scores), dtype=float).reshape(-1, 3)
+    at = rows[:, :2].astype(int)
+    values = np.full((int(at[:, 0].max(initial=-1)) + 1, attempts), np.nan)
+    values[at[:, 0], at[:, 1]] = rows[:, 2]
     dtype, data = pack(values)
-    PackedScores.objects.update_or_create(run=run, defaults={"dtype": dtype, "values": data})
-    return rows[:, 1]
+    PackedScores.objects.update_or_create(run=run, defaults={"dtype": dtype, "attempts": attempts, "values": data})
+    whole = ~np.isnan(values).any(axis=1)
+    return np.asarray(values[whole].mean(axis=1))
 
 
 def interval(values: np.ndarray, estimate: Estimate) -> tuple[float | None, float | None]:

@@ -119,6 +119,6 @@ def test_batch_size_is_part_of_the_numbers_only_by_rounding(evaluate: Runner) ->
     large, small = evaluate(spec), evaluate(spec, batch_size=3)
     for number, attempt in large.items():
         assert small[number].log_likelihoods == pytest.approx(attempt.log_likelihoods, abs=1e-4)
-        assert dataclasses.replace(attempt, seconds=None, log_likelihoods=()) == dataclasses.replace(
-            small[number], seconds=None, log_likelihoods=()
+        assert dataclasses.replace(attempt, seconds=None, latency=None, log_likelihoods=()) == dataclasses.replace(
+            small[number], seconds=None, latency=None, log_likelihoods=()
         )

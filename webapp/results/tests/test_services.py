@@ -111,14 +111,14 @@ def test_a_finished_run_has_mean_error_interval_and_packed_scores(lease: Lease) 
     packed = PackedScores.objects.get(run=run)
     assert (packed.dtype, bytes(packed.values)) == ("u1", b"\1\0\1\1")
     rows = Score.objects.filter(run=run).order_by("index").values_list("score", flat=True)
-    assert selectors.packed_scores([run])[run.pk].tolist() == list(rows)
+    assert selectors.packed_scores([run])[run.pk][:, 0].tolist() == list(rows)
 
 
 def test_scores_stored_out_of_order_are_packed_by_sample(lease: Lease) -> None:
     store(lease, *[replace(ONE, sample=at, score=at / 4) for at in (3, 1)])
     store(lease, *[replace(ONE, sample=at, score=at / 4) for at in (2, 0)])
     run = services.finish_run(lease=lease, provenance={})
-    assert selectors.packed_scores([run])[run.pk].tolist() == [0.0, 0.25, 0.5, 0.75]
+    assert selectors.packed_scores([run])[run.pk][:, 0].tolist() == [0.0, 0.25, 0.5, 0.75]
     assert run.mean == 0.375
     assert run.high - run.mean == pytest.approx(1.96 * run.standard_error)
 
@@ -143,7 +143,7 @@ def test_a_resumed_run_keeps_its_samples_and_equals_an_uninterrupted_one(job: Jo
     leases.give_back(lease=lease, reason="Worker w1 was shut down.")
     again = factories.claim("w2")
     assert again.run_id == lease.run_id
-    assert services.finished_samples(run_of(again)) == {0, 1}
+    assert services.finished_attempts(run_of(again)) == {(0, 0), (1, 0)}
     factories.score(again, [True, True], start=2)
     run = services.finish_run(lease=again, provenance={})
     assert (run.mean, run.done, run.attempt) == (0.75, 4, 2)
