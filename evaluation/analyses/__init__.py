@@ -12,6 +12,7 @@ from evaluation.analyses.comparison import COMPARISON
 from evaluation.analyses.cost_of_pass import COST_OF_PASS
 from evaluation.analyses.estimation import ESTIMATION
 from evaluation.analyses.multiplicity import MULTIPLICITY
+from evaluation.analyses.quantization import QUANTIZATION
 from evaluation.analyses.routing import ROUTING
 from evaluation.analyses.swiss import SWISS
 
@@ -27,4 +28,5 @@ ANALYSES: dict[str, Analysis[Any, Any, Any]] = {
     "adaptive": ADAPTIVE,
     "estimation": ESTIMATION,
     "routing": ROUTING,
+    "quantization": QUANTIZATION,
 }

@@ -10,6 +10,7 @@ from evaluation.commands.cost_of_pass import COST_OF_PASS
 from evaluation.commands.estimate import ESTIMATE
 from evaluation.commands.multiplicity import MULTIPLICITY
 from evaluation.commands.power import POWER
+from evaluation.commands.quantization import QUANTIZATION
 from evaluation.commands.route import ROUTE
 from evaluation.commands.swiss import SWISS
 
@@ -23,4 +24,5 @@ COMMANDS: dict[str, Command] = {
     "adaptive": ADAPTIVE,
     "estimate": ESTIMATE,
     "route": ROUTE,
+    "quantization": QUANTIZATION,
 }
