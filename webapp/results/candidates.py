@@ -24,7 +24,7 @@ from webapp.results.selectors import contender_labels, distinct, reports
 
 CELL = (
     "pk", "contender", "contender__name", "contender__version__entry__team__name", "version", "version__benchmark",
-    "version__benchmark__name", "state", "done", "visibility",
+    "state", "done", "visibility",
 )  # fmt: skip
 WHY = {"queued": "waits for a worker", "running": "is running", "failed": "failed", "cancelled": "was cancelled"}
 LISTED = 500  # suites and benchmarks to choose from
@@ -190,10 +190,13 @@ def _runs(user: Viewer, data: Data) -> QuerySet[Run]:
 
 def _candidate(data: Data, pk: int, name: str, runs: Sequence[Mapping[str, Any]]) -> Candidate:
     column = "version__benchmark" if data.key == "runs" else "version"
+    cells: dict[int, list[Mapping[str, Any]]] = {}
+    for run in runs:
+        cells.setdefault(run[column], []).append(run)
     newest: list[Mapping[str, Any] | None] = []
     again, missing = [], []
     for at, benchmark in data.columns:
-        mine = [run for run in runs if run[column] == at]
+        mine = cells.get(at, [])
         done = [run for run in mine if run["state"] == Run.State.DONE]
         newest.append(done[-1] if done else None)
         again += [done[-2]["pk"]] if len(done) > 1 else []
