@@ -20,6 +20,7 @@ from evaluation.tables import Floats, Integers
 from evaluation.uncertainty import Flags, holm, mcnemar_exact
 
 REFERENCES = ("fp32", "bf16", "fp16")  # schemes that stand for an entry as it is, the most exact one first
+NOBODY = "Nothing is compared: every contender is its entry's own reference."
 
 
 @dataclass(frozen=True)
@@ -111,7 +112,7 @@ class _Pair:
 
 
 def compute(table: AnswerTable, params: QuantizationParams) -> QuantizationResult:
-    """Compare each contender with its reference. Raises NotEnoughData where nobody has one but itself."""
+    """Compare each contender with its reference. Raises NotEnoughData where nobody has one."""
     reference_of, warnings = _references(table.contenders, params.reference)
     names = tuple(name for name in table.contenders if name in reference_of)
     pairs: dict[str, _Pair] = {}
@@ -141,7 +142,7 @@ def _references(names: tuple[str, ...], wanted: str) -> tuple[Mapping[str, str],
         own = next((f"{entry}@{scheme}" for scheme in REFERENCES if f"{entry}@{scheme}" in names), None)
         if own is not None:
             found[name] = own
-    if not any(name != reference for name, reference in found.items()):
+    if not found:
         raise NotEnoughData(
             f"None of {', '.join(names)} can be compared with a reference of the same entry.",
             field="reference",
@@ -217,7 +218,7 @@ def _result(
         margins=_margins(pairs, params.bins),
         level=params.level,
         verdicts=verdicts,
-        verdict="; ".join(filter(None, verdicts)) + ".",
+        verdict="; ".join(filter(None, verdicts)) + "." if compared.any() else NOBODY,
         warnings=(*warnings, *_ruled_out(names, pairs)),
     )
 

@@ -147,6 +147,12 @@ def test_who_has_no_reference_is_named() -> None:
         compute(answers, QuantizationParams(reference="x"))
 
 
+def test_references_alone_compare_nothing_and_say_so() -> None:
+    result = compute(table().select(["m@fp32", "k@bf16"]), QuantizationParams())
+    assert result.verdict.startswith("Nothing is compared")
+    assert np.isnan(result.p_adjusted).all()
+
+
 def test_names_without_schemes_are_compared_with_the_first() -> None:
     result = compute(random_answers(2), QuantizationParams())
     assert set(result.reference) == {"c0"}
