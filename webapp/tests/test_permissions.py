@@ -35,6 +35,7 @@ from webapp.urls import websocket_urlpatterns
 
 TABLE = table()
 AGAIN = {"eliminate": "0", "iterations": 100, "seed": 1, "missing": "strict", "round_score": "raw", "orders": 0}
+FLIPS = {"epsilon": 0.1, "delta": 0.2, "metric": "accuracy"}
 PRICE = {"hour_usd": "0.40", "valid_from": "2026-01-01", "source": "An invoice"}
 LISTING = {"provider": "openai", "model": "gpt-4o"}
 
@@ -116,8 +117,8 @@ def bodies(
         "jobs:estimate_job": job,
         "leaderboards:create_leaderboard": {**named, "suite": suite.pk, "order": "mean-score"},
         "leaderboards:tournament": AGAIN,
-        "results:report": {"epsilon": 0.1, "delta": 0.2, "metric": "accuracy"},
-        "results:request_report": {"analysis": "mean-score", "suite": suite.pk, "contenders": first.pk},
+        "results:report": FLIPS,
+        "results:request_report": {**FLIPS, "analysis": "multiplicity", "suite": suite.pk, "contenders": first.pk},
         "leaderboards:change_leaderboard": {"title": "Other", "order": "mean-score", "visibility": "team"},
         "api:teams": {"name": "fresh", "title": "Fresh"},
         "api:member": {"role": "viewer"},
