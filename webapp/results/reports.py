@@ -31,6 +31,7 @@ from webapp.live import publish
 from webapp.results import selectors
 from webapp.results.answers import again_name, answer_table
 from webapp.results.candidates import Candidates, runs_of
+from webapp.results.cost_table import cost_table
 from webapp.results.models import Report
 
 log = logging.getLogger("crosstable.reports")
@@ -225,7 +226,12 @@ def _samples(run_ids: Sequence[int]) -> ScoreTable:
 
 
 # What an analysis needs -> how it is read from finished runs. An analysis of anything else is not asked for by runs.
-TABLES: dict[str, Callable[[Sequence[int]], Any]] = {"means": _means, "samples": _samples, "answers": answer_table}
+TABLES: dict[str, Callable[[Sequence[int]], Any]] = {
+    "means": _means,
+    "samples": _samples,
+    "answers": answer_table,
+    "costs": cost_table,
+}
 
 
 def _save(report: Report) -> None:

@@ -1,0 +1,159 @@
+"""Tables of costs from finished runs: what every attempt cost, whether it passed, and what an expert would ask."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from django.db import connection
+
+from evaluation.costs import UNKNOWN, CostTable
+from evaluation.errors import BadTable, NotEnoughData
+from evaluation.tables import Floats, Integers
+from webapp.jobs.estimates import attempts_of
+from webapp.jobs.models import Run
+from webapp.results.answers import row_names
+from webapp.results.selectors import benchmark_labels, distinct
+
+MOST_ATTEMPTS = 50_000_000  # contenders x samples x attempts: two arrays of 0.4 GB
+RUN = (
+    "pk", "contender", "contender__name", "contender__version__entry__team__name", "contender__version__entry__tags",
+    "contender__version__entry__released_on", "version", "version__number", "version__benchmark__name",
+    "version__benchmark__team__name", "version__benchmark__expert_cost_usd", "version__chance",
+    "version__higher_is_better", "settings",
+)  # fmt: skip
+# One row per run, whatever its size, with numbers in network order. A cost that is not known travels as NaN. The answer
+# travels as half of its MD5, and only where several attempts may agree on one.
+COLUMNS = """
+    SELECT run_id, string_agg(int4send("index"), ''::bytea ORDER BY "index", attempt),
+        string_agg(int2send(attempt), ''::bytea ORDER BY "index", attempt),
+        string_agg(float8send(score), ''::bytea ORDER BY "index", attempt),
+        string_agg(float8send(coalesce(cost_usd, 'NaN')), ''::bytea ORDER BY "index", attempt),
+        string_agg(CASE WHEN %s THEN substring(decode(md5(btrim(answer)), 'hex') FROM 1 FOR 8) ELSE ''::bytea END,
+            ''::bytea ORDER BY "index", attempt)
+    FROM results_score WHERE run_id = ANY(%s) GROUP BY run_id
+"""
+LABELS = np.int64(2**63 - 1)  # an answer's label is not negative
+
+
+@dataclass(frozen=True)
+class Attempts:
+    """The attempts of one run, one entry each. label: equal answers have equal ones; empty where not asked for."""
+
+    index: Integers
+    attempt: Integers
+    score: Floats
+    cost: Floats
+    label: Integers
+
+
+def cost_table(run_ids: Sequence[int]) -> CostTable:
+    """Contenders x samples x attempts of finished runs, in two queries; what was not asked is a hole.
+
+    An attempt passes with the full score, 1. Rows and benchmarks keep the order of first appearance; a second run of a
+    cell is a row of its own, called “... again”. Families are the tags of the entries. Raises NotEnoughData for a run
+    that is gone, BadTable for a benchmark whose scores are better when lower, or for too much at once.
+    """
+    runs = _runs(run_ids)
+    rows = row_names(runs)
+    versions = {run["version"]: run for run in runs}
+    names = dict(zip(versions, distinct(map(benchmark_labels, versions.values())), strict=True))
+    depth = max(attempts_of(run["settings"]) for run in runs)
+    found = _attempts([run["pk"] for run in runs], answers=depth > 1)
+    size = dict.fromkeys(versions, 0)
+    for run in runs:
+        size[run["version"]] = max(size[run["version"]], int(found[run["pk"]].index.max()) + 1)
+    correct, cost, answers = _arrays(runs, rows, found, size, depth)
+    return CostTable(
+        contenders=tuple(dict.fromkeys(rows.values())),
+        benchmarks=tuple(names.values()),
+        samples=tuple((names[pk], str(index)) for pk in versions for index in range(size[pk])),
+        correct=correct,
+        cost_usd=cost,
+        expert_cost_usd=_known([run["version__benchmark__expert_cost_usd"] for run in versions.values()]),
+        families=_families(runs, rows),
+        released=_released(runs, rows),
+        chance=_known([run["version__chance"] for run in versions.values()]),
+        answers=answers if depth > 1 else None,
+    )
+
+
+def _arrays(
+    runs: Sequence[Mapping[str, Any]],
+    rows: Mapping[int, str],
+    found: Mapping[int, Attempts],
+    size: Mapping[int, int],
+    depth: int,
+) -> tuple[Floats, Floats, Integers]:
+    """correct, cost and answers, all (contender, sample, attempt). size: samples of each version, in their order."""
+    row = {name: at for at, name in enumerate(dict.fromkeys(rows.values()))}
+    shape = (len(row), sum(size.values()), depth)
+    if np.prod(shape) > MOST_ATTEMPTS:
+        raise BadTable(f"{shape[0]} contenders x {shape[1]} samples are too many for one table.", field="runs")
+    correct, cost = np.full(shape, np.nan), np.full(shape, np.nan)
+    answers = np.full(shape if depth > 1 else (0, 0, 0), UNKNOWN, dtype=np.int64)
+    start = dict(zip(size, np.cumsum([0, *size.values()]).tolist(), strict=False))
+    for run in runs:
+        one = found[run["pk"]]
+        at = row[rows[run["pk"]]], start[run["version"]] + one.index, one.attempt
+        correct[at], cost[at] = one.score >= 1.0, one.cost
+        if depth > 1:
+            answers[at] = one.label
+    return correct, cost, answers
+
+
+def _runs(run_ids: Sequence[int]) -> list[dict[str, Any]]:
+    found = {run["pk"]: run for run in Run.objects.filter(pk__in=run_ids, state=Run.State.DONE).values(*RUN)}
+    gone = [pk for pk in run_ids if pk not in found]
+    if gone or not found:
+        raise NotEnoughData(f"Run {gone[0]} has no result." if gone else "There is no finished run.", field="runs")
+    turned = next((run for run in found.values() if not run["version__higher_is_better"]), None)
+    if turned is not None:
+        raise BadTable(
+            f"On {turned['version__benchmark__name']} a lower score is better, so no score is a pass.",
+            field="runs",
+            remedy="Leave the benchmark out.",
+        )
+    return [found[pk] for pk in dict.fromkeys(run_ids)]
+
+
+def _attempts(run_ids: Sequence[int], *, answers: bool) -> dict[int, Attempts]:
+    with connection.cursor() as cursor:
+        cursor.execute(COLUMNS, [answers, list(run_ids)])
+        found = {pk: _decoded(*map(bytes, columns)) for pk, *columns in cursor}
+    empty = next((pk for pk in run_ids if pk not in found), None)
+    if empty is not None:
+        raise NotEnoughData(f"The attempts of run {empty} are not stored.", field="runs")
+    return found
+
+
+def _decoded(index: bytes, attempt: bytes, score: bytes, cost: bytes, label: bytes) -> Attempts:
+    """From bytes in network order."""
+    return Attempts(
+        np.frombuffer(index, ">i4").astype(np.int64),
+        np.frombuffer(attempt, ">i2").astype(np.int64),
+        np.frombuffer(score, ">f8").astype(np.float64),
+        np.frombuffer(cost, ">f8").astype(np.float64),
+        np.frombuffer(label, ">i8").astype(np.int64) & LABELS,
+    )
+
+
+def _known(values: Sequence[Any]) -> Floats:
+    return np.array([np.nan if value is None else float(value) for value in values])
+
+
+def _families(runs: Sequence[Mapping[str, Any]], rows: Mapping[int, str]) -> dict[str, tuple[str, ...]]:
+    """Tag -> the rows whose entry bears it."""
+    families: dict[str, dict[str, None]] = {}
+    for run in runs:
+        for tag in run["contender__version__entry__tags"]:
+            families.setdefault(tag, {})[rows[run["pk"]]] = None
+    return {tag: tuple(members) for tag, members in sorted(families.items())}
+
+
+def _released(runs: Sequence[Mapping[str, Any]], rows: Mapping[int, str]) -> tuple[str, ...]:
+    """ISO date per row, "" where nobody has said when the entry came out."""
+    days = {rows[run["pk"]]: run["contender__version__entry__released_on"] for run in runs}
+    return tuple("" if day is None else day.isoformat() for day in days.values())
