@@ -128,6 +128,11 @@ def taken(rows: Sequence[Run]) -> Taken:
     )
 
 
+def has_unpriced(rows: Sequence[tuple[Run, Progress]]) -> bool:
+    """Whether one of these runs finished without a price, which can be given afterwards."""
+    return any(run.state == State.DONE and not run.unit_prices for run, _ in rows)
+
+
 def progress_context(pk: int) -> dict[str, Any]:
     """What `_job_progress.html` draws, wherever it is delivered: nothing in it depends on the viewer."""
     job = Job.objects.select_related("team", "suite__team", "created_by").get(pk=pk)

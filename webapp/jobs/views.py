@@ -49,9 +49,11 @@ def jobs(request: MemberRequest) -> HttpResponse:
 @login_not_required
 def job(request: PageRequest, pk: int) -> HttpResponse:
     found = _job(request, pk)
+    progress = selectors.progress_context(found.pk)
     context = {
-        **selectors.progress_context(found.pk),
+        **progress,
         "may_submit": may(request.user, found.team, May.SUBMIT),
+        "may_price": may(request.user, found.team, May.MANAGE) and selectors.has_unpriced(progress["runs"]),
         "crumbs": [("Jobs", reverse("jobs:jobs")), (f"Job {found.pk}", "")],
     }
     return render(request, "jobs/job.html", context)

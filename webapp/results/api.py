@@ -17,10 +17,12 @@ from rest_framework.response import Response
 from evaluation.analyses import ANALYSES
 from evaluation.analyses.base import Analysis, described
 from webapp.errors import Unprocessable
-from webapp.jobs.selectors import runs
+from webapp.jobs.selectors import jobs, runs
+from webapp.jobs.serializers import RunOut
 from webapp.rest import SEARCH, Page, PublicResource
 from webapp.results import candidates, selectors
 from webapp.results.candidates import Candidates
+from webapp.results.costing import price_runs
 from webapp.results.models import Report, Score
 from webapp.results.reports import request_analysis
 from webapp.results.serializers import AnalysisOut, ReportDetailOut, ReportOut, ScoreOut
@@ -52,6 +54,21 @@ class RunSamples(PublicResource, ListAPIView[Score]):
         questions = selectors.questions(run, request.user, [score.index for score in page])
         shown = ScoreOut(page, many=True, context={"questions": questions})
         return self.get_paginated_response(shown.data)
+
+
+class PriceJob(PublicResource):
+    serializer_class = RunOut
+
+    @extend_schema(request=None, responses=RunOut(many=True))
+    def post(self, request: Request, pk: int) -> Response:
+        """Cost a job's finished runs that had no price, at the price that held when they ran; safe to call twice.
+
+        Answers with the runs that have a cost now. A run that has its price keeps it.
+        """
+        job = get_object_or_404(jobs(request.user), pk=pk)
+        priced = price_runs(actor=self.actor, team=job.team, runs=job.runs.filter(team=job.team))
+        shown = runs(request.user).filter(pk__in=[run.pk for run in priced]).order_by("pk")
+        return Response(self.shown(RunOut, shown, many=True))
 
 
 class Analyses(PublicResource):
@@ -126,6 +143,7 @@ class ReportDetail(PublicResource):
 
 
 urlpatterns = [
+    path("jobs/<int:pk>/price/", PriceJob.as_view(), name="price_job"),
     path("runs/<int:pk>/samples/", RunSamples.as_view(), name="run_samples"),
     path("reports/<int:pk>/", ReportDetail.as_view(), name="report"),
     path("analyses/", Analyses.as_view(), name="analyses"),

@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import urlencode
 
+from django.contrib import messages
 from django.contrib.auth.decorators import login_not_required
 from django.core.paginator import Paginator
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
+from django.views.decorators.http import require_POST
 from django.views.decorators.vary import vary_on_headers
 
 from evaluation.analyses import ANALYSES
@@ -22,6 +24,7 @@ from webapp.results import candidates, selectors
 from webapp.results import reports as reporting
 from webapp.results.ambiguous import View
 from webapp.results.candidates import Candidates
+from webapp.results.costing import price_runs
 from webapp.results.forms import ReportForm, RequestForm
 from webapp.results.models import Report, Score
 from webapp.results.sample_answers import sample_answers
@@ -107,6 +110,16 @@ def _choices(row: SampleRow) -> list[dict[str, object]]:
         }
         for at, (text, value) in enumerate(zip(row.sample.choices, values, strict=True))
     ]
+
+
+@require_POST
+def price_job(request: MemberRequest, pk: int) -> HttpResponse:
+    """Cost what a job's runs took, where they ran before their entry was priced."""
+    job = get_object_or_404(jobs.jobs(request.user), pk=pk)
+    priced = price_runs(actor=request.user, team=job.team, runs=job.runs.filter(team=job.team))
+    runs = "1 run is" if len(priced) == 1 else f"{len(priced)} runs are"
+    messages.success(request, f"{runs} costed, at the prices that held when they ran.")
+    return redirect("jobs:job", pk)
 
 
 def reports(request: MemberRequest) -> HttpResponse:

@@ -91,10 +91,10 @@ STATUSES = {
     # What owners decide. The member in question is the reviewer, who may leave.
     "302 404 403 403 403 302": """
         POST accounts:set_member  POST accounts:set_spending_limit
-        POST catalog:withdraw_price
+        POST catalog:withdraw_price  POST results:price_job
     """,
     "302 404 403 302 403 302": "POST accounts:remove_member",
-    "401 404 403 403 403 200": "PUT api:member  PUT api:spending_limit  POST api:withdraw_price",
+    "401 404 403 403 403 200": "PUT api:member  PUT api:spending_limit  POST api:withdraw_price  POST api:price_job",
     "401 404 403 204 403 204": "DELETE api:member",
 }
 

@@ -14,7 +14,7 @@ APPS = ("accounts", "catalog", "jobs", "results", "leaderboards", "pages")
 ACTIONS = {
     "accounts:sign_out", "accounts:demo_sign_in", "accounts:create_token", "accounts:revoke_token",
     "accounts:set_member", "accounts:remove_member", "jobs:cancel_job", "jobs:retry_job", "pages:healthz",
-    "accounts:set_spending_limit", "catalog:withdraw_price", "catalog:set_expert_cost",
+    "accounts:set_spending_limit", "catalog:withdraw_price", "catalog:set_expert_cost", "results:price_job",
 }  # fmt: skip
 ACTIONS |= {"results:compare_pairs", "results:compare_export"}  # downloads
 FRAGMENTS = {
