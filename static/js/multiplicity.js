@@ -1,7 +1,9 @@
 /* The figures of a multiplicity report, and the dialog with every contender's answer to a sample. */
 import { axis, draw, fixed, frame, options, said } from "./charts.js";
+import "./walk.js";
 
 const LONG = 14; // letters of a name under a narrow heat map
+const counted = (number) => `${number} competitor${number === 1 ? "" : "s"}`;
 const percent = (share) => `${fixed(100 * share, 1)} %`;
 
 /* Two lines over a bound: exact at each step, told apart by dashes as well as by hue. */
@@ -24,7 +26,7 @@ function curves(curve, { name, scale, step, marks, x }, c) {
     series: [line("ambiguity", "Ambiguity", 0, "solid"), line("discrepancy", "Discrepancy", 1, "dashed")],
     tooltip: {
       ...frame(c).tooltip, trigger: "axis",
-      formatter: (rows) => said(`${name} ${+rows[0].value[0].toFixed(3)}`, `${rows[0].value[2]} competitors`, ...rows.map((row) => `${row.seriesName} ${fixed(row.value[1], 1)} %`)),
+      formatter: (rows) => said(`${name} ${+rows[0].value[0].toFixed(3)}`, counted(rows[0].value[2]), ...rows.map((row) => `${row.seriesName} ${fixed(row.value[1], 1)} %`)),
     },
   };
 }
@@ -74,7 +76,7 @@ options.rarefaction = ({ rarefaction }, c) => ({
   xAxis: axis(c, "Competitors", { scale: false, min: 1, minInterval: 1, axisLabel: { color: c.muted } }),
   yAxis: axis(c, "Expected ambiguity, %", { scale: false, min: 0, nameGap: 38 }),
   series: [{ type: "line", data: rarefaction.map((share, at) => [at + 1, 100 * share]), symbolSize: 7, itemStyle: { color: c.hues[0] }, lineStyle: { color: c.hues[0], width: 2 } }],
-  tooltip: { ...frame(c).tooltip, trigger: "axis", formatter: ([{ value }]) => said(`${value[0]} competitors`, `Expected ambiguity ${fixed(value[1], 1)} %`) },
+  tooltip: { ...frame(c).tooltip, trigger: "axis", formatter: ([{ value }]) => said(counted(value[0]), `Expected ambiguity ${fixed(value[1], 1)} %`) },
 });
 
 options.disagreement = ({ disagreement, names }, c, width) =>
@@ -86,24 +88,6 @@ options.excess = ({ excess, names }, c, width) => {
 };
 
 draw();
-
-/* The arrow keys walk over the points of a plot that has the focus, as a pointer would. */
-const places = new WeakMap();
-addEventListener("keydown", (event) => {
-  const plot = event.target.closest?.("[data-plot][tabindex]");
-  const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
-  if (!plot || !step) return;
-  const chart = window.echarts.getInstanceByDom(plot);
-  const size = chart?.getOption().series[0].data.length ?? 0;
-  if (!size) return;
-  event.preventDefault();
-  const place = places.has(plot) ? (places.get(plot) + step + size) % size : 0;
-  places.set(plot, place);
-  chart.dispatchAction({ type: "showTip", seriesIndex: 0, dataIndex: place });
-});
-addEventListener("focusout", ({ target }) => {
-  if (target.matches?.("[data-plot][tabindex]")) window.echarts.getInstanceByDom(target)?.dispatchAction({ type: "hideTip" });
-});
 
 /* The answers come into a dialog: Escape and the button close it, and focus goes back to the link. */
 addEventListener("htmx:afterSwap", ({ target }) => {

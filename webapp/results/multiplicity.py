@@ -124,6 +124,8 @@ class MultiplicityView:
         noise = self.result.noise_floor
         if noise is None:
             return "No contender was run twice in this report, so how much of this is noise is not known."
+        if not noise:
+            return "Run twice, the same contender gives the same answers: chance in the runs explains none of this."
         return f"Run twice, the same contender changes {share(noise)} of its answers: that much is noise."
 
     def _amount(self, value: float) -> str:

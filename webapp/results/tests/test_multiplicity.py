@@ -92,6 +92,11 @@ def test_a_repeated_run_marks_what_is_noise() -> None:
     assert [(row.name, row.noisy) for row in view.levels] == [("a", False), ("b", True)]
 
 
+def test_a_repeated_run_that_changes_nothing_is_said() -> None:
+    said = viewed([[0, 0], [0, 1], [0, 0]], epsilon=0.5, repeat="a=c").verdict[-1]
+    assert said.startswith("Run twice, the same contender gives the same answers")
+
+
 def test_figures_carry_their_numbers() -> None:
     view = viewed(epsilon=0.2)
     by_kind = {figure.kind: figure for figure in view.figures}

@@ -13,6 +13,7 @@ from webapp.accounts.models import Team, User
 from webapp.catalog.models import BenchmarkVersion, EntryVersion, Suite
 from webapp.errors import DomainError, NotAllowed
 from webapp.jobs.models import Job, Run
+from webapp.leaderboards.models import Leaderboard
 from webapp.results import candidates, reports
 from webapp.results.candidates import Candidates
 from webapp.results.models import Report
@@ -186,3 +187,20 @@ def test_rest_asks_for_the_same(
     ):
         assert client.post("/api/v1/reports/", {**body, **wrong}, format="json").status_code == status, wrong
     assert api(vera).post("/api/v1/reports/", {**body, "suite": "lab/basics"}, format="json").status_code == 403
+
+
+def test_boards_suites_and_benchmarks_lead_here(client: Client, vera: User, suite: Suite, board: Leaderboard) -> None:
+    client.force_login(vera)
+    page = client.get("/boards/lab/main/").content.decode()
+    asked = f"/reports/new/?analysis=multiplicity&amp;suite={suite.pk}"
+    assert f'href="{asked}&amp;team=lab"' in page
+    assert f'href="/compare/?suite={suite.pk}"' in page
+    assert "a benchmark with more samples weighs more" in page
+    assert f'href="{asked}"' in client.get("/suites/lab/basics/").content.decode()
+    version = BenchmarkVersion.objects.get(benchmark__name="sums")
+    assert f"benchmark={version.pk}" in client.get("/benchmarks/lab/sums/").content.decode()
+    client.logout()
+    Leaderboard.objects.update(visibility="public")
+    public = client.get("/boards/lab/main/").content.decode()
+    assert "/compare/?suite=" in public
+    assert "/reports/new/" not in public, "asking needs an account"
