@@ -49,8 +49,8 @@ def _plain() -> int:
 
 FILL = """
     INSERT INTO results_score (run_id, "index", attempt, score, answer, output, log_likelihoods, cost_usd)
-    SELECT run.id, sample, attempt, (random() < 0.7)::int, md5(random()::text), '', '{}', random() / 100
-    FROM jobs_run run, generate_series(0, %s - 1) sample, generate_series(0, %s - 1) attempt
+    SELECT run.id, sample, turn, (random() < 0.7)::int, md5(random()::text), '', '{}', random() / 100
+    FROM jobs_run run, generate_series(0, %s - 1) sample, generate_series(0, %s - 1) turn
 """
 
 if __name__ == "__main__":

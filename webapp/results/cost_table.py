@@ -24,24 +24,34 @@ RUN = (
     "version__benchmark__team__name", "version__benchmark__expert_cost_usd", "version__chance",
     "version__higher_is_better", "settings",
 )  # fmt: skip
-# One row per run, whatever its size, with numbers in network order. A cost that is not known travels as NaN. The answer
-# travels as half of its MD5, and only where several attempts may agree on one.
+# PostgreSQL's binary copy, in which all rows have one size because nothing in them is NULL: a cost that is not known
+# travels as NaN, an answer as half of its MD5, and only where several attempts may agree on one.
 COLUMNS = """
-    SELECT run_id, string_agg(int4send("index"), ''::bytea ORDER BY "index", attempt),
-        string_agg(int2send(attempt), ''::bytea ORDER BY "index", attempt),
-        string_agg(float8send(score), ''::bytea ORDER BY "index", attempt),
-        string_agg(float8send(coalesce(cost_usd, 'NaN')), ''::bytea ORDER BY "index", attempt),
-        string_agg(CASE WHEN %s THEN substring(decode(md5(btrim(answer)), 'hex') FROM 1 FOR 8) ELSE ''::bytea END,
-            ''::bytea ORDER BY "index", attempt)
-    FROM results_score WHERE run_id = ANY(%s) GROUP BY run_id
+    COPY (
+        SELECT run_id::bigint, "index"::integer, attempt::smallint, score, coalesce(cost_usd, 'NaN'),
+            CASE WHEN %s THEN ('x' || left(md5(btrim(answer)), 16))::bit(64)::bigint ELSE 0 END
+        FROM results_score WHERE run_id = ANY(%s)
+    ) TO STDOUT (FORMAT BINARY)
 """
-LABELS = np.int64(2**63 - 1)  # an answer's label is not negative
+HEAD, TAIL = 19, 2  # bytes around the rows
+ROW = np.dtype(
+    [("columns", ">i2")]
+    + [
+        field
+        for name, kind in (
+            ("run", ">i8"), ("index", ">i4"), ("attempt", ">i2"), ("score", ">f8"), ("cost", ">f8"), ("answer", ">i8"),
+        )
+        for field in ((f"size of {name}", ">i4"), (name, kind))
+    ]
+)  # fmt: skip
+LABELS = 2**63 - 1  # an answer's label is not negative
 
 
 @dataclass(frozen=True)
 class Attempts:
-    """The attempts of one run, one entry each. label: equal answers have equal ones; empty where not asked for."""
+    """One entry per attempt of all runs. run: position of its run in the order asked; label: of its answer."""
 
+    run: Integers
     index: Integers
     attempt: Integers
     score: Floats
@@ -62,9 +72,7 @@ def cost_table(run_ids: Sequence[int]) -> CostTable:
     names = dict(zip(versions, distinct(map(benchmark_labels, versions.values())), strict=True))
     depth = max(attempts_of(run["settings"]) for run in runs)
     found = _attempts([run["pk"] for run in runs], answers=depth > 1)
-    size = dict.fromkeys(versions, 0)
-    for run in runs:
-        size[run["version"]] = max(size[run["version"]], int(found[run["pk"]].index.max()) + 1)
+    size = _sizes(runs, found)
     correct, cost, answers = _arrays(runs, rows, found, size, depth)
     return CostTable(
         contenders=tuple(dict.fromkeys(rows.values())),
@@ -80,27 +88,33 @@ def cost_table(run_ids: Sequence[int]) -> CostTable:
     )
 
 
+def _sizes(runs: Sequence[Mapping[str, Any]], found: Attempts) -> dict[int, int]:
+    """Version -> its number of samples, which is one more than the last index that a run of it has."""
+    last = np.full(len(runs), -1)
+    np.maximum.at(last, found.run, found.index)
+    if (last < 0).any():
+        raise NotEnoughData(f"The attempts of run {runs[int(last.argmin())]['pk']} are not stored.", field="runs")
+    sizes: dict[int, int] = {}
+    for run, index in zip(runs, last.tolist(), strict=True):
+        sizes[run["version"]] = max(sizes.get(run["version"], 0), index + 1)
+    return sizes
+
+
 def _arrays(
-    runs: Sequence[Mapping[str, Any]],
-    rows: Mapping[int, str],
-    found: Mapping[int, Attempts],
-    size: Mapping[int, int],
-    depth: int,
+    runs: Sequence[Mapping[str, Any]], rows: Mapping[int, str], found: Attempts, size: Mapping[int, int], depth: int
 ) -> tuple[Floats, Floats, Integers]:
     """correct, cost and answers, all (contender, sample, attempt). size: samples of each version, in their order."""
     row = {name: at for at, name in enumerate(dict.fromkeys(rows.values()))}
     shape = (len(row), sum(size.values()), depth)
     if np.prod(shape) > MOST_ATTEMPTS:
         raise BadTable(f"{shape[0]} contenders x {shape[1]} samples are too many for one table.", field="runs")
-    correct, cost = np.full(shape, np.nan), np.full(shape, np.nan)
-    answers = np.full(shape if depth > 1 else (0, 0, 0), UNKNOWN, dtype=np.int64)
     start = dict(zip(size, np.cumsum([0, *size.values()]).tolist(), strict=False))
-    for run in runs:
-        one = found[run["pk"]]
-        at = row[rows[run["pk"]]], start[run["version"]] + one.index, one.attempt
-        correct[at], cost[at] = one.score >= 1.0, one.cost
-        if depth > 1:
-            answers[at] = one.label
+    row_of = np.array([row[rows[run["pk"]]] for run in runs])
+    start_of = np.array([start[run["version"]] for run in runs])
+    at = row_of[found.run], start_of[found.run] + found.index, found.attempt
+    correct, cost = np.full(shape, np.nan), np.full(shape, np.nan)
+    answers = np.full(shape, UNKNOWN, dtype=np.int64)
+    correct[at], cost[at], answers[at] = found.score >= 1.0, found.cost, found.label
     return correct, cost, answers
 
 
@@ -119,24 +133,18 @@ def _runs(run_ids: Sequence[int]) -> list[dict[str, Any]]:
     return [found[pk] for pk in dict.fromkeys(run_ids)]
 
 
-def _attempts(run_ids: Sequence[int], *, answers: bool) -> dict[int, Attempts]:
-    with connection.cursor() as cursor:
-        cursor.execute(COLUMNS, [answers, list(run_ids)])
-        found = {pk: _decoded(*map(bytes, columns)) for pk, *columns in cursor}
-    empty = next((pk for pk in run_ids if pk not in found), None)
-    if empty is not None:
-        raise NotEnoughData(f"The attempts of run {empty} are not stored.", field="runs")
-    return found
-
-
-def _decoded(index: bytes, attempt: bytes, score: bytes, cost: bytes, label: bytes) -> Attempts:
-    """From bytes in network order."""
+def _attempts(run_ids: Sequence[int], *, answers: bool) -> Attempts:
+    with connection.cursor() as cursor, cursor.copy(COLUMNS, [answers, list(run_ids)]) as copy:
+        data = b"".join(map(bytes, copy))
+    rows = np.frombuffer(data[HEAD:-TAIL], ROW)
+    order = np.argsort(run_ids)
     return Attempts(
-        np.frombuffer(index, ">i4").astype(np.int64),
-        np.frombuffer(attempt, ">i2").astype(np.int64),
-        np.frombuffer(score, ">f8").astype(np.float64),
-        np.frombuffer(cost, ">f8").astype(np.float64),
-        np.frombuffer(label, ">i8").astype(np.int64) & LABELS,
+        run=order[np.searchsorted(np.asarray(run_ids)[order], rows["run"])],
+        index=rows["index"].astype(np.int64),
+        attempt=rows["attempt"].astype(np.int64),
+        score=rows["score"].astype(np.float64),
+        cost=rows["cost"].astype(np.float64),
+        label=rows["answer"].astype(np.int64) & LABELS,
     )
 
 
