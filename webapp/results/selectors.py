@@ -18,6 +18,7 @@ from webapp.accounts.selectors import Viewer, visible
 from webapp.catalog.models import Sample
 from webapp.catalog.selectors import benchmark_versions
 from webapp.jobs.models import Run
+from webapp.results.cost_report import CostOfPassView
 from webapp.results.figures import figures
 from webapp.results.models import PackedScores, Report, Score
 from webapp.results.multiplicity import MultiplicityView
@@ -33,6 +34,7 @@ OUTCOMES = {"all": {}, "right": {"score__gte": 1.0}, "wrong": {"score__lt": 1.0}
 DRAWN: dict[str, tuple[str, Callable[[Any, Mapping[str, Any]], Any]]] = {
     "swiss": ("tournament", TournamentView),
     "multiplicity": ("multiplicity", MultiplicityView),
+    "cost-of-pass": ("costs", CostOfPassView),
 }
 
 MEANS = (

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from webapp.results import compare_views, views
+from webapp.results import compare_views, cost_views, views
 
 app_name = "results"
 urlpatterns = [
@@ -10,6 +10,8 @@ urlpatterns = [
     path("reports/<int:pk>/result/", views.report_result, name="report_result"),
     path("reports/<int:pk>/samples/", views.report_samples, name="report_samples"),
     path("reports/<int:pk>/samples/<int:at>/", views.report_sample, name="report_sample"),
+    path("reports/<int:pk>/compare/", cost_views.report_compare, name="report_compare"),
+    path("reports/<int:pk>/efficiency/", cost_views.report_efficiency, name="report_efficiency"),
     path("compare/", compare_views.compare, name="compare"),
     path("compare/pairs.csv", compare_views.compare_pairs, name="compare_pairs"),
     path("compare/samples.csv", compare_views.compare_export, name="compare_export"),

@@ -44,6 +44,7 @@ def addresses(
         "results:compare_sample": (runs[0].version_id, 2),
         "results:report": (report,),
         "results:report_result": (report,),
+        "results:report_efficiency": (report,),
         "results:report_samples": (flips,),
         "results:report_sample": (flips, 1),
         "leaderboards:leaderboard": BOARD,

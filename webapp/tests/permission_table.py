@@ -51,13 +51,15 @@ STATUSES = {
         GET jobs:job  GET jobs:job_progress  GET jobs:run  GET jobs:entry_runs
         GET results:samples  GET results:sample  GET results:compare_sample
         GET results:report  GET results:report_result
-        GET results:report_samples  GET results:report_sample
+        GET results:report_samples  GET results:report_sample  GET results:report_efficiency
         GET leaderboards:leaderboard  GET leaderboards:standings
         GET leaderboards:tournament  GET leaderboards:tournament_result
         GET api:entry  GET api:prices  GET api:benchmark  GET api:benchmark_samples  GET api:suite
         GET api:job  GET api:job_runs  GET api:run  GET api:run_events  GET api:run_samples
         GET api:leaderboard  GET api:leaderboard_report  GET api:report
     """,
+    # It leads on.
+    "404 404 302 302 302 302": "GET results:report_compare",
     "302 404 200 200 200 200": "GET accounts:team  GET accounts:audit  GET jobs:team_spending",
     "401 404 200 200 200 200": "GET api:team  GET api:members  GET api:audit_events  GET api:team_spending",
     # What submitters and owners write. A form that names a team of others is refused on its field.

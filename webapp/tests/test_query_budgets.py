@@ -47,6 +47,7 @@ BUDGETS = {
     "results:report_result": 5,
     "results:report_samples": 4,
     "results:report_sample": 11,
+    "results:report_efficiency": 9,
     "leaderboards:leaderboards": 6,
     "leaderboards:leaderboard": 12,
     "leaderboards:standings": 10,

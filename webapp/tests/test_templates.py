@@ -16,11 +16,12 @@ ACTIONS = {
     "accounts:set_member", "accounts:remove_member", "jobs:cancel_job", "jobs:retry_job", "pages:healthz",
     "accounts:set_spending_limit", "catalog:withdraw_price", "catalog:set_expert_cost", "results:price_job",
 }  # fmt: skip
+ACTIONS |= {"results:report_compare"}  # it leads on
 ACTIONS |= {"results:compare_pairs", "results:compare_export"}  # downloads
 FRAGMENTS = {
     "pages:setup", "jobs:estimate_job", "jobs:job_progress", "jobs:entry_runs", "jobs:team_spending", "results:samples",
     "leaderboards:standings", "leaderboards:tournament_result", "results:report_result",
-    "results:report_samples", "results:report_sample",
+    "results:report_samples", "results:report_sample", "results:report_efficiency",
 }  # fmt: skip
 BOTH = {"results:samples"}
 FOLDER = settings.BASE_DIR / "templates"

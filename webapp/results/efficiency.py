@@ -1,0 +1,178 @@
+"""How fast and how heavy contenders were when they ran: times, tokens, memory and energy of finished runs.
+
+What was not measured is a hole. Times mean something on one kind of device only, so that ranks by time or memory are
+taken among the contenders of the commonest one.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import nan
+from typing import Any
+
+import numpy as np
+from django.db import connection
+from django.db.models import QuerySet
+
+from evaluation.efficiency import Energy, Latency, RankAgreement, Speed, energy, latency, rank_agreement, speed
+from evaluation.tables import Floats
+from webapp.catalog.models import Source
+from webapp.jobs.models import Run, Worker
+from webapp.results.selectors import contender_labels, distinct
+
+MOST = 3_000_000  # attempts that a page may read
+FIELDS = ("latency", "seconds_to_first", "tokens_in", "tokens_out", "cost_usd")
+# One row per run, whatever its size, with numbers in network order; what is not known travels as NaN.
+COLUMNS = """
+    SELECT run_id,
+        string_agg(float8send(coalesce(latency, 'NaN')), ''::bytea ORDER BY "index", attempt),
+        string_agg(float8send(coalesce(seconds_to_first, 'NaN')), ''::bytea ORDER BY "index", attempt),
+        string_agg(float8send(coalesce(tokens_in::float8, 'NaN')), ''::bytea ORDER BY "index", attempt),
+        string_agg(float8send(coalesce(tokens_out::float8, 'NaN')), ''::bytea ORDER BY "index", attempt),
+        string_agg(float8send(coalesce(cost_usd, 'NaN')), ''::bytea ORDER BY "index", attempt)
+    FROM results_score WHERE run_id = ANY(%s) GROUP BY run_id
+"""
+RUN = (
+    "pk", "contender", "contender__name", "contender__version__entry__team__name", "contender__version__parameters",
+    "contender__version__source", "worker", "done", "provenance",
+)  # fmt: skip
+ENDPOINT, UNKNOWN = "an endpoint", "an unknown device"
+PARTS = {"peak_memory": "peak_memory_bytes", "weights": "bytes_in_memory"}  # of a run's provenance
+
+
+@dataclass(frozen=True)
+class ContenderEfficiency:
+    """Over all attempts of its runs. tokens, cost_usd: mean of an attempt, NaN where one is not known.
+
+    latency, to_first: seconds to the whole answer and to its first token. peak_memory, weights: bytes, the most of its
+    runs. devices: what it ran on, as its workers said. alike: it ran on the commonest kind alone.
+    """
+
+    name: str
+    devices: tuple[str, ...]
+    alike: bool
+    attempts: int
+    latency: Latency
+    to_first: Latency
+    speed: Speed
+    tokens: float
+    cost_usd: float
+    parameters: float
+    weights: float
+    peak_memory: float
+    energy: Energy
+
+
+@dataclass(frozen=True)
+class Efficiency:
+    """contenders: in the order of first appearance. device: the commonest kind; devices: how many kinds there are.
+
+    agreement: rank correlations of indicators of cost; those of time and memory among contenders on `device` alone.
+    """
+
+    contenders: tuple[ContenderEfficiency, ...]
+    agreement: RankAgreement
+    device: str
+    devices: int
+
+
+def efficiency(runs: QuerySet[Run]) -> Efficiency | None:
+    """Of these finished runs, in three queries; None where there are none, or more attempts than a page may read."""
+    rows = list(runs.filter(state=Run.State.DONE).order_by("pk").values(*RUN))
+    if not rows or sum(row["done"] for row in rows) > MOST:
+        return None
+    devices = _devices(rows)
+    numbers = _numbers([row["pk"] for row in rows])
+    mine: dict[int, list[dict[str, Any]]] = {}
+    for row in rows:
+        mine.setdefault(row["contender"], []).append(row)
+    usual = Counter(devices.values()).most_common(1)[0][0]
+    names = distinct(contender_labels(own[0]) for own in mine.values())
+    found = tuple(
+        _contender(name, own, numbers, [devices[row["pk"]] for row in own], usual)
+        for name, own in zip(names, mine.values(), strict=True)
+    )
+    return Efficiency(found, _agreement(found), usual, len(set(devices.values())))
+
+
+def _devices(rows: Sequence[Mapping[str, Any]]) -> dict[int, str]:
+    """Run -> the name of what computed it. Where an endpoint answered, its machine is not known."""
+    known = dict(Worker.objects.filter(name__in={row["worker"] for row in rows}).values_list("name", "device"))
+    return {
+        row["pk"]: ENDPOINT
+        if row["contender__version__source"] == Source.ENDPOINT
+        else row["provenance"].get("environment", {}).get("gpu") or known.get(row["worker"], UNKNOWN)
+        for row in rows
+    }
+
+
+def _numbers(run_ids: Sequence[int]) -> dict[int, dict[str, Floats]]:
+    """Run -> an array per field, one number per attempt."""
+    with connection.cursor() as cursor:
+        cursor.execute(COLUMNS, [list(run_ids)])
+        return {
+            pk: {
+                name: np.frombuffer(bytes(sent), ">f8").astype(np.float64)
+                for name, sent in zip(FIELDS, columns, strict=True)
+            }
+            for pk, *columns in cursor
+        }
+
+
+def _contender(
+    name: str,
+    runs: Sequence[Mapping[str, Any]],
+    numbers: Mapping[int, Mapping[str, Floats]],
+    devices: Sequence[str],
+    usual: str,
+) -> ContenderEfficiency:
+    stored = [numbers[run["pk"]] for run in runs if run["pk"] in numbers]
+    whole = {field: np.concatenate([each[field] for each in stored] or [np.empty(0)]) for field in FIELDS}
+    most = {
+        part: max((_number(run["provenance"].get(key)) for run in runs), default=nan) for part, key in PARTS.items()
+    }
+    joules = [_number(run["provenance"].get("joules")) / max(run["done"], 1) for run in runs]
+    return ContenderEfficiency(
+        name=name,
+        devices=tuple(dict.fromkeys(devices)),
+        alike=set(devices) == {usual},
+        attempts=whole["latency"].size,
+        latency=latency(whole["latency"]),
+        to_first=latency(whole["seconds_to_first"]),
+        speed=speed(whole["tokens_out"], whole["latency"]),
+        tokens=_mean(whole["tokens_in"] + whole["tokens_out"]),
+        cost_usd=_mean(whole["cost_usd"]),
+        parameters=_number(runs[0]["contender__version__parameters"]),
+        energy=energy(np.repeat(joules, [run["done"] for run in runs])),
+        **most,
+    )
+
+
+def _agreement(found: Sequence[ContenderEfficiency]) -> RankAgreement:
+    here = np.array([one.alike for one in found])
+
+    def timed(values: Sequence[float]) -> Floats:
+        return np.where(here, np.asarray(values, dtype=np.float64), np.nan)
+
+    return rank_agreement(
+        {
+            "cost": [one.cost_usd for one in found],
+            "tokens": [one.tokens for one in found],
+            "latency": timed([one.latency.p50 for one in found]),
+            "parameters": [one.parameters for one in found],
+            "weights in memory": [one.weights for one in found],
+            "peak memory": timed([one.peak_memory for one in found]),
+            "energy": timed([one.energy.kilojoules for one in found]),
+        }
+    )
+
+
+def _mean(values: Floats) -> float:
+    """NaN where one is not known: a mean of the known ones would be that of other samples."""
+    return float(values.mean()) if values.size else nan
+
+
+def _number(value: Any) -> float:
+    return float(value) if isinstance(value, int | float) else nan
