@@ -151,7 +151,8 @@ def bars(divergence: dict[str, float], searches: dict[str, Any]) -> bool:
         if "uniform_kl" in found:
             met.append(found["kl"] < found["uniform_kl"] and found["average_bits"] == round(found["average_bits"]))
             ratio = found["kl"] / found["uniform_kl"]
-            print(f"{key} / uniform, both by GPTQ: {ratio:.2f} at {found['average_bits']:.2f} bits, {met[-1]}")
+            verdict = "met" if met[-1] else "MISSED"
+            print(f"{key} / uniform, both by GPTQ: {ratio:.2f} at {found['average_bits']:.2f} bits, {verdict}")
     return all(met)
 
 

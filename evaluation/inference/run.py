@@ -61,7 +61,8 @@ class _Progress:
     def searched(self, news: Mapping[str, Any]) -> None:
         """News of a scheme that searches or learns; also where it can be stopped."""
         self.check()
-        self.phase, self.search = "applying the scheme", dict(news)
+        if news:
+            self.phase, self.search = "applying the scheme", dict(news)
 
 
 class Evaluation(Iterator[list[Attempt]]):

@@ -15,6 +15,7 @@ from fractions import Fraction
 from functools import partial
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -33,11 +34,14 @@ Database = Mapping[str, Mapping[int, Tensor]]  # layer -> bits -> weight as it m
 
 @dataclass(frozen=True, slots=True)
 class Effort:
-    """generations, offspring in each, and selection: how many survive and on how many rows they are judged."""
+    """generations, offspring in each, and selection: how many survive and on how many rows they are judged.
 
-    generations: int = 30
+    The last stage takes many rows: on few, a lucky draw replaces a parent that is better.
+    """
+
+    generations: int = 20
     offspring: int = 16
-    stages: tuple[tuple[int, int], ...] = ((6, 8), (2, 24), (1, 96))
+    stages: tuple[tuple[int, int], ...] = ((4, 16), (2, 48), (1, 256))
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +100,8 @@ class Evolution:
     seed: int
     effort: Effort = field(default_factory=Effort)
     judged: int = 0
+    _news: dict[str, Any] = field(init=False, default_factory=dict)
+    _tell: News = field(init=False, default=lambda news: None)
     _reference: Tensor = field(init=False)
     _loaded: BitMap = field(init=False, default_factory=dict)
     _random: Random = field(init=False)
@@ -110,13 +116,15 @@ class Evolution:
         return {name: layer.weight.numel() for name, layer in self.layers.items()}
 
     def run(self, target: Fraction, tell: News) -> Found:
-        """Search, and leave the module with the best map."""
+        """Search, and leave the module with the best map. tell hears of every generation, more than once."""
         start = parent = starting_map(self.sizes, target)
+        self._tell = tell
         history: list[float] = []
         for generation in range(self.effort.generations):
             parent, kl = self._generation(parent)
             history.append(kl)
-            tell({"step": generation + 1, "of": self.effort.generations, "kl": kl, "bits": parent})
+            self._news = {"step": generation + 1, "of": self.effort.generations, "kl": kl, "bits": parent}
+            tell(self._news)
         everything = list(range(len(self.ids)))
         uniform_kl, kl = self.kl(start, everything), self.kl(parent, everything)
         if uniform_kl <= kl:  # few rows can mislead; where evolution began is always on offer
@@ -133,6 +141,7 @@ class Evolution:
 
     def kl(self, bits: Mapping[str, int], rows: Sequence[int]) -> float:
         """Mean KL divergence of a map from the unquantised module over these rows, in nats a token."""
+        self._tell(self._news)  # often, because it is also what stops a search
         self.load(bits)
         self.judged += len(rows)
         total = 0.0

@@ -31,8 +31,8 @@ class Matrix:
 class Record:
     """seed: of all that the scheme draws. output: whether the output layer is quantised, too.
 
-    tell: takes news of a search (numbers, texts, maps); it may raise, to stop it. search: what a search found.
-    layers: chosen before the scheme is applied; every changed one is noted.
+    tell: takes news of a search (numbers, texts, maps; empty while there are none); it may raise, to stop it.
+    search: what a search found. layers: chosen before the scheme is applied; every changed one is noted.
     """
 
     module: nn.Module

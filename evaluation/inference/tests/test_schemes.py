@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import json
 import math
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import psutil
@@ -22,7 +23,17 @@ from evaluation.records import Calibration, Checkpoint, RunSpec
 from evaluation.schemes import SCHEMES, unavailable
 
 pytestmark = pytest.mark.engine
+WITH_LIBRARIES = ("int8", "w4a8", "int4", "nf4", "llm_int8", "gptq_int3", "llm_fp4")
 SERIES = spec_of(BENCHMARKS["series"])
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """Searches of tiny modules wait for each other's threads otherwise."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 def evaluated(engine: Engine, model: Checkpoint, scheme: str, **fields: object) -> tuple[dict[int, object], dict]:
@@ -98,7 +109,7 @@ def test_news_of_a_search_are_told_and_a_search_is_cancelled(xs: Checkpoint) -> 
         if evaluation.search:
             break
     assert evaluation.phase == "applying the scheme"
-    assert evaluation.search["of"] == 30
+    assert evaluation.search["of"] == 20
     assert sum(evaluation.search["bits"].values()) >= 14
     evaluation.close()
     assert not evaluation.alive
@@ -115,21 +126,20 @@ def test_a_nan_weight_fails_the_run_and_is_named(scheme: str, broken: Path, eval
 
 
 def test_memory_comes_back_after_twenty_schemes_in_a_row(xs: Checkpoint) -> None:
-    """In one process that keeps only the present model. The first round loads the libraries."""
-    torch.set_num_threads(1)
+    """In one process that keeps only the present model. The first ones load the libraries."""
     engine, texts = Engine(memory=1), calibration(count=300)
     slow = {"evopress_3", "evopress_4", "rotation_learned", "prequantised"}
     keys = [key for key, info in SCHEMES.items() if key not in slow and not unavailable(info, "cpu")][:20]
     assert len(keys) == 20
 
-    def resident(count: int) -> tuple[int, int]:
-        for key in keys[:count]:
+    def resident(keys: Sequence[str]) -> tuple[int, int]:
+        for key in keys:
             evaluated(engine, xs, key, calibration=texts)
         gc.collect()
         modules = sum(type(one) is LlamaForCausalLM for one in gc.get_objects())
         return psutil.Process().memory_info().rss, modules
 
-    before, after = resident(20), resident(20)
+    before, after = resident(WITH_LIBRARIES), resident(keys)
     assert after[0] < 1.1 * before[0]
     assert after[1] == before[1]  # a tiny module would not show in the first number
     assert len(engine._models) == 1

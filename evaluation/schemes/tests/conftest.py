@@ -51,7 +51,7 @@ def held_out() -> torch.Tensor:
 @pytest.fixture(scope="session")
 def few(tokens: Tokens) -> Tokens:
     """As many rows as a quick test needs."""
-    return replace(tokens, ids=tokens.ids[:96])
+    return replace(tokens, ids=tokens.ids[:64])
 
 
 @pytest.fixture
