@@ -116,7 +116,7 @@ def test_a_contender_is_one_row_per_version_and_scheme(bob: User, team: Team) ->
     assert names == ["tiny@fp32", "tiny@bf16", "tiny@fp32", "tiny:2@fp32", "tiny:2@bf16", "tiny:2@fp32"]
     assert Contender.objects.count() == 4
     with pytest.raises(Unprocessable):
-        services.contender(version=first, scheme="int3")
+        services.contender(version=first, scheme="int99")
 
 
 def test_a_key_sealed_with_another_secret_says_what_to_do(settings: Any) -> None:

@@ -103,7 +103,7 @@ def test_a_dry_run_knows_what_is_there_and_how_long_the_rest_takes(
     [
         ({"entries": ["lab/none"]}, "entries"),
         ({"entries": []}, "entries"),
-        ({"schemes": ["int3"]}, "schemes"),
+        ({"schemes": ["int99"]}, "schemes"),
         ({"suite": "lab/none"}, "suite"),
         ({"benchmarks": ["lab/sums"]}, "suite"),
         ({"team": "charlie"}, "team"),
