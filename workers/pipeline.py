@@ -142,11 +142,11 @@ def _evaluate(run: Run, lease: Lease, me: Me) -> None:
             if evaluation.alive:
                 _leave_stuck_process(run, lease, stop)
             raise
-        origin = evaluation.origin
+        origin, measured = evaluation.origin, evaluation.measured
     provenance = {**origin, "settings": run.settings, "worker": lease.worker, "attempt": lease.attempt}
     pin_weights(version=run.contender.version, weights_hash=str(origin.get("weights_hash", "")))
     with transaction.atomic():
-        run = finish_run(lease=lease, provenance=provenance)
+        run = finish_run(lease=lease, provenance=provenance, measured=measured)
         run_landed(run=run)
 
 

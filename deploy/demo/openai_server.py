@@ -1,7 +1,8 @@
 """A small OpenAI-compatible server on a local checkpoint: `python -m deploy.demo.openai_server CHECKPOINT --port 8100`.
 
 It serves /v1/models, /v1/completions (text or token ids, `echo` with `logprobs`, `stop`) and /v1/chat/completions, with
-the tokens it really counted in `usage`. Greedy, one request at a time: for tests, demonstrations and trying a client.
+the tokens it really counted in `usage`. One request at a time: for tests, demonstrations and trying a client. Greedy, or
+drawn at a `temperature`, with a `seed` the same way each time.
 `--no-prompt-logprobs` behaves like servers that return log-probabilities of new tokens only.
 """
 
@@ -97,8 +98,7 @@ class Model:
 
     def _continue(self, ids: list[int], body: Json, default: int) -> tuple[list[int], str, str]:
         """New tokens, their text up to the first stop, and why they end."""
-        if body.get("temperature"):
-            raise BadRequest("this server only decodes greedily: `temperature` must be 0")
+        choose = self._chooser(body)
         limit = min(int(body.get("max_tokens", default)), self.context - len(ids))
         stops = body.get("stop") or []
         stops = [stops] if isinstance(stops, str) else [stop for stop in stops if stop]
@@ -107,7 +107,7 @@ class Model:
         with self.lock, torch.inference_mode():
             state = self.model(torch.tensor([ids]), use_cache=True)
             while len(new) < limit:
-                new.append(int(state.logits[0, -1].argmax()))
+                new.append(choose(state.logits[0, -1]))
                 if new[-1] == self.tokenizer.eos_token_id:
                     return new, text, "stop"
                 text = self.tokenizer.decode(new, skip_special_tokens=True)
@@ -116,6 +116,18 @@ class Model:
                     return new, text[: min(hits)], "stop"
                 state = self.model(torch.tensor([new[-1:]]), past_key_values=state.past_key_values, use_cache=True)
         return new, text, "length"
+
+    def _chooser(self, body: Json) -> Callable[[torch.Tensor], int]:
+        """How the next token comes from its logits."""
+        temperature = float(body.get("temperature") or 0)
+        if not 0 <= temperature <= 2:
+            raise BadRequest("`temperature` lies between 0 and 2")
+        if not temperature:
+            return lambda logits: int(logits.argmax())
+        generator = torch.Generator()
+        seed = body.get("seed")
+        generator.manual_seed(int(seed)) if seed is not None else generator.seed()
+        return lambda logits: int(torch.multinomial((logits / temperature).softmax(-1), 1, generator=generator))
 
     def _log_probabilities(self, ids: list[int], shown: int, top: int) -> Json:
         """Of the last `shown` tokens; the very first token of a prompt has none."""

@@ -26,9 +26,10 @@ from evaluation.inference import harness, loading
 from evaluation.inference.engine import Engine
 from evaluation.inference.forward import NotANumberError, Stop
 from evaluation.inference.harness import Contender
+from evaluation.inference.meter import Meter
 from evaluation.inference.sampling import Sampling, seed_of
 from evaluation.inference.scoring import Scoring
-from evaluation.records import Attempt, Question, RunSpec
+from evaluation.records import Attempt, Endpoint, Question, RunSpec
 from evaluation.schemes.calibration import refuse_leaks
 
 TICK = 0.25  # seconds between two lists: often enough to look live, seldom enough to store them in batches
@@ -53,6 +54,7 @@ class _Progress:
     origin: dict[str, Any] = field(default_factory=dict)
     questions: tuple[Question, ...] = ()
     search: dict[str, Any] = field(default_factory=dict)
+    measured: dict[str, Any] = field(default_factory=dict)
 
     def check(self) -> None:
         if self.cancelled.is_set():
@@ -100,6 +102,12 @@ class Evaluation(Iterator[list[Attempt]]):
     def origin(self) -> dict[str, Any]:
         """Where the numbers come from: hashes, types and sizes of the contender, batch size, versions."""
         return dict(self._progress.origin)
+
+    @property
+    def measured(self) -> dict[str, Any]:
+        """Memory, energy and time of the whole run once it is done (see `Meter`). load_seconds: None when the model was
+        warm, or is elsewhere."""
+        return dict(self._progress.measured)
 
     @property
     def questions(self) -> tuple[Question, ...]:
@@ -185,7 +193,9 @@ def _attempts(spec: RunSpec, engine: Engine, progress: _Progress) -> Iterator[At
     if spec.calibration is not None:
         refuse_leaks(spec.calibration, (task.doc_to_text(document) for _, document in task.doc_iterator()))
     progress.phase = "loading"
+    meter, loads = Meter(None if isinstance(spec.model, Endpoint) else spec.device), engine.loads
     contender, origin = engine.contender(spec, log_likelihoods=kind == harness.LIKELIHOOD, tell=progress.searched)
+    load_seconds = meter.seconds if engine.loads > loads else None
     progress.origin = _origin(spec, engine, task) | origin
     with closing(contender):
         progress.check()
@@ -198,8 +208,10 @@ def _attempts(spec: RunSpec, engine: Engine, progress: _Progress) -> Iterator[At
             progress.questions = tuple(scoring.questions())
         progress.total = len({sample.number for sample in samples})
         progress.phase = "running"
+        meter.start()
         torch.manual_seed(spec.seed)  # sampling draws from the global state, which is ours while we hold the lock
         yield from _answer(contender, kind, scoring, spec, progress.check)
+        progress.measured = {**meter.read(), "load_seconds": load_seconds}
 
 
 def _answer(contender: Contender, kind: str, scoring: Scoring, spec: RunSpec, stop: Stop) -> Iterator[Attempt]:

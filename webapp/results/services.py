@@ -20,6 +20,7 @@ from webapp.jobs.estimates import attempts_of
 from webapp.jobs.leases import Lease, keep, locked, progressed
 from webapp.jobs.models import Run
 from webapp.jobs.services import note, run_changed
+from webapp.results.measured import provenance as provenance_of
 from webapp.results.models import PackedScores, Score
 from webapp.results.packing import pack
 
@@ -135,12 +136,12 @@ def finished_attempts(run: Run) -> frozenset[tuple[int, int]]:
 
 
 @transaction.atomic
-def finish_run(*, lease: Lease, provenance: Mapping[str, Any]) -> Run:
+def finish_run(*, lease: Lease, provenance: Mapping[str, Any], measured: Mapping[str, Any] | None = None) -> Run:
     """Every attempt has its score: pack them, fix mean and interval, close the run. Raises NotEnoughData otherwise.
 
     The mean is that of the samples' means over their attempts, and samples are what varies: attempts at one sample are
     not independent, so the standard error is that of the samples' means, which for equal numbers of attempts is the
-    error clustered by sample.
+    error clustered by sample. measured: what the worker measured of memory and energy.
     """
     run = locked(lease)
     values = _packed(run)
@@ -151,7 +152,7 @@ def finish_run(*, lease: Lease, provenance: Mapping[str, Any]) -> Run:
     run.low, run.high = interval(values, estimate)
     run.total = run.done = len(values)
     run.score_sum = float(values.sum())
-    run.provenance = dict(provenance)
+    run.provenance = {**provenance, **({} if measured is None else provenance_of(run, measured))}
     run.state, run.finished_at, run.leased_until = Run.State.DONE, timezone.now(), None
     run.reason = f"All {run.done} samples are scored."
     run.save()

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from decimal import Decimal
 
 import pytest
 from django.conf import settings as conf
@@ -87,6 +88,27 @@ def test_a_chat_endpoint_writes_answers(lab: Lab, address: str) -> None:
     pipeline.evaluate_next()
     run.refresh_from_db()
     assert (run.state, run.done) == (Run.State.DONE, 8), run.reason
+
+
+def test_attempts_at_a_priced_endpoint_cost_what_its_tokens_cost(lab: Lab, address: str) -> None:
+    served = register(lab, address)
+    factories.price(lab.owner, served, input_usd=Decimal(3), output_usd=Decimal(15))
+    run = lab.job(served, size=6, kind="text", settings={"attempts": 3, "temperature": 0.8}).runs.get()
+    pipeline.evaluate_next()
+    run.refresh_from_db()
+    assert (run.state, run.done, run.total) == (Run.State.DONE, 6, 6), run.reason
+    scores = list(Score.objects.filter(run=run))
+    assert len(scores) == 18
+    for score in scores:
+        assert score.cost_usd == pytest.approx(((score.tokens_in or 0) * 3 + (score.tokens_out or 0) * 15) / 1e6)
+        assert (score.latency or 0) > 0
+    assert run.cost_usd == pytest.approx(sum(score.cost_usd or 0 for score in scores))
+    busy = sum(score.seconds or 0 for score in scores)
+    assert busy < sum(score.latency or 0 for score in scores), "side by side, a moment is counted once"
+    found = run.provenance["efficiency"]
+    assert found["timed"] == 18
+    assert found["latency_p50"] <= found["latency_p95"]
+    assert run.provenance["peak_memory_bytes"] is None or run.provenance["peak_memory_bytes"] > 0
 
 
 def test_a_server_without_prompt_log_probabilities_is_refused(lab: Lab) -> None:

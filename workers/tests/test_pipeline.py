@@ -82,6 +82,30 @@ def test_generation_stores_what_the_model_wrote(lab: Lab) -> None:
     assert any(score.output for score in scores)
 
 
+def test_what_a_run_took_is_recorded_where_it_is_measured(lab: Lab) -> None:
+    lab.job(lab.entry(), size=12, kind="text")
+    pipeline.evaluate_next()
+    run = Run.objects.get()
+    found = run.provenance["efficiency"]
+    assert 0 < found["latency_p50"] <= found["latency_p95"]
+    assert 0 < found["first_token_p50"] < found["latency_p50"]
+    assert found["throughput"] == pytest.approx((run.tokens_out or 0) / sum(s.seconds or 0 for s in run.scores.all()))
+    assert found["tokens_per_second"] is None, "in a batch all wait for the longest"
+    assert (found["watt_hours_per_1000"], found["device_peak_bytes"]) == (None, None), "there is no GPU"
+    assert found["host_peak_bytes"] is None or found["host_peak_bytes"] > 50_000_000
+
+
+def test_a_mixed_suite_makes_several_attempts_where_chance_plays_a_part(lab: Lab) -> None:
+    versions = [factories.benchmark(lab.owner, lab.team, kind, 5, kind=kind) for kind in ("choice", "text")]
+    suite = factories.suite(lab.owner, lab.team, "mixed", versions)
+    settings = {"attempts": 3, "temperature": 1.0}
+    job = factories.job(lab.owner, lab.team, suite, [lab.entry()], settings=settings)
+    while pipeline.evaluate_next():
+        pass
+    made = {run.version.kind: (run.state, run.done, run.scores.count()) for run in job.runs.all()}
+    assert made == {"multiple_choice": ("done", 5, 5), "generation": ("done", 5, 15)}
+
+
 def test_cancelling_stops_the_run_and_keeps_its_samples(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     job = lab.job(lab.entry("tiny-m"), size=4000, settings={"batch_size": 1})
     stored = record_scores

@@ -10,6 +10,7 @@ import pytest
 from webapp.jobs import leases
 from webapp.jobs.models import Run
 from webapp.results.models import Score
+from webapp.tests import factories
 from workers.tests.conftest import CELERY, Lab, Start, evaluation_worker, living, state, wait_until
 
 pytestmark = [pytest.mark.engine, pytest.mark.process, pytest.mark.django_db(transaction=True)]
@@ -39,6 +40,33 @@ def test_a_killed_worker_is_seen_and_its_run_goes_on(lab: Lab, start: Start) -> 
     assert job.state == "done"
     told = list(run.events.values_list("text", flat=True))
     assert any("was lost" in text for text in told)
+
+
+def test_a_run_of_several_attempts_goes_on_in_the_middle_of_a_sample(lab: Lab, start: Start) -> None:
+    """Killed and taken up, it holds what a run holds that nobody disturbed: each attempt once, with the same text."""
+    settings = {"attempts": 4, "temperature": 1.0, "batch_size": 3}
+    entry = lab.entry("tiny-m")
+    first = evaluation_worker(start, "first")
+    wait_until(lambda: living("first"), of=first)
+    broken = lab.job(entry, size=300, kind="text", settings=settings).runs.get()
+    wait_until(lambda: Score.objects.filter(run=broken).count() > 100, of=first)
+    first.kill()
+    made = set(Score.objects.filter(run=broken).values_list("index", "attempt"))
+    assert 100 < len(made) < 1200
+    wait_until(lambda: leases.sweep() == [broken.pk], seconds=30)
+    assert lab.suite is not None
+    whole = factories.job(lab.owner, lab.team, lab.suite, [entry], settings={**settings, "repeat": 1}).runs.get()
+    second = evaluation_worker(start, "second")
+    wait_until(lambda: state(whole) == state(broken) == Run.State.DONE, seconds=120, of=second)
+    columns = ("index", "attempt", "output", "score", "tokens_out")
+    left, right = (
+        list(Score.objects.filter(run=run).order_by("index", "attempt").values_list(*columns))
+        for run in (broken, whole)
+    )
+    assert left == right
+    assert [row[:2] for row in left] == [(index, attempt) for index in range(300) for attempt in range(4)]
+    assert (broken.attempt, broken.done, broken.total, broken.mean) == (2, 300, 300, whole.mean)
+    assert broken.provenance["joules"] is None, "no GPU, and part of the run is another worker's"
 
 
 def test_a_stopped_worker_gives_its_run_back_at_once(lab: Lab, start: Start) -> None:

@@ -6,6 +6,7 @@ import dataclasses
 import json
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -18,7 +19,7 @@ from deploy.demo.openai_server import Model, Server
 from deploy.demo.train import CHECKPOINTS
 from evaluation.errors import EndpointRefused
 from evaluation.inference import endpoints
-from evaluation.inference.endpoints import Client, probe
+from evaluation.inference.endpoints import Client, SharedClock, probe
 from evaluation.inference.engine import Engine
 from evaluation.inference.run import run
 from evaluation.inference.tests.conftest import BENCHMARKS, Runner, spec_of
@@ -248,3 +249,51 @@ def test_a_checkpoint_and_its_server_are_different_contenders(completions: Endpo
     local = run(RunSpec(Checkpoint(str(Path(XS))), spec_of(BENCHMARKS["sorting"]), limit=1), engine=engine)
     list(local)
     assert len(local.origin["weights_hash"]) == 64
+
+
+def test_attempts_at_an_endpoint_are_drawn_by_their_own_seeds(completions: Endpoint, engine: Engine) -> None:
+    """Resumed or not, alone or side by side: the same texts, for a server that honours `seed`."""
+
+    def outputs(**fields: Any) -> dict[tuple[int, int], str]:
+        spec = RunSpec(completions, spec_of(BENCHMARKS["sorting"]), limit=6, attempts=4, temperature=1.2, **fields)
+        made = [attempt for attempts in run(spec, engine=engine) for attempt in attempts]
+        assert len({(attempt.sample, attempt.attempt) for attempt in made}) == len(made)
+        return {(attempt.sample, attempt.attempt): attempt.output for attempt in made}
+
+    whole = outputs()
+    assert len(whole) == 24
+    assert sum(len({whole[sample, attempt] for attempt in range(4)}) > 1 for sample in range(6)) >= 4
+    done = frozenset(key for key in whole if sum(key) % 2)
+    assert outputs(skip=done) == {key: text for key, text in whole.items() if key not in done}
+
+
+def test_a_server_is_told_temperature_and_seed_and_its_cached_tokens_are_kept(engine: Engine) -> None:
+    asked: list[dict[str, Any]] = []
+
+    def reply(path: str, body: dict[str, Any]) -> tuple[int, dict[str, str], Any]:
+        asked.append(body)
+        usage = {"prompt_tokens": 7, "completion_tokens": 2, "prompt_tokens_details": {"cached_tokens": 5}}
+        return 200, {}, {**text("x"), "usage": usage}
+
+    with scripted(reply) as url:
+        endpoint = Endpoint(url, "any", allowed_networks=LOOPBACK)
+        spec = RunSpec(endpoint, spec_of(BENCHMARKS["sorting"]), limit=1, attempts=3, temperature=0.5)
+        made = [attempt for attempts in run(spec, engine=engine) for attempt in attempts]
+    assert [attempt.tokens_cached for attempt in made] == [5, 5, 5]
+    assert [attempt.seconds_to_first for attempt in made] == [None] * 3, "not known without a stream"
+    assert [body["temperature"] for body in asked[1:]] == [0.5] * 3
+    assert len({body["seed"] for body in asked[1:]}) == 3
+
+
+def test_the_shares_of_requests_add_up_to_the_time_they_took() -> None:
+    clock = SharedClock()
+    began = time.perf_counter()
+    with clock.request() as first:
+        time.sleep(0.05)
+        with clock.request() as second:
+            time.sleep(0.1)
+        time.sleep(0.05)
+    whole = time.perf_counter() - began
+    assert first.share + second.share == pytest.approx(whole, abs=0.01)
+    assert second.share == pytest.approx(second.latency / 2, abs=0.01)
+    assert first.latency == pytest.approx(whole, abs=0.01)
