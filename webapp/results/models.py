@@ -58,6 +58,29 @@ class PackedScores(models.Model):
         return f"scores of {self.run}"
 
 
+class FeatureUpload(Owned):
+    """A table of features that somebody uploaded for an audit; it never changes.
+
+    names: of the features; label: of the column of labels. values: (row, feature + 1) little-endian float64, row by
+    row, the label last.
+    """
+
+    name = models.CharField(max_length=200)
+    label = models.CharField(max_length=100)
+    names = models.JSONField()
+    rows = models.PositiveIntegerField()
+    values = models.BinaryField()
+    sha256 = models.CharField(max_length=64)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=models.Q(rows__gt=0, rows__lte=20_000), name="features_are_bounded")
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
 class Report(Owned):
     """The stored output of an analysis, with its version and parameters.
 
