@@ -17,11 +17,18 @@ const usd = (value) => {
 };
 const percent = (share) => (share === null ? "—" : `${fixed(100 * share, 1)} %`);
 const interval = ([low, high], written) => (low === null ? [] : [`${written(low)} to ${written(high)}`]);
-const decades = (values) => ({
-  min: 10 ** Math.floor(Math.log10(Math.min(...values))),
-  max: 10 ** Math.ceil(Math.log10(1.0001 * Math.max(...values))),
-});
-const money = (c, name, more) => axis(c, name, { axisLabel: { color: c.muted, formatter: usd, hideOverlap: true }, ...more });
+
+/* A logarithmic axis of money with a little room at its ends, and ticks at 1, 2 and 5 of each decade while they fit. */
+function logarithmic(values) {
+  const [min, max] = [Math.min(...values) / 1.6, 1.6 * Math.max(...values)];
+  const all = [];
+  for (let power = Math.floor(Math.log10(min)); power <= Math.ceil(Math.log10(max)); power += 1) {
+    for (const step of max / min > 300 ? [1] : [1, 2, 5]) all.push(+`${step}e${power}`);
+  }
+  const ticks = all.filter((tick) => tick >= min && tick <= max);
+  return { type: "log", min, max, axisTick: { show: true, customValues: ticks }, splitLine: { show: false }, axisLabel: { customValues: ticks } };
+}
+const money = (c, name, { axisLabel, ...more }) => axis(c, name, { ...more, axisLabel: { color: c.muted, formatter: usd, hideOverlap: true, ...axisLabel } });
 
 /* Both intervals of a point as thin lines through it. */
 function whiskers(c) {
@@ -42,7 +49,7 @@ options.pareto = ({ contenders }, c, width) => {
   const places = contenders.map((one) => [one.mean_cost, 100 * one.accuracy]);
   const front = contenders.filter((one) => !one.dominated).sort((a, b) => a.mean_cost - b.mean_cost);
   const steps = front.map((one) => [one.mean_cost, 100 * one.accuracy]);
-  const across = decades(contenders.flatMap((one) => [one.mean_cost, ...one.mean_cost_interval.filter((end) => end > 0)]));
+  const across = logarithmic(contenders.flatMap((one) => [one.mean_cost, ...one.mean_cost_interval.filter((end) => end > 0)]));
   if (steps.length) steps.push([across.max, steps.at(-1)[1]]);
   const ends = contenders.map(({ mean_cost_interval: [left, right], accuracy_interval: [low, high], dominated }, at) => [
     ...places[at], left || NaN, right ?? NaN, low === null ? NaN : 100 * low, high === null ? NaN : 100 * high, dominated ? 1 : 0,
@@ -50,7 +57,7 @@ options.pareto = ({ contenders }, c, width) => {
   return {
     ...frame(c),
     grid: { left: 56, right: 28, top: 24, bottom: 52 },
-    xAxis: money(c, "Mean cost of an attempt", { type: "log", ...across }),
+    xAxis: money(c, "Mean cost of an attempt", across),
     yAxis: axis(c, "Accuracy, %", { min: ({ min }) => Math.max(0, Math.floor((min - 5) / 5) * 5), max: ({ max }) => Math.min(100, Math.ceil((max + 5) / 5) * 5), nameGap: 38, axisLabel: { color: c.muted } }),
     brush: { xAxisIndex: 0, yAxisIndex: 0, brushType: "rect", brushLink: "none", throttleType: "debounce", throttleDelay: 150, outOfBrush: {}, brushStyle: { color: "transparent", borderColor: c.ink, borderWidth: 1 } },
     toolbox: { show: false },
@@ -62,8 +69,8 @@ options.pareto = ({ contenders }, c, width) => {
           itemStyle: one.dominated ? { color: c.sheet, borderColor: c.hues[7], borderWidth: 1.5, opacity: 0.55 } : { color: c.hues[0] },
           label: { show: !one.dominated || contenders.length <= 12, opacity: one.dominated ? 0.7 : 1 },
         })),
-        label: { position: width < 480 ? "top" : "right", formatter: ({ name }) => short(name, width), color: c.ink, fontSize: 11 },
-        labelLayout: ({ rect }) => ({ hideOverlap: true, ...(rect.x + rect.width > width ? { align: "right", dx: -20 } : {}) }),
+        label: { position: "top", formatter: ({ name }) => short(name, width), color: c.ink, fontSize: 11 },
+        labelLayout: ({ rect }) => ({ hideOverlap: true, ...(rect.x + rect.width > width - 8 ? { align: "right", dx: width - 8 - rect.x - rect.width / 2 } : {}) }),
         emphasis: { scale: 1.5, itemStyle: { borderColor: c.ink, borderWidth: 2.5, opacity: 1 }, label: { show: true, fontWeight: "bold" } },
       },
       { type: "custom", silent: true, z: 2, data: ends, encode: { x: 0, y: 1 }, renderItem: whiskers(c), tooltip: { show: false } },
@@ -92,14 +99,27 @@ const short = (name, width) => {
 function lying(names, c, width, more) {
   return {
     ...frame(c),
-    aria: { enabled: true, label: { enabled: false }, decal: { show: true } }, // hatched or not: no meaning by hue alone
     grid: { left: 8, right: 40, top: more.legend ? 34 : 12, bottom: 48, containLabel: true },
     yAxis: { type: "category", inverse: true, data: names, axisLine: { lineStyle: { color: c.line } }, axisTick: { show: false }, axisLabel: { color: c.ink, formatter: (name) => short(name, width), interval: names.length > 18 ? "auto" : 0 } },
     ...more,
   };
 }
 
-const hatched = (hue) => ({ symbol: "rect", dashArrayX: [1, 0], dashArrayY: [2, 4], rotation: -Math.PI / 4, color: hue });
+/* A hatched fill: no meaning by hue alone. */
+function hatched(hue, sheet) {
+  const image = Object.assign(document.createElement("canvas"), { width: 8, height: 8 });
+  const pen = image.getContext("2d");
+  pen.fillStyle = sheet;
+  pen.fillRect(0, 0, 8, 8);
+  pen.strokeStyle = hue;
+  pen.lineWidth = 2;
+  for (const shift of [-8, 0, 8]) {
+    pen.moveTo(shift, 8);
+    pen.lineTo(shift + 8, 0);
+  }
+  pen.stroke();
+  return { image, repeat: "repeat" };
+}
 
 options.holders = ({ holders, expert, samples }, c, width) => {
   const names = [...holders.map((one) => one.name), "the expert"];
@@ -108,8 +128,8 @@ options.holders = ({ holders, expert, samples }, c, width) => {
     legend: { top: 0, left: 8, itemWidth: 20, textStyle: { color: c.ink } },
     xAxis: axis(c, `Samples of ${samples.toLocaleString("en")}`, { scale: false, min: 0, minInterval: 1, axisLabel: { color: c.muted } }),
     series: [
-      bar("alone", [...holders.map((one) => one.holds_alone), { value: expert.holds, itemStyle: { color: c.hues[1], decal: "none" } }], { itemStyle: { color: c.hues[0], decal: "none" } }),
-      bar("with others", [...holders.map((one) => one.holds - one.holds_alone), 0], { itemStyle: { color: c.sheet, borderColor: c.hues[0], borderWidth: 1, decal: hatched(c.hues[0]) } }),
+      bar("alone", [...holders.map((one) => one.holds_alone), { value: expert.holds, itemStyle: { color: c.hues[1] } }], { itemStyle: { color: c.hues[0] } }),
+      bar("with others", [...holders.map((one) => one.holds - one.holds_alone), 0], { itemStyle: { color: hatched(c.hues[0], c.sheet), borderColor: c.hues[0], borderWidth: 1 } }),
     ],
     tooltip: {
       ...frame(c).tooltip, trigger: "axis", axisPointer: { type: "shadow" },
@@ -132,7 +152,7 @@ options.progress = ({ progress, curve, expert }, c, width) => {
     grid: { left: 84, right: 28, top: 34, bottom: 52 },
     legend: { top: 0, left: 8, itemWidth: 28, textStyle: { color: c.ink }, data: curve.length ? ["V", "fit"] : ["V"] },
     xAxis: { ...axis(c, "Released", { type: "time", splitLine: { show: false } }), axisLabel: { color: c.muted, hideOverlap: true } },
-    yAxis: money(c, wide ? "V, logarithmic" : "V", { type: wide ? "log" : "value", scale: false, ...(wide ? decades(all) : { min: 0 }), nameGap: 66 }),
+    yAxis: money(c, wide ? "V, logarithmic" : "V", { nameGap: 66, ...(wide ? logarithmic(all) : { scale: false, min: 0 }) }),
     series: [
       {
         type: "line", name: "V", step: "end", symbol: "circle", symbolSize: 8,
@@ -155,15 +175,15 @@ options.progress = ({ progress, curve, expert }, c, width) => {
 };
 
 options.essentialness = ({ families, singles }, c, width) => {
-  const bar = (name, rows, from, hue, decal) => ({
-    type: "bar", name, stack: "all", barMaxWidth: 18, itemStyle: { color: decal ? c.sheet : hue, borderColor: hue, borderWidth: 1, decal: decal ?? "none" },
+  const bar = (name, rows, from, hue, fill) => ({
+    type: "bar", name, stack: "all", barMaxWidth: 18, itemStyle: { color: fill, borderColor: hue, borderWidth: 1 },
     data: Array.from({ length: families.length + singles.length }, (_, at) => (rows[at - from] ? 100 * (rows[at - from].essentialness ?? 0) : 0)),
   });
   const all = [...families, ...singles];
   return lying(all.map((one) => one.name), c, width, {
     legend: { top: 0, left: 8, itemWidth: 20, textStyle: { color: c.ink } },
     xAxis: axis(c, "Essentialness, %", { scale: false, min: 0, max: ({ max }) => (max < 1 ? 1 : Math.min(100, Math.ceil(max / 10) * 10)), axisLabel: { color: c.muted } }),
-    series: [bar("contenders", singles, families.length, c.hues[0]), ...(families.length ? [bar("families", families, 0, c.hues[1], hatched(c.hues[1]))] : [])],
+    series: [bar("contenders", singles, families.length, c.hues[0], c.hues[0]), ...(families.length ? [bar("families", families, 0, c.hues[1], hatched(c.hues[1], c.sheet))] : [])],
     tooltip: {
       ...frame(c).tooltip, trigger: "axis", axisPointer: { type: "shadow" },
       formatter: ([{ dataIndex }]) => said(`${all[dataIndex].name}${dataIndex < families.length ? ", a family" : ""}`, `V would fall short by ${percent(all[dataIndex].essentialness)} without ${dataIndex < families.length ? "all of them" : "it"}`),

@@ -16,14 +16,14 @@ import numpy as np
 from django.db import connection
 from django.db.models import QuerySet
 
-from evaluation.efficiency import Energy, Latency, RankAgreement, Speed, energy, latency, rank_agreement, speed
+from evaluation.efficiency import FEWEST, Energy, Latency, RankAgreement, Speed, energy, latency, rank_agreement, speed
 from evaluation.tables import Floats
 from webapp.catalog.models import Source
 from webapp.jobs.models import Run, Worker
 from webapp.results.selectors import contender_labels, distinct
 
 MOST = 3_000_000  # attempts that a page may read
-FIELDS = ("latency", "seconds_to_first", "tokens_in", "tokens_out", "cost_usd")
+FIELDS = ("latency", "seconds_to_first", "tokens_in", "tokens_out", "cost_usd", "seconds")
 # One row per run, whatever its size, with numbers in network order; what is not known travels as NaN.
 COLUMNS = """
     SELECT run_id,
@@ -31,12 +31,13 @@ COLUMNS = """
         string_agg(float8send(coalesce(seconds_to_first, 'NaN')), ''::bytea ORDER BY "index", attempt),
         string_agg(float8send(coalesce(tokens_in::float8, 'NaN')), ''::bytea ORDER BY "index", attempt),
         string_agg(float8send(coalesce(tokens_out::float8, 'NaN')), ''::bytea ORDER BY "index", attempt),
-        string_agg(float8send(coalesce(cost_usd, 'NaN')), ''::bytea ORDER BY "index", attempt)
+        string_agg(float8send(coalesce(cost_usd, 'NaN')), ''::bytea ORDER BY "index", attempt),
+        string_agg(float8send(coalesce(seconds, 'NaN')), ''::bytea ORDER BY "index", attempt)
     FROM results_score WHERE run_id = ANY(%s) GROUP BY run_id
 """
 RUN = (
     "pk", "contender", "contender__name", "contender__version__entry__team__name", "contender__version__parameters",
-    "contender__version__source", "worker", "done", "provenance",
+    "contender__version__source", "worker", "done", "provenance", "settings",
 )  # fmt: skip
 ENDPOINT, UNKNOWN = "an endpoint", "an unknown device"
 PARTS = {"peak_memory": "peak_memory_bytes", "weights": "bytes_in_memory"}  # of a run's provenance
@@ -46,8 +47,10 @@ PARTS = {"peak_memory": "peak_memory_bytes", "weights": "bytes_in_memory"}  # of
 class ContenderEfficiency:
     """Over all attempts of its runs. tokens, cost_usd: mean of an attempt, NaN where one is not known.
 
-    latency, to_first: seconds to the whole answer and to its first token. peak_memory, weights: bytes, the most of its
-    runs. devices: what it ran on, as its workers said. alike: it ran on the commonest kind alone.
+    latency, to_first: seconds to the whole answer and to its first token. speed: the slope of latency over tokens, from
+    runs whose requests were answered one by one, for in a batch all wait for the longest. throughput: tokens written
+    per second in which the device was busy. peak_memory, weights: bytes, the most of its runs. devices: what it ran on,
+    as its workers said. alike: it ran on the commonest kind alone.
     """
 
     name: str
@@ -57,6 +60,7 @@ class ContenderEfficiency:
     latency: Latency
     to_first: Latency
     speed: Speed
+    throughput: float
     tokens: float
     cost_usd: float
     parameters: float
@@ -141,7 +145,8 @@ def _contender(
         attempts=whole["latency"].size,
         latency=latency(whole["latency"]),
         to_first=latency(whole["seconds_to_first"]),
-        speed=speed(whole["tokens_out"], whole["latency"]),
+        speed=_speed(runs, numbers),
+        throughput=_throughput(whole["tokens_out"], whole["seconds"]),
         tokens=_mean(whole["tokens_in"] + whole["tokens_out"]),
         cost_usd=_mean(whole["cost_usd"]),
         parameters=_number(runs[0]["contender__version__parameters"]),
@@ -150,23 +155,43 @@ def _contender(
     )
 
 
+def _speed(runs: Sequence[Mapping[str, Any]], numbers: Mapping[int, Mapping[str, Floats]]) -> Speed:
+    alone = [
+        numbers[run["pk"]]
+        for run in runs
+        if run["pk"] in numbers
+        and (run["contender__version__source"] == Source.ENDPOINT or run["settings"]["batch_size"] == 1)
+    ]
+    tokens, waited = (
+        np.concatenate([each[field] for each in alone] or [np.empty(0)]) for field in ("tokens_out", "latency")
+    )
+    return speed(tokens, waited)
+
+
+def _throughput(tokens: Floats, busy: Floats) -> float:
+    """Of attempts that wrote something; NaN where a count or a time is missing."""
+    wrote = ~(tokens == 0)
+    total = float(busy[wrote].sum())
+    return float(tokens[wrote].sum()) / total if total > 0 else nan
+
+
 def _agreement(found: Sequence[ContenderEfficiency]) -> RankAgreement:
     here = np.array([one.alike for one in found])
 
     def timed(values: Sequence[float]) -> Floats:
         return np.where(here, np.asarray(values, dtype=np.float64), np.nan)
 
-    return rank_agreement(
-        {
-            "cost": [one.cost_usd for one in found],
-            "tokens": [one.tokens for one in found],
-            "latency": timed([one.latency.p50 for one in found]),
-            "parameters": [one.parameters for one in found],
-            "weights in memory": [one.weights for one in found],
-            "peak memory": timed([one.peak_memory for one in found]),
-            "energy": timed([one.energy.kilojoules for one in found]),
-        }
-    )
+    indicators = {
+        "cost": [one.cost_usd for one in found],
+        "tokens": [one.tokens for one in found],
+        "latency": timed([one.latency.p50 for one in found]),
+        "parameters": [one.parameters for one in found],
+        "weights in memory": [one.weights for one in found],
+        "peak memory": timed([one.peak_memory for one in found]),
+        "energy": timed([one.energy.kilojoules for one in found]),
+    }
+    enough = {name: values for name, values in indicators.items() if np.isfinite(values).sum() >= FEWEST}
+    return rank_agreement(enough)
 
 
 def _mean(values: Floats) -> float:

@@ -18,16 +18,19 @@ from evaluation.analyses import ANALYSES
 from webapp.accounts.selectors import May, may, require
 from webapp.errors import Unprocessable
 from webapp.jobs import selectors as jobs
+from webapp.jobs.estimates import attempts_of
 from webapp.jobs.models import Run
 from webapp.requests import MemberRequest, PageRequest
 from webapp.results import candidates, selectors
 from webapp.results import reports as reporting
 from webapp.results.ambiguous import View
 from webapp.results.candidates import Candidates
+from webapp.results.cost_basis import cost_basis
 from webapp.results.costing import price_runs
 from webapp.results.forms import ReportForm, RequestForm
 from webapp.results.models import Report, Score
 from webapp.results.sample_answers import sample_answers
+from webapp.results.repeated import repeats
 from webapp.results.selectors import OUTCOMES, SampleRow, report_address
 
 ASKABLE = {key: analysis for key, analysis in ANALYSES.items() if analysis.needs in reporting.TABLES}
@@ -63,6 +66,7 @@ def samples(request: PageRequest, pk: int) -> HttpResponse:
         "outcome": outcome,
         "search": search,
         "counts": selectors.outcomes(run),
+        "several": attempts_of(run.settings) > 1,
         "view": urlencode(view),
         "following": urlencode({**view, "after": following}) if following is not None else "",
         "first": not after,
@@ -75,15 +79,17 @@ def samples(request: PageRequest, pk: int) -> HttpResponse:
 @login_not_required
 def sample(request: PageRequest, pk: int, index: int) -> HttpResponse:
     run = _run(request, pk)
-    score = Score.objects.filter(run=run, index=index).order_by("attempt").first()
-    if score is None:
+    made = list(Score.objects.filter(run=run, index=index).order_by("attempt"))
+    if not made:
         raise Http404
-    row = selectors.beside_questions(run, request.user, [score])[0]
+    asked = request.GET.get("attempt", "")
+    shown = int(asked) - 1 if asked.isdecimal() and len(asked) < 4 else 0
+    row = selectors.beside_questions(run, request.user, [made], shown=shown)[0]
     before, after = selectors.neighbours(run, index)
     context = {
         "run": run,
         "row": row,
-        "score": score,
+        "score": row.score,
         "choices": _choices(row),
         "others": selectors.same_sample(run, index, jobs.runs(request.user)),
         "before": before,
@@ -91,6 +97,13 @@ def sample(request: PageRequest, pk: int, index: int) -> HttpResponse:
         "crumbs": _crumbs(run, ("Samples", reverse("results:samples", args=[run.pk])), (f"Sample {index}", "")),
     }
     return render(request, "results/sample.html", context)
+
+
+@login_not_required
+def attempts(request: PageRequest, pk: int) -> HttpResponse:
+    """What several attempts at each sample are worth, for the page of their run, which asks by address."""
+    run = _run(request, pk)
+    return render(request, "results/_attempts.html", {"repeats": repeats(Run.objects.filter(pk=run.pk))})
 
 
 def _choices(row: SampleRow) -> list[dict[str, object]]:
@@ -148,6 +161,7 @@ def request_report(request: MemberRequest) -> HttpResponse:
         "data": data,
         "found": found,
         "form": form,
+        "basis": cost_basis(found) if found and form and ASKABLE[key].needs == "costs" else None,
         "existing": candidates.existing(request.user, key, runs),
         "may_submit": data is not None and may(request.user, data.team, May.SUBMIT),
         "crumbs": [("Reports", reverse("results:reports")), ("New report", "")],

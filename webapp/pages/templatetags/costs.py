@@ -67,7 +67,9 @@ def seconds(value: float) -> str:
     """0.0042 -> 4.2 ms, 1.5 -> 1.50 s."""
     if isnan(value):
         return MISSING
-    return f"{1000 * value:.3g} ms" if value < 1 else f"{value:.2f} s"
+    if value >= 0.9995:
+        return f"{value:.2f} s"
+    return f"{1000 * value:.0f} ms" if value >= 0.1 else f"{1000 * value:.3g} ms"
 
 
 @register.filter
