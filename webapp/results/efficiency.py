@@ -7,7 +7,7 @@ taken among the contenders of the commonest one.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import nan
 from typing import Any
@@ -177,21 +177,21 @@ def _throughput(tokens: Floats, busy: Floats) -> float:
 
 def _agreement(found: Sequence[ContenderEfficiency]) -> RankAgreement:
     here = np.array([one.alike for one in found])
-
-    def timed(values: Sequence[float]) -> Floats:
-        return np.where(here, np.asarray(values, dtype=np.float64), np.nan)
-
     indicators = {
-        "cost": [one.cost_usd for one in found],
-        "tokens": [one.tokens for one in found],
-        "latency": timed([one.latency.p50 for one in found]),
-        "parameters": [one.parameters for one in found],
-        "weights in memory": [one.weights for one in found],
-        "peak memory": timed([one.peak_memory for one in found]),
-        "energy": timed([one.energy.kilojoules for one in found]),
+        "cost": _column(one.cost_usd for one in found),
+        "tokens": _column(one.tokens for one in found),
+        "latency": np.where(here, _column(one.latency.p50 for one in found), nan),
+        "parameters": _column(one.parameters for one in found),
+        "weights in memory": _column(one.weights for one in found),
+        "peak memory": np.where(here, _column(one.peak_memory for one in found), nan),
+        "energy": np.where(here, _column(one.energy.kilojoules for one in found), nan),
     }
     enough = {name: values for name, values in indicators.items() if np.isfinite(values).sum() >= FEWEST}
     return rank_agreement(enough)
+
+
+def _column(values: Iterable[float]) -> Floats:
+    return np.array(list(values), dtype=np.float64)
 
 
 def _mean(values: Floats) -> float:
