@@ -11,6 +11,7 @@ from evaluation.analyses.bradley_terry import BRADLEY_TERRY
 from evaluation.analyses.comparison import COMPARISON
 from evaluation.analyses.cost_of_pass import COST_OF_PASS
 from evaluation.analyses.estimation import ESTIMATION
+from evaluation.analyses.linear_multiplicity import LINEAR_MULTIPLICITY
 from evaluation.analyses.multiplicity import MULTIPLICITY
 from evaluation.analyses.quantization import QUANTIZATION
 from evaluation.analyses.routing import ROUTING
@@ -24,6 +25,7 @@ ANALYSES: dict[str, Analysis[Any, Any, Any]] = {
     "bradley-terry": BRADLEY_TERRY,
     "comparison": COMPARISON,
     "multiplicity": MULTIPLICITY,
+    "linear-multiplicity": LINEAR_MULTIPLICITY,
     "cost-of-pass": COST_OF_PASS,
     "adaptive": ADAPTIVE,
     "estimation": ESTIMATION,

@@ -8,6 +8,7 @@ from evaluation.commands.base import Command
 from evaluation.commands.compare import COMPARE
 from evaluation.commands.cost_of_pass import COST_OF_PASS
 from evaluation.commands.estimate import ESTIMATE
+from evaluation.commands.linear_multiplicity import LINEAR_MULTIPLICITY
 from evaluation.commands.multiplicity import MULTIPLICITY
 from evaluation.commands.power import POWER
 from evaluation.commands.quantization import QUANTIZATION
@@ -19,6 +20,7 @@ COMMANDS: dict[str, Command] = {
     "aggregate": AGGREGATE,
     "compare": COMPARE,
     "multiplicity": MULTIPLICITY,
+    "linear-multiplicity": LINEAR_MULTIPLICITY,
     "cost-of-pass": COST_OF_PASS,
     "power": POWER,
     "adaptive": ADAPTIVE,

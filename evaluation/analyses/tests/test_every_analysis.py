@@ -16,6 +16,7 @@ from evaluation.analyses.base import described, from_json, parse_params, to_json
 from evaluation.answers import HOLE, AnswerTable
 from evaluation.costs import CostTable
 from evaluation.errors import NotEnoughData
+from evaluation.features import FeatureTable
 from evaluation.routes import RouteTable
 from evaluation.tables import BenchmarkTable, ScoreTable
 
@@ -57,12 +58,20 @@ def costs() -> CostTable:
     return CostTable(NAMES, ("v", "w"), names, correct, cost, np.array([3.5, 20.0]), {"large": NAMES[:3]})
 
 
+def features() -> FeatureTable:
+    rng = np.random.default_rng(8)
+    rows = rng.normal(size=(60, 3))
+    labels = (rows @ [1.0, -0.5, 0.2] + rng.normal(size=60) > 0).astype(np.int64)
+    return FeatureTable(("height", "width", "age"), rows, labels)
+
+
 EXAMPLES: dict[str, Any] = {
     "means": means(),
     "samples": samples(),
     "answers": answers(),
     "routes": routes(),
     "costs": costs(),
+    "features": features(),
 }
 every_analysis = pytest.mark.parametrize("name", ANALYSES)
 every_order = pytest.mark.parametrize("name", [name for name, analysis in ANALYSES.items() if analysis.ranking])
@@ -111,6 +120,10 @@ def with_a_hole(table: Any) -> Any:
         labels = table.labels.copy()
         labels[0, 0] = HOLE
         return replace(table, labels=labels)
+    if isinstance(table, FeatureTable):
+        rows = table.features.copy()
+        rows[0, 0] = np.nan
+        return replace(table, features=rows)
     if isinstance(table, RouteTable):
         score = table.score.copy()
         score[0, 0] = np.nan
@@ -175,15 +188,16 @@ def test_order_of_rows_does_not_matter(name: str) -> None:
 @every_analysis
 def test_a_hole_is_refused_or_reported(name: str) -> None:
     analysis = ANALYSES[name]
-    table = with_a_hole(EXAMPLES[analysis.needs])
-    said, used = "", None
+    table, said, used = EXAMPLES[analysis.needs], "", None
     try:
+        table = with_a_hole(table)
         result = analysis.compute(table, quick(name))
         used = analysis.ranking(result).benchmarks_used.tolist() if analysis.ranking else None
         said = " ".join(getattr(result, "warnings", ()))
     except NotEnoughData as error:
         said = error.message
-    assert f"{table.contenders[0]} " in f"{said} ".replace(".", " ") or used == [4, 5, 5, 5, 5, 5, 5, 5, 5]
+    lacking = table.names[0] if isinstance(table, FeatureTable) else table.contenders[0]
+    assert f"{lacking} " in f"{said} ".replace(".", " ") or used == [4, 5, 5, 5, 5, 5, 5, 5, 5]
 
 
 @every_order

@@ -99,3 +99,20 @@ def test_bad_input_is_refused(arguments: list[str], message: str, answers: str, 
     captured = capsys.readouterr()
     assert captured.out == ""
     assert message in captured.err
+
+
+def test_linear_multiplicity(tmp_path: Path, capsys: Captured) -> None:
+    rows = ["size,label"] + [f"{number / 10},{int(number > 20 and number % 7 != 0)}" for number in range(40)]
+    path = tmp_path / "data.csv"
+    path.write_text("\n".join(rows))
+    asked = ("linear-multiplicity", str(path), "--label", "label", "--epsilon", "0.01", "--delta", "0.1")
+    data = answered(capsys, *asked, "--ridge", "0.01", "--standardize")
+    assert len(data["ranges"]) == 40
+    assert all(low <= high for low, high in data["ranges"])
+    assert 0 <= data["discrepancy"][0] <= data["discrepancy"][1] <= data["ambiguity"] <= 1
+    assert data["certificate_gap"] < 1e-8
+    assert data["baseline_objective"] > 0
+    assert main([*asked]) == 0
+    assert "certificate gap" in capsys.readouterr().out
+    assert main(["linear-multiplicity", str(path), "--label", "size"]) == BAD_INPUT
+    assert "neither 0 nor 1" in capsys.readouterr().err
