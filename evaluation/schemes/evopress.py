@@ -24,10 +24,11 @@ from evaluation.errors import BadParameter
 from evaluation.schemes import gptq
 from evaluation.schemes.base import Scheme
 from evaluation.schemes.calibration import BATCH, Tokens, log_probabilities, mean_kl, second_moments
-from evaluation.schemes.grids import grid_bits
+from evaluation.schemes.grids import by_block, grid_bits
 from evaluation.schemes.record import News, Record
 
 LEVELS = (2, 3, 4, 5, 6)
+MEMORY = 2 << 30  # bytes for the reference's log-probabilities
 BitMap = dict[str, int]
 Database = Mapping[str, Mapping[int, Tensor]]  # layer -> bits -> weight as it multiplies
 
@@ -80,13 +81,14 @@ def starting_map(sizes: Mapping[str, int], target: Fraction) -> BitMap:
     return bits
 
 
-def database(module: nn.Module, layers: Sequence[tuple[str, nn.Linear]], tokens: Tokens) -> Database:
-    """Every layer at every level, fitted on the inputs that it has in the unquantised module."""
-    moments = second_moments(module, [layer for _, layer in layers], tokens)
-    return {
-        name: {bits: gptq.fit(layer.weight, moment, bits) for bits in LEVELS}
-        for (name, layer), moment in zip(layers, moments, strict=True)
-    }
+def database(module: nn.Module, record: Record, tokens: Tokens) -> Database:
+    """Every layer at every level, fitted on the inputs that it has in the unquantised module; kept on the host."""
+    levels: dict[str, dict[int, Tensor]] = {}
+    for block in by_block(record):
+        moments = second_moments(module, [layer for _, layer in block], tokens)
+        for (name, layer), moment in zip(block, moments, strict=True):
+            levels[name] = {bits: gptq.fit(layer.weight, moment, bits).cpu() for bits in LEVELS}
+    return levels
 
 
 @dataclass(slots=True)
@@ -108,7 +110,13 @@ class Evolution:
 
     def __post_init__(self) -> None:
         self._random = Random(self.seed)  # noqa: S311 - a search, not a secret
+        self.ids = self.ids[: self._affordable()]
         self._reference = torch.cat([log_probabilities(self.module, rows) for rows in self.ids.split(BATCH)])
+
+    def _affordable(self) -> int:
+        """Rows whose reference log-probabilities are worth their memory: large vocabularies have to do with fewer."""
+        vocabulary = log_probabilities(self.module, self.ids[:1, :1]).shape[-1]
+        return max(1, MEMORY // int(4 * vocabulary * self.ids.shape[1]))
 
     @property
     def sizes(self) -> dict[str, int]:
@@ -216,10 +224,9 @@ def _check_map(bits: BitMap, module: nn.Module) -> str:
 
 
 def _apply_map(bits: BitMap, module: nn.Module, tokens: Tokens, record: Record) -> None:
-    layers = list(record.layers())
-    moments = second_moments(module, [layer for _, layer in layers], tokens.split()[0])
-    for (name, layer), moment in zip(layers, moments, strict=True):
-        found = gptq.fit(layer.weight, moment, bits[name])
+    levels = database(module, record, tokens.split()[0])
+    for name, layer in record.layers():
+        found = levels[name][bits[name]]
         record.note(name, layer.weight, found, grid_bits(bits[name]))
         layer.weight.copy_(found)
     record.search["bits"] = bits
@@ -230,7 +237,7 @@ def _apply(target: int, module: nn.Module, tokens: Tokens, record: Record) -> No
     before = {name: layer.weight.detach().clone() for name, layer in layers}
     fit, judge = tokens.split()
     ids = judge.ids.to(next(module.parameters()).device)
-    evolution = Evolution(module, dict(layers), database(module, layers, fit), ids, record.seed)
+    evolution = Evolution(module, dict(layers), database(module, record, fit), ids, record.seed)
     found = evolution.run(Fraction(target), record.tell)
     for name, layer in layers:
         record.note(name, before[name], layer.weight, grid_bits(found.bits[name]))

@@ -75,7 +75,7 @@ def _apply(
 
 def _as_multiplied(layer: nn.Linear, before: Tensor) -> Tensor:
     """The weight as a matrix; a packed one that cannot be unpacked is read off by multiplying it with unit vectors."""
-    if hasattr(layer.weight, "dequantize"):
+    if type(layer.weight).dequantize is not torch.Tensor.dequantize:
         found: Tensor = layer.weight.dequantize()
         return found
     units = torch.eye(before.shape[1], dtype=before.dtype, device=before.device)

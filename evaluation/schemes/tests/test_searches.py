@@ -69,7 +69,7 @@ def evolved(fresh: Fresh, tokens: Tokens) -> tuple[Evolution, evopress.Found, li
     layers = list(Record(module).layers())
     fit, judge = tokens.split()
     effort = Effort(generations=8, offspring=12)
-    evolution = Evolution(module, dict(layers), database(module, layers, fit), judge.ids, 3, effort)
+    evolution = Evolution(module, dict(layers), database(module, Record(module), fit), judge.ids, 3, effort)
     news: list[dict[str, Any]] = []
     return evolution, evolution.run(Fraction(3), lambda one: news.append(dict(one))), news
 
@@ -87,6 +87,11 @@ def test_evopress_meets_its_budget_exactly_and_beats_the_uniform_map(
     evolution.load(found.bits)
     assert kl < 0.95 * uniform
     assert found.kl < found.uniform_kl
+
+
+def test_a_large_vocabulary_is_judged_on_fewer_rows(fresh: Fresh, few: Tokens, monkeypatch: Any) -> None:
+    monkeypatch.setattr(evopress, "MEMORY", 4 * 400 * 64 * 5)
+    assert len(Evolution(fresh("xs"), {}, {}, few.ids, 1).ids) == 5
 
 
 def test_evopress_tells_of_every_generation(evolved: tuple[Evolution, evopress.Found, Any]) -> None:
