@@ -8,6 +8,7 @@ from webapp.jobs import api as jobs
 from webapp.leaderboards import api as leaderboards
 from webapp.results import api as results
 from webapp.results import compare_api as comparisons
+from webapp.reviews import api as reviews
 
 app_name = "api"
 urlpatterns = [
@@ -17,4 +18,5 @@ urlpatterns = [
     *results.urlpatterns,
     *comparisons.urlpatterns,
     *leaderboards.urlpatterns,
+    *reviews.urlpatterns,
 ]

@@ -9,6 +9,7 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 from webapp.jobs.consumers import JobConsumer
 from webapp.leaderboards.consumers import LeaderboardConsumer, TournamentConsumer
 from webapp.results.consumers import ReportConsumer
+from webapp.reviews.consumers import ReviewConsumer
 
 handler403 = "webapp.errors.forbidden"
 handler404 = "webapp.errors.not_found"
@@ -21,6 +22,7 @@ urlpatterns = [
     path("", include("webapp.jobs.urls")),
     path("", include("webapp.results.urls")),
     path("", include("webapp.leaderboards.urls")),
+    path("", include("webapp.reviews.urls")),
     path("api/v1/", include("webapp.api")),
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
     path("api/docs/", SpectacularSwaggerView.as_view(url_name="schema"), name="docs"),
@@ -30,6 +32,7 @@ urlpatterns = [
 websocket_urlpatterns = [
     path("ws/jobs/<int:pk>/", JobConsumer.as_asgi()),
     path("ws/reports/<int:pk>/", ReportConsumer.as_asgi()),
+    path("ws/reviews/<int:pk>/", ReviewConsumer.as_asgi()),
     path("ws/boards/<str:team>/<str:name>/", LeaderboardConsumer.as_asgi()),
     path("ws/boards/<str:team>/<str:name>/tournament/", TournamentConsumer.as_asgi()),
 ]

@@ -16,6 +16,7 @@ class Review(Owned):
 
     subject_hash: of the numbers under review when they were last frozen (`selectors.subject_hash`): an approval counts
     only for the hash it was given for. approvals: how many are needed, required reviewers aside.
+    `changes` grows with each change that a viewer can see.
     """
 
     class State(models.TextChoices):
@@ -41,6 +42,7 @@ class Review(Owned):
     # What the state stands on, in words.
     reason = models.TextField(blank=True)
     changed_at = models.DateTimeField(auto_now=True)
+    changes = models.PositiveIntegerField(default=0)
     superseded_by = models.ForeignKey(
         "self", null=True, blank=True, on_delete=models.SET_NULL, related_name="supersedes"
     )

@@ -18,16 +18,20 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from django.conf import settings
 
-from webapp.errors import DomainError
+from webapp.errors import Conflict, DomainError
 from webapp.reviews import selectors
 from webapp.reviews.checks import checks
 from webapp.reviews.models import Review
 
 KIND = "crosstable sign-off record 1"
+SIGNED = (Review.State.APPROVED, Review.State.PUBLISHED, Review.State.SUPERSEDED)
 
 
 def sign_off(review: Review) -> dict[str, Any]:
-    """{"record": ..., "public_key": base64, "signature": base64}."""
+    """{"record": ..., "public_key": base64, "signature": base64}. Raises Conflict before there is an approval."""
+    if review.state not in SIGNED:
+        said = "There is no sign-off: this review is not approved."
+        raise Conflict(said, field="state", remedy="Come back when it is.")
     record = _record(review)
     public = _key().public_key().public_bytes(serialization.Encoding.Raw, serialization.PublicFormat.Raw)
     return {"record": record, "public_key": _text(public), "signature": _text(_key().sign(canonical(record)))}
@@ -76,6 +80,7 @@ def _record(review: Review) -> dict[str, Any]:
         "reason": review.reason,
         "requested_by": review.created_by.username,
         "requested_at": review.created_at.isoformat(),
+        "changed_at": review.changed_at.isoformat(),
         "frozen_at": review.frozen_at.isoformat(),
         "subject_hash": review.subject_hash,
         "stale_because": selectors.stale_because(review),

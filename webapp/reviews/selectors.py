@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from django.db.models import Max, QuerySet
+from django.urls import reverse
 
 from evaluation.analyses.base import to_json
-from webapp.accounts.models import Membership, User
-from webapp.accounts.selectors import May, Viewer, roles_that, visible
+from webapp.accounts.models import Membership, Team, User, Visibility
+from webapp.accounts.selectors import May, Viewer, roles_that, teams_where, visible
 from webapp.jobs.models import Run
 from webapp.results.models import Report
+from webapp.reviews.checks import checks
 from webapp.reviews.models import Comment, Review, Verdict
 
 State, Ruling = Review.State, Verdict.Ruling
 OPEN = (State.IN_REVIEW, State.CHANGES_REQUESTED, State.APPROVED)
+RUNS_SHOWN = 100
 FACTS = ("pk", "identity", "state", "mean", "standard_error", "done", "total", "score_sum", "cost_usd")
 
 
@@ -32,7 +36,8 @@ def reviews(user: Viewer, *, state: str = "", search: str = "") -> QuerySet[Revi
 
 def inbox(user: User) -> QuerySet[Review]:
     """What waits for this person: asked, not the author, and no standing ruling of theirs on the present numbers."""
-    asked = reviews(user).filter(state__in=OPEN, reviewers__user=user).exclude(created_by=user)
+    able = teams_where(user, May.REVIEW).order_by()
+    asked = reviews(user).filter(state__in=OPEN, reviewers__user=user, team__in=able).exclude(created_by=user)
     ruled = [
         verdict.review_id
         for verdict in Verdict.objects.filter(author=user, review__in=asked, dismissed_at=None).select_related("review")
@@ -63,27 +68,36 @@ def stale_because(review: Review) -> list[str]:
 
 def _newer(runs: Iterable[int]) -> list[str]:
     """Names of contenders that have finished one of these benchmarks again, with the same settings, since."""
-    frozen = list(Run.objects.filter(pk__in=list(runs)).select_related("contender"))
-    if not frozen:
-        return []
-    latest = Run.objects.filter(
+    return sorted({run.contender.name for run, last in _latest(runs) if last > run.pk})
+
+
+def newest(runs: Iterable[int]) -> list[int]:
+    """The newest finished runs of the same contenders on the same benchmarks, with the same settings."""
+    return list(dict.fromkeys(last for _, last in _latest(runs)))
+
+
+def _latest(runs: Iterable[int]) -> list[tuple[Run, int]]:
+    """Each run with the id of the newest one of its cell; what somebody keeps private is nobody else's news."""
+    frozen = list(Run.objects.filter(pk__in=list(runs)).select_related("contender").order_by("pk"))
+    done = Run.objects.filter(
         contender__in={run.contender_id for run in frozen},
         version__in={run.version_id for run in frozen},
         state=Run.State.DONE,
         team__in={run.team_id for run in frozen},
-    )
-    found = (
-        latest.values("contender", "version", "settings")
-        .annotate(last=Max("pk"))
-        .values_list("contender", "version", "settings", "last")
-    )
-    last = {(contender, version, _key(settings)): pk for contender, version, settings, pk in found}
-    newer = [run for run in frozen if last.get((run.contender_id, run.version_id, _key(run.settings)), 0) > run.pk]
-    return sorted({run.contender.name for run in newer})
+    ).exclude(visibility=Visibility.PRIVATE)
+    columns = "contender", "version", "settings"
+    last: dict[tuple[int, int, str], int] = {}
+    for contender, version, settings, pk in (
+        done.values(*columns).annotate(last=Max("pk")).values_list(*columns, "last")
+    ):
+        cell = contender, version, _key(settings)
+        last[cell] = max(pk, last.get(cell, 0))
+    return [(run, max(run.pk, last.get((run.contender_id, run.version_id, _key(run.settings)), 0))) for run in frozen]
 
 
-def _key(settings: object) -> str:
-    return json.dumps(settings, sort_keys=True)
+def _key(settings: Mapping[str, object]) -> str:
+    """What a result depends on: repetitions and the size of batches change no question."""
+    return json.dumps({k: v for k, v in settings.items() if k not in {"batch_size", "repeat"}}, sort_keys=True)
 
 
 @dataclass(frozen=True)
@@ -128,6 +142,12 @@ def verdict_on(review: Review) -> tuple[str, str]:
     return State.APPROVED, f"Approved by {names}."
 
 
+def able_reviewers(team: Team) -> QuerySet[User]:
+    """Who may rule for the team, by name."""
+    able = Membership.objects.filter(team=team, role__in=roles_that(May.REVIEW))
+    return User.objects.filter(pk__in=able.values("user"), is_active=True).order_by("username")
+
+
 def threads(review: Review) -> list[Comment]:
     """First comments of threads with `answers` read, oldest first."""
     comments = review.comments.select_related("author", "resolved_by").filter(parent=None)
@@ -136,3 +156,95 @@ def threads(review: Review) -> list[Comment]:
 
 def runs_of(review: Review) -> QuerySet[Run]:
     return Run.objects.filter(pk__in=review.runs).select_related("contender", "version__benchmark", "team")
+
+
+@dataclass(frozen=True)
+class Ruled:
+    """A submitted review and what it counts for now: "counts", or why not."""
+
+    verdict: Verdict
+    status: str
+
+
+def rulings(review: Review, standing: Sequence[Standing]) -> list[Ruled]:
+    """All of them, oldest first. standing: those that count, from `standings`."""
+    fresh = {one.verdict.pk: one.fresh for one in standing}
+    rows = review.verdicts.select_related("author", "dismissed_by")
+    return [Ruled(one, _status(one, fresh)) for one in rows]
+
+
+def _status(verdict: Verdict, fresh: Mapping[int, bool]) -> str:
+    if verdict.dismissed_at is not None:
+        return "dismissed"
+    if verdict.ruling == Ruling.COMMENT:
+        return "comment"
+    if verdict.pk not in fresh:
+        return "overtaken"
+    # A request for changes stands on whatever numbers: only its author, or an owner, takes it away.
+    return "counts" if fresh[verdict.pk] or verdict.ruling == Ruling.REQUEST_CHANGES else "stale"
+
+
+@dataclass(frozen=True)
+class Thread:
+    """A remark with its answers; where and address: the place that it is about, empty for the whole review."""
+
+    first: Comment
+    where: str
+    address: str
+
+
+def placed_threads(review: Review) -> list[Thread]:
+    found = threads(review)
+    runs = Run.objects.filter(pk__in={one.anchor["run"] for one in found if "run" in one.anchor})
+    named = {run.pk: str(run) for run in runs.select_related("contender", "version__benchmark")}
+    return [Thread(one, *_place(review, one.anchor, named)) for one in found]
+
+
+def _place(review: Review, anchor: Mapping[str, Any], named: Mapping[int, str]) -> tuple[str, str]:
+    if "plot" in anchor:
+        report = "" if review.report_id is None else reverse("results:report", args=[review.report_id])
+        return f"Plot “{anchor['plot']}”", report
+    if "run" not in anchor:
+        return "", ""
+    run, name = anchor["run"], named.get(anchor["run"], f"run {anchor['run']}")
+    if "sample" in anchor:
+        return f"Sample {anchor['sample']} of {name}", reverse("results:sample", args=[run, anchor["sample"]])
+    return name, reverse("jobs:run", args=[run])
+
+
+def state_context(pk: int) -> dict[str, Any]:
+    """What `_review_state.html` draws, wherever it is delivered: nothing in it depends on the viewer."""
+    review = Review.objects.select_related("team", "created_by", "report", "leaderboard__team", "superseded_by").get(
+        pk=pk
+    )
+    runs = list(runs_of(review).order_by("contender__name", "version__benchmark__name", "pk"))
+    standing = standings(review)
+    alive = review.state in (*OPEN, State.DRAFT, State.PUBLISHED)
+    return {
+        "review": review,
+        "stale": stale_because(review) if alive else [],
+        "open": review.state in OPEN,
+        "commentable": review.state in (*OPEN, State.DRAFT),
+        "reviewers": _reviewers(review, standing),
+        "checks": checks(runs),
+        "rulings": rulings(review, standing),
+        "threads": placed_threads(review),
+        "runs": runs[:RUNS_SHOWN],
+        "number": len(runs),
+        "samples": sum(run.done for run in runs),
+    }
+
+
+def _reviewers(review: Review, standing: Sequence[Standing]) -> list[tuple[str, str]]:
+    """Who was asked, with what they say to the present numbers."""
+    said = {one.user.pk: one for one in standing}
+    rows = review.reviewers.select_related("user").order_by("user__username")
+    return [(row.user.username, _answer(said.get(row.user_id))) for row in rows]
+
+
+def _answer(standing: Standing | None) -> str:
+    if standing is None:
+        return "waiting"
+    if standing.verdict.ruling == Ruling.REQUEST_CHANGES:
+        return "changes"
+    return "approved" if standing.fresh else "stale"

@@ -3,44 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
 
 from webapp.accounts.models import Team, User, Visibility
-from webapp.accounts.selectors import May, may, require
+from webapp.accounts.selectors import May, may, require, visible
 from webapp.accounts.services import record
 from webapp.errors import Conflict, NotAllowed, Unprocessable
 from webapp.jobs.models import Run
-from webapp.leaderboards.models import Leaderboard
 from webapp.live import publish
 from webapp.results.models import Report
 from webapp.reviews import selectors
 from webapp.reviews.models import Comment, Review, Reviewer, Verdict
 from webapp.reviews.selectors import OPEN, Ruling, State
+from webapp.reviews.subjects import Remark, Subject, renewed
 
 MOST_RUNS = 5000
 MOST_COMMENTS = 200
-
-
-@dataclass(frozen=True)
-class Remark:
-    """A comment before it is stored. anchor: see Comment; parent: the comment that it answers."""
-
-    body: str
-    anchor: Mapping[str, Any] | None = None
-    parent: int | None = None
-
-
-@dataclass(frozen=True)
-class Subject:
-    """What a review is about: a finished report, or finished runs by id; and the board that a sign-off marks."""
-
-    runs: Sequence[int] = ()
-    report: Report | None = None
-    leaderboard: Leaderboard | None = None
 
 
 @transaction.atomic
@@ -53,19 +34,22 @@ def request_review(
     reviewers: Sequence[User] = (),
     approvals: int = 1,
     description: str = "",
-    visibility: str = Visibility.TEAM,
     draft: bool = False,
 ) -> Review:
-    """Freeze the subject and ask people to rule on it. Raises Unprocessable that names the field."""
+    """Freeze the subject and ask people to rule on it. Raises Unprocessable that names the field.
+
+    What is private among the subject makes a private review, which only owners can rule on.
+    """
     require(actor, team, May.SUBMIT)
-    chosen = _check_subject(team, subject)
-    _check_people(actor, team, reviewers, approvals)
+    chosen = _check_subject(actor, team, subject)
+    private = _is_private(subject, chosen)
+    _check_people(actor, team, reviewers, approvals, private)
     if not title.strip():
         raise Unprocessable("A review needs a title.", field="title", remedy="Say what is to be decided.")
     review = Review.objects.create(
         team=team,
         created_by=actor,
-        visibility=visibility,
+        visibility=Visibility.PRIVATE if private else Visibility.TEAM,
         title=title.strip()[:160],
         description=description,
         report=subject.report,
@@ -187,8 +171,12 @@ def freeze_again(*, actor: User, review: Review, subject: Subject | None = None)
     if review.state not in (*OPEN, State.DRAFT):
         raise Conflict(f"This review is {review.get_state_display().lower()}.", field="state")
     before = review.subject_hash
-    subject = subject or Subject(review.runs, review.report, review.leaderboard)
-    review.runs, review.report = _check_subject(review.team, subject), subject.report
+    subject = subject or renewed(review)
+    review.runs, review.report = _check_subject(actor, review.team, subject), subject.report
+    if _is_private(subject, review.runs) and review.visibility != Visibility.PRIVATE:
+        raise Unprocessable(
+            "The new numbers are private.", field="runs", remedy="Request a review of its own for them."
+        )
     review.subject_hash = selectors.subject_hash(review.runs, review.report)
     review.frozen_at = timezone.now()
     record(
@@ -256,8 +244,8 @@ def publish_review(*, actor: User, review: Review) -> Review:
     return review
 
 
-def _check_subject(team: Team, subject: Subject) -> list[int]:
-    """The runs of a subject that the team may have reviewed."""
+def _check_subject(actor: User, team: Team, subject: Subject) -> list[int]:
+    """The runs of a subject that the team may have reviewed, and that who asks may read."""
     report, board = subject.report, subject.leaderboard
     if report is not None and (report.team_id != team.pk or report.state != Report.State.DONE):
         raise Unprocessable("This report is not finished, or not the team’s.", field="report", remedy="Choose another.")
@@ -268,18 +256,29 @@ def _check_subject(team: Team, subject: Subject) -> list[int]:
     runs = list(dict.fromkeys(subject.runs if report is None else report.inputs["runs"]))
     if not 1 <= len(runs) <= MOST_RUNS:
         raise Unprocessable(f"A review is of 1 to {MOST_RUNS} runs.", field="runs", remedy="Choose some.")
-    if Run.objects.filter(pk__in=runs, team=team, state=Run.State.DONE).count() != len(runs):
+    readable = visible(Run.objects.filter(pk__in=runs, team=team, state=Run.State.DONE), actor)
+    if readable.count() != len(runs):
         raise Unprocessable("Some of these runs are not finished, or not the team’s.", field="runs")
     return runs
 
 
-def _check_people(actor: User, team: Team, reviewers: Sequence[User], approvals: int) -> None:
+def _is_private(subject: Subject, runs: Sequence[int]) -> bool:
+    owned = [one for one in (subject.report, subject.leaderboard) if one is not None]
+    if any(one.visibility == Visibility.PRIVATE for one in owned):
+        return True
+    return Run.objects.filter(pk__in=runs, visibility=Visibility.PRIVATE).exists()
+
+
+def _check_people(actor: User, team: Team, reviewers: Sequence[User], approvals: int, private: bool) -> None:
     for user in reviewers:
         if user.pk == actor.pk:
             raise Unprocessable("Nobody reviews their own request.", field="reviewers", remedy="Choose somebody else.")
         if not may(user, team, May.REVIEW):
             said = f"{user.username} may not review for the team {team.name}."
             raise Unprocessable(said, field="reviewers", remedy="An owner can give them the role reviewer.")
+        if private and not may(user, team, May.MANAGE):
+            said = f"{user.username} may not read what is private here."
+            raise Unprocessable(said, field="reviewers", remedy="Ask an owner of the team.")
     if not 1 <= approvals <= 20:
         raise Unprocessable("A review needs 1 to 20 approvals.", field="approvals")
 
@@ -349,17 +348,18 @@ def _settle(review: Review) -> None:
                 f"{stale[0]} Approvals are stale until they are frozen anew and given again.",
             )
         review.state, review.reason = state, reason
-    review.save()
     _changed(review)
 
 
 def _move(actor: User, review: Review, state: str, reason: str, verb: str) -> None:
     before = review.state
     review.state, review.reason = state, reason
-    review.save()
     record(actor=actor, team=review.team, verb=verb, target=review, before={"state": before}, after={"state": state})
     _changed(review)
 
 
 def _changed(review: Review) -> None:
-    publish(f"review.{review.pk}", review=review.pk)
+    """Something that a viewer can see is different. The review is locked, or was just made."""
+    review.changes += 1
+    review.save()
+    publish(f"review.{review.pk}", review=review.pk, version=review.changes)

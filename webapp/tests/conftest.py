@@ -23,6 +23,7 @@ def addresses(
     factories.refresh(board)
     run, report = runs[0].pk, factories.report(alice, board).pk
     flips = factories.report(alice, board, "multiplicity", epsilon=0.5).pk
+    review = factories.review(alice, factories.person("reviewer"), board, [one.pk for one in runs]).pk
     return {
         "accounts:team": ("lab",),
         "accounts:audit": ("lab",),
@@ -47,6 +48,9 @@ def addresses(
         "results:report_efficiency": (report,),
         "results:report_samples": (flips,),
         "results:report_sample": (flips, 1),
+        "reviews:review": (review,),
+        "reviews:review_state": (review,),
+        "reviews:sign_off": (review,),
         "leaderboards:leaderboard": BOARD,
         "leaderboards:standings": BOARD,
         "leaderboards:tournament": BOARD,

@@ -12,7 +12,8 @@ from typing import Any
 
 from evaluation.records import Attempt
 from webapp.accounts import services as accounts
-from webapp.accounts.models import Team, User, Visibility
+from webapp.accounts.models import Role, Team, User, Visibility
+from webapp.accounts.selectors import May, may
 from webapp.catalog import prices
 from webapp.catalog import services as catalog
 from webapp.catalog.models import BenchmarkVersion, EntryVersion, Price, Source, Suite
@@ -27,6 +28,9 @@ from webapp.leaderboards.models import Leaderboard
 from webapp.results.models import Report
 from webapp.results.reports import compute_report
 from webapp.results.services import finish_run, record_scores
+from webapp.reviews import services as reviews
+from webapp.reviews.models import Review
+from webapp.reviews.subjects import Remark, Subject
 
 PASSWORD = "a long and quiet walk"
 SCHEMES = ["fp32", "bf16", "served"]
@@ -162,3 +166,23 @@ def report(actor: User, chosen: Leaderboard, analysis: str = "swiss", **paramete
     compute_report(report_id=asked.pk)
     asked.refresh_from_db()
     return asked
+
+
+def review(author: User, reviewer: User, chosen: Leaderboard, runs: Sequence[int]) -> Review:
+    """Asked for by one, approved by the other with a remark; the other becomes a reviewer of the team."""
+    team = chosen.team
+    if not may(reviewer, team, May.REVIEW):
+        owner = team.memberships.filter(role=Role.OWNER).select_related("user").first()
+        accounts.set_member(actor=owner.user, team=team, username=reviewer.username, role=Role.REVIEWER)
+    subject = Subject(runs, leaderboard=chosen)
+    made = reviews.request_review(actor=author, team=team, title="Ship it?", subject=subject, reviewers=[reviewer])
+    reviews.submit_verdict(
+        actor=reviewer,
+        review=made,
+        ruling="approve",
+        seen_hash=made.subject_hash,
+        body="Looked at it.",
+        remarks=[Remark("Why is this wrong?", {"run": runs[0], "sample": 1})],
+    )
+    made.refresh_from_db()
+    return made

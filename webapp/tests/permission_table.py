@@ -19,7 +19,7 @@ STATUSES = {
         GET schema  GET docs
         GET api:schemes  GET api:analyses
         GET api:entries  GET api:benchmarks  GET api:suites  GET api:jobs  GET api:runs  GET api:leaderboards
-        GET api:reports
+        GET api:reports  GET api:reviews
     """,
     # Signed-in people have no business at the door.
     "200 302 302 302 302 302": "GET accounts:sign_in  PUT accounts:sign_in",
@@ -38,6 +38,7 @@ STATUSES = {
         GET catalog:register_entry  GET catalog:create_benchmark  GET catalog:create_suite
         GET jobs:jobs  GET jobs:submit_job
         GET results:reports  GET results:request_report
+        GET reviews:reviews  GET reviews:inbox_count  GET reviews:request_review
         GET leaderboards:create_leaderboard
     """,
     "401 200 200 200 200 200": "GET api:me  GET api:teams  GET api:tokens  GET api:workers  GET api:price_list",
@@ -49,7 +50,7 @@ STATUSES = {
     "404 404 200 200 200 200": """
         GET catalog:entry  GET catalog:benchmark  GET catalog:suite
         GET jobs:job  GET jobs:job_progress  GET jobs:run  GET jobs:entry_runs
-        GET results:samples  GET results:sample  GET results:compare_sample
+        GET results:attempts  GET results:samples  GET results:sample  GET results:compare_sample
         GET results:report  GET results:report_result
         GET results:report_samples  GET results:report_sample  GET results:report_efficiency
         GET leaderboards:leaderboard  GET leaderboards:standings
@@ -57,6 +58,8 @@ STATUSES = {
         GET api:entry  GET api:prices  GET api:benchmark  GET api:benchmark_samples  GET api:suite
         GET api:job  GET api:job_runs  GET api:run  GET api:run_events  GET api:run_samples
         GET api:leaderboard  GET api:leaderboard_report  GET api:report
+        GET reviews:review  GET reviews:review_state  GET reviews:sign_off  GET reviews:sign_off_json
+        GET api:review  GET api:sign_off
     """,
     # It leads on.
     "404 404 302 302 302 302": "GET results:report_compare",
@@ -80,23 +83,38 @@ STATUSES = {
         POST jobs:cancel_job  POST jobs:retry_job
         POST results:request_report
         POST leaderboards:change_leaderboard
+        POST reviews:freeze_again  POST reviews:withdraw_review  POST reviews:send_review
     """,
-    "401 400 403 403 201 201": "POST api:entries  POST api:benchmarks  POST api:suites  POST api:leaderboards",
+    "401 400 403 403 201 201": """
+        POST api:entries  POST api:benchmarks  POST api:suites  POST api:leaderboards  POST api:reviews
+    """,
     # The same page reads and, sent its form, asks for a report.
     "404 404 403 403 302 302": "POST leaderboards:tournament  POST results:report",
     "401 400 403 403 202 202": "POST api:jobs  POST api:reports",
     "401 404 403 403 201 201": "POST api:entry_versions  POST api:benchmark_versions  POST api:prices",
     "401 404 403 403 200 200": """
         POST api:cancel_job  POST api:retry_job  PATCH api:leaderboard
+        POST api:freeze_review  POST api:withdraw_review
         PATCH api:entry  POST api:take_over_prices  PUT api:expert_cost
     """,
+    # Reviews. The submitter asked for this one, and therefore does not rule on it; the reviewer approved it.
+    "404 404 403 302 422 302": "POST reviews:review",
+    "302 404 403 302 302 302": "POST reviews:answer_comment  POST reviews:resolve_comment",
+    "401 404 403 201 403 201": "POST api:verdicts",
+    "401 404 403 201 201 201": "POST api:comments",
+    "401 404 403 200 200 200": "POST api:resolve_comment",
+    "401 404 403 403 409 409": "POST api:send_review",
     # What owners decide. The member in question is the reviewer, who may leave.
     "302 404 403 403 403 302": """
         POST accounts:set_member  POST accounts:set_spending_limit
         POST catalog:withdraw_price  POST results:price_job
+        POST reviews:publish_review  POST reviews:dismiss_verdict
     """,
     "302 404 403 302 403 302": "POST accounts:remove_member",
-    "401 404 403 403 403 200": "PUT api:member  PUT api:spending_limit  POST api:withdraw_price  POST api:price_job",
+    "401 404 403 403 403 200": """
+        PUT api:member  PUT api:spending_limit  POST api:withdraw_price  POST api:price_job
+        POST api:publish_review  POST api:dismiss_verdict
+    """,
     "401 404 403 204 403 204": "DELETE api:member",
 }
 

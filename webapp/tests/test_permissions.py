@@ -28,6 +28,7 @@ from webapp.catalog.models import Benchmark, BenchmarkVersion, EntryVersion, Mod
 from webapp.jobs.models import Job, Run
 from webapp.leaderboards.models import Leaderboard
 from webapp.results.models import Report
+from webapp.reviews.models import Review
 from webapp.tests import factories
 from webapp.tests.addresses import admin_routes, methods_of, routes
 from webapp.tests.permission_table import PEOPLE, table
@@ -61,6 +62,8 @@ def world(
     run, _ = (factories.finish([True, False, True, True]) for _ in range(2))
     factories.refresh(board)
     report = factories.report(bob, board, "multiplicity")
+    reviewer: Any = people["reviewer"]
+    review = factories.review(bob, reviewer, board, [run.pk])
     for model in OWNED:
         model._default_manager.update(created_by=bob)
     for user in filter(None, people.values()):
@@ -75,6 +78,7 @@ def world(
         "jobs": {"pk": job.pk},
         "runs": {"pk": run.pk, "index": 1},
         "reports": {"pk": report.pk, "at": 1},
+        "reviews": {"pk": review.pk, "verdict": review.verdicts.get().pk, "comment": review.comments.get().pk},
         "teams": {"name": "lab", "username": "rita"},
         "tokens": {"pk": Token.objects.get(user=bob).pk},
         "profile": {"pk": Token.objects.get(user=bob).pk},
@@ -83,7 +87,12 @@ def world(
 
 @pytest.fixture
 def bodies(
-    team: Team, suite: Suite, entry: EntryVersion, benchmark: BenchmarkVersion, tmp_path: Path
+    world: dict[str, dict[str, Any]],
+    team: Team,
+    suite: Suite,
+    entry: EntryVersion,
+    benchmark: BenchmarkVersion,
+    tmp_path: Path,
 ) -> dict[str, Any]:
     """What is sent to each route that writes: valid, so that only the person decides the answer."""
     first = catalog.contender(version=entry, scheme="fp32")
@@ -96,7 +105,22 @@ def bodies(
     job |= {"seed": 1, "batch_size": 1, "repeat": 0, "priority": 0, "key": "k"}
     rest_job = {"team": "lab", "entries": ["lab/small"], "schemes": ["bf16"], "suite": "lab/basics"}
     rest = {"team": "lab", "name": "fresh"}
+    rule = {"ruling": "approve", "seen_hash": Review.objects.get().subject_hash}
+    comment = world["reviews"]["comment"]
     return {
+        "reviews:review": {**rule, "remarks-TOTAL_FORMS": 0, "remarks-INITIAL_FORMS": 0},
+        "reviews:answer_comment": {"parent": comment, f"body-{comment}": "Because."},
+        "reviews:resolve_comment": {"resolve": comment},
+        "reviews:dismiss_verdict": {
+            "verdict": world["reviews"]["verdict"],
+            f"reason-{world['reviews']['verdict']}": ".",
+        },
+        "api:reviews": {"team": "lab", "title": "Ship it?", "runs": [world["runs"]["pk"]]},
+        "api:verdicts": rule,
+        "api:comments": {"body": "Why?"},
+        "api:freeze_review": {},
+        "api:withdraw_review": {},
+        "api:dismiss_verdict": {"reason": "She is away."},
         "accounts:sign_in": {"username": "alice", "password": factories.PASSWORD},
         "accounts:sign_up": {"username": "new", "email": "new@example.org", "password": factories.PASSWORD},
         "accounts:create_team": {"name": "fresh", "title": "Fresh"},
@@ -219,7 +243,7 @@ SEES = {
     "team": {"viewer", "reviewer", "submitter", "owner"},
     "public": set(PEOPLE),
 }
-OWNED = (ModelEntry, Benchmark, Suite, Job, Run, Report, Leaderboard)
+OWNED = (ModelEntry, Benchmark, Suite, Job, Run, Report, Leaderboard, Review)
 SEEN_BY_VISIBILITY = [key for key, row in TABLE.items() if key[0] == "GET" and row == TABLE["GET", "catalog:entry"]]
 
 
@@ -247,7 +271,7 @@ def test_lists_show_only_what_may_be_seen(
     for model in OWNED:
         model._default_manager.update(visibility=visibility)
     for who, user in people.items():
-        for kind in ("entries", "benchmarks", "suites", "jobs", "runs", "reports", "leaderboards"):
+        for kind in ("entries", "benchmarks", "suites", "jobs", "runs", "reports", "leaderboards", "reviews"):
             cache.clear()
             shown = signed_in(user).get(f"/api/v1/{kind}/").json()["results"]
             assert bool(shown) == (who in SEES[visibility]), f"{who}: {kind} ({visibility})"
@@ -310,6 +334,7 @@ def socket_answer(path: str, user: User | None) -> str:
 SOCKETS: dict[str, Callable[[Job, Leaderboard], str]] = {
     "ws/jobs/<int:pk>/": lambda job, board: f"ws/jobs/{job.pk}/",
     "ws/reports/<int:pk>/": lambda job, board: f"ws/reports/{Report.objects.get(leaderboard=None).pk}/",
+    "ws/reviews/<int:pk>/": lambda job, board: f"ws/reviews/{Review.objects.get().pk}/",
     "ws/boards/<str:team>/<str:name>/tournament/": lambda job, board: "ws/boards/lab/main/tournament/",
     "ws/boards/<str:team>/<str:name>/": lambda job, board: "ws/boards/lab/main/",
 }
@@ -324,6 +349,7 @@ def test_sockets_stay_open_for_those_who_see_their_page(
     Job.objects.update(visibility=visibility)
     Leaderboard.objects.update(visibility=visibility)
     Report.objects.update(visibility=visibility)
+    Review.objects.update(visibility=visibility)
     for path in (made(job, board) for made in SOCKETS.values()):
         for who, user in people.items():
             wanted = "open" if who in SEES[visibility] else "4404"

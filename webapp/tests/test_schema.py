@@ -32,6 +32,7 @@ from webapp.catalog.models import Suite
 from webapp.errors import PROBLEM
 from webapp.jobs.models import Job, Run
 from webapp.leaderboards.models import Leaderboard
+from webapp.reviews.models import Comment, Review, Verdict
 from webapp.tests import factories
 from webapp.tests.addresses import methods_of, routes
 
@@ -104,10 +105,11 @@ def headers(
 ) -> Iterator[dict[str, str]]:
     """An owner's token; the world has something to find, and calls are not counted."""
     factories.worker()
-    factories.finish([True, False, True, True])
+    run = factories.finish([True, False, True, True])
     factories.refresh(board)
+    factories.review(alice, factories.person("reviewer"), board, [run.pk])
     monkeypatch.setattr(SimpleRateThrottle, "allow_request", lambda self, request, view: True)
-    secret = accounts.create_token(actor=alice, name="fuzz", scopes=["read", "submit", "admin"], days=1)[1]
+    secret = accounts.create_token(actor=alice, name="fuzz", scopes=["read", "review", "submit", "admin"], days=1)[1]
     with kept_connection():
         yield {"Authorization": f"Bearer {secret}", "Accept-Encoding": "identity"}
 
@@ -133,7 +135,8 @@ def grounded(case: Any) -> Any:
     """The same call about things that exist: pure noise would never get past the first look-up."""
     kind = case.path.split("/")[3]
     real = {"team": "lab", "name": NAMED.get(kind), "username": "alice", "number": 1}
-    real["id"] = real["pk"] = (Job if kind == "jobs" else Run).objects.latest("pk").pk
+    real["id"] = real["pk"] = {"jobs": Job, "reviews": Review}.get(kind, Run).objects.latest("pk").pk
+    real["verdict"], real["comment"] = Verdict.objects.latest("pk").pk, Comment.objects.latest("pk").pk
     for name in case.path_parameters or {}:
         case.path_parameters[name] = real[name]
     known = {"team": "lab", "suite": "lab/basics", "benchmarks": ["lab/sums"], "entries": ["lab/small"]}

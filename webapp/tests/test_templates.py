@@ -9,19 +9,24 @@ import pytest
 from django.conf import settings
 from django.urls import get_resolver, reverse
 
-APPS = ("accounts", "catalog", "jobs", "results", "leaderboards", "pages")
+APPS = ("accounts", "catalog", "jobs", "results", "leaderboards", "reviews", "pages")
 # Addresses that draw nothing of their own: they act and send on, or answer in plain text.
 ACTIONS = {
-    "accounts:sign_out", "accounts:demo_sign_in", "accounts:create_token", "accounts:revoke_token",
+    "accounts:sign_out", "leaderboards:save_view", "leaderboards:delete_view", "accounts:demo_sign_in", "accounts:create_token", "accounts:revoke_token",
     "accounts:set_member", "accounts:remove_member", "jobs:cancel_job", "jobs:retry_job", "pages:healthz",
     "accounts:set_spending_limit", "catalog:withdraw_price", "catalog:set_expert_cost", "results:price_job",
 }  # fmt: skip
 ACTIONS |= {"results:report_compare"}  # it leads on
 ACTIONS |= {"results:compare_pairs", "results:compare_export"}  # downloads
+ACTIONS |= {
+    "reviews:send_review", "reviews:answer_comment", "reviews:resolve_comment", "reviews:freeze_again",
+    "reviews:dismiss_verdict", "reviews:withdraw_review", "reviews:publish_review", "reviews:sign_off_json",
+}  # fmt: skip
 FRAGMENTS = {
     "pages:setup", "jobs:estimate_job", "jobs:job_progress", "jobs:entry_runs", "jobs:team_spending", "results:samples",
     "leaderboards:standings", "leaderboards:tournament_result", "results:report_result",
     "results:report_samples", "results:report_sample", "results:report_efficiency",
+    "reviews:inbox_count", "reviews:review_state",
 }  # fmt: skip
 BOTH = {"results:samples"}
 FOLDER = settings.BASE_DIR / "templates"

@@ -1,0 +1,35 @@
+"""The live review."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib.auth.models import AnonymousUser
+from django.template.loader import render_to_string
+
+from webapp.accounts.models import User
+from webapp.live import LivePage
+from webapp.reviews import selectors
+from webapp.reviews.models import Review
+
+
+class ReviewConsumer(LivePage):
+    def find(self, user: User | AnonymousUser) -> bool:
+        pk = self.scope["url_route"]["kwargs"]["pk"]
+        if not selectors.reviews(user).filter(pk=pk).exists():
+            return False
+        self.pk = pk
+        return True
+
+    @property
+    def group(self) -> str:
+        return f"review.{self.pk}"
+
+    def version(self) -> int:
+        return Review.objects.values_list("changes", flat=True).get(pk=self.pk)
+
+    def key(self) -> tuple[Any, ...]:
+        return ("review", self.pk)
+
+    def render(self) -> str:
+        return render_to_string("reviews/_review_state.html", selectors.state_context(self.pk))
