@@ -15,6 +15,29 @@ const WORDS = {
   ended: "Not live: sign in again",
 };
 
+/* Somebody is in the table: with the pointer, with the keyboard, or scrolled down in it. */
+const reads = (fragment) =>
+  fragment.querySelector("table:hover") !== null
+  || fragment.querySelector("table")?.contains(document.activeElement)
+  || (fragment.querySelector(".board-box")?.scrollTop ?? 0) > 0;
+
+const rowsOf = (fragment) => [...fragment.querySelectorAll("tbody tr[data-key]")];
+const moves = (now, next) =>
+  rowsOf(now).map((row) => row.dataset.key).join() !== rowsOf(next).map((row) => row.dataset.key).join();
+
+/* How many scores of the next drawing are not on screen yet; at least the one that moved a row. */
+function news(now, next) {
+  const known = new Map(rowsOf(now).map((row) => [row.dataset.key, row]));
+  let count = 0;
+  for (const row of rowsOf(next)) {
+    const old = known.get(row.dataset.key)?.cells;
+    for (const cell of [...row.cells].slice(3)) {
+      count += cell.textContent !== (old?.[cell.cellIndex]?.textContent ?? "—");
+    }
+  }
+  return Math.max(1, count);
+}
+
 class Live {
   constructor(box) {
     this.box = box;
@@ -23,7 +46,12 @@ class Live {
     this.connect();
     setInterval(() => this.poll(), POLL_MS);
     // Another view (a filter, a sort) is another subscription.
-    document.body.addEventListener("htmx:afterSettle", () => this.query !== this.asked && this.reconnect());
+    document.body.addEventListener("htmx:afterSettle", () => {
+      this.drop();
+      if (this.query !== this.asked) this.reconnect();
+    });
+    this.later = box.querySelector("[data-held]");
+    this.later?.querySelector("button").addEventListener("click", () => this.showHeld());
     addEventListener("pagehide", () => this.socket?.close());
     addEventListener("pageshow", (event) => event.persisted && this.reconnect());
   }
@@ -85,9 +113,34 @@ class Live {
     const now = this.fragment;
     if (!next || !now || (next.dataset.query ?? "") !== this.query) return;
     if (Number(next.dataset.version) < this.version) return; // an older drawing that was overtaken
+    if (this.later && reads(now) && moves(now, next)) this.hold(now, next);
+    else this.take(now, next);
+  }
+
+  take(now, next) {
+    this.drop();
     const changed = patch(now, next);
     window.htmx?.process(now);
     this.box.dispatchEvent(new CustomEvent("live:drawn", { bubbles: true, detail: { changed } }));
+  }
+
+  /* Rows must not jump under the pointer: the newest drawing waits until its reader asks for it. */
+  hold(now, next) {
+    this.held = next;
+    const count = news(now, next);
+    this.later.hidden = false;
+    this.later.querySelector("button").textContent = `${count} new result${count === 1 ? "" : "s"}: show`;
+  }
+
+  showHeld() {
+    const next = this.held;
+    if (next && this.fragment) this.take(this.fragment, next);
+    this.fragment?.querySelector("[tabindex='0']")?.focus({ preventScroll: true });
+  }
+
+  drop() {
+    this.held = null;
+    if (this.later) this.later.hidden = true;
   }
 }
 

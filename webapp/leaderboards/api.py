@@ -15,10 +15,11 @@ from rest_framework.generics import ListAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from webapp.errors import Unprocessable
 from webapp.leaderboards import selectors, services
 from webapp.leaderboards.models import Leaderboard
-from webapp.leaderboards.selectors import View
 from webapp.leaderboards.serializers import BoardOut, LeaderboardChange, LeaderboardIn, LeaderboardOut, ReportIn
+from webapp.leaderboards.viewing import View
 from webapp.rest import SEARCH, PublicResource, require_scopes
 from webapp.results.api import Reports
 from webapp.results.models import Report
@@ -26,9 +27,15 @@ from webapp.results.serializers import ReportDetailOut, ReportOut
 
 VIEW = [
     OpenApiParameter(
-        "sort", str, description="`rank`, `name`, `value` or a benchmark; a minus in front turns it round."
+        "sort",
+        str,
+        description="`rank`, `name`, `value` or a benchmark; `-` turns one round; several: `sums,-name`.",
     ),
-    OpenApiParameter("q", str, description="Only contenders whose name contains this."),
+    OpenApiParameter(
+        "q",
+        str,
+        description="Words, `@field:value`, `@score:>60`, `/regular expression/`; `-` turns one round.",
+    ),
     OpenApiParameter("tag", str, description="Only contenders whose entry has this tag."),
     OpenApiParameter("complete", str, enum=["1"], description="Only contenders with a result on every benchmark."),
 ]
@@ -83,6 +90,9 @@ class LeaderboardDetail(BoardResource):
 
     def _drawn(self, board: Leaderboard, view: View) -> Any:
         shown = selectors.board(board, view)
+        wrong = [term.error for term in shown.terms if term.error]
+        if wrong:
+            raise Unprocessable(" ".join(wrong), field="q")
         board.shown = shown  # type: ignore[attr-defined]
         benchmarks = [column.name for column in shown.columns]
         return BoardOut(board, context={**self.get_serializer_context(), "benchmarks": benchmarks}).data

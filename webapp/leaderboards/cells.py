@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
+
+from django.db.models.fields.json import KT
 
 from webapp.jobs.models import Run
 
@@ -12,7 +15,10 @@ PRECEDENCE = {"cancelled": 0, "failed": 1, "queued": 2, "running": 3, "done": 4}
 
 
 class Cell(NamedTuple):
-    """state: a run's state, or "none" where nothing was asked for. mean: final when done, "so far" when running."""
+    """state: a run's state, or "none" where nothing was asked for. mean: final when done, "so far" when running.
+
+    other: the result was made by another version of the harness or of the task than most of its column.
+    """
 
     state: str
     run: int | None = None
@@ -21,6 +27,7 @@ class Cell(NamedTuple):
     high: float | None = None
     done: int = 0
     total: int | None = None
+    other: bool = False
 
     @property
     def complete(self) -> bool:
@@ -32,8 +39,12 @@ class Cell(NamedTuple):
         return self.done / self.total if self.total else 0.0
 
 
+# Places in a stored cell, for readers of all cells of a board at once.
+STATE, MEAN, OTHER = (Cell._fields.index(name) for name in ("state", "mean", "other"))
 NOT_RUN = Cell("none")
 FIELDS = ("pk", "contender", "version", "state", "mean", "low", "high", "done", "total", "score_sum")
+# What a result of the same questions may still depend on: a suite pins the versions of its benchmarks.
+MADE_BY = {"harness": KT("provenance__environment__lm_eval"), "task": KT("provenance__task_version")}
 
 
 def cell_of(run: Mapping[str, Any]) -> Cell:
@@ -50,9 +61,29 @@ def grid(runs: Iterable[Mapping[str, Any]], versions: list[int]) -> dict[int, li
     """Contender id -> a cell per benchmark version, in order. `runs` oldest first: of equals the newest stays."""
     column = {version: i for i, version in enumerate(versions)}
     rows: dict[int, list[Cell]] = {}
+    makers: dict[int, tuple[str | None, str | None]] = {}
     for run in runs:
         cells = rows.setdefault(run["contender"], [NOT_RUN] * len(versions))
         at = column[run["version"]]
         if PRECEDENCE.get(run["state"], 0) >= PRECEDENCE.get(cells[at].state, -1):
             cells[at] = cell_of(run)
+            makers[run["pk"]] = (run.get("harness"), run.get("task"))
+    for at in range(len(versions)):
+        _mark_others(rows, at, makers)
     return rows
+
+
+def _mark_others(rows: Mapping[int, list[Cell]], at: int, makers: Mapping[int, tuple[str | None, str | None]]) -> None:
+    """In one column. What is not known of a run's making is not known to be different."""
+    made = {
+        cells[at].run: maker
+        for cells in rows.values()
+        if cells[at].complete and None not in (maker := makers[cells[at].run or 0])
+    }
+    if len(set(made.values())) < 2:
+        return
+    newest = {maker: run or 0 for run, maker in made.items()}
+    usual = max(Counter(made.values()).items(), key=lambda item: (item[1], newest[item[0]]))[0]
+    for cells in rows.values():
+        if made.get(cells[at].run, usual) != usual:
+            cells[at] = cells[at]._replace(other=True)

@@ -9,9 +9,9 @@ from django.contrib.auth.models import AnonymousUser
 from django.template.loader import render_to_string
 
 from webapp.accounts.models import User
-from webapp.leaderboards import selectors
+from webapp.leaderboards import drawing, selectors
 from webapp.leaderboards.models import Leaderboard
-from webapp.leaderboards.selectors import View
+from webapp.leaderboards.viewing import View
 from webapp.live import LivePage
 
 
@@ -45,7 +45,7 @@ class LeaderboardConsumer(BoardPage):
 
     def render(self) -> str:
         leaderboard = Leaderboard.objects.select_related("team", "suite").get(pk=self.pk)
-        return render_to_string("leaderboards/_standings.html", {"board": selectors.board(leaderboard, self.view)})
+        return drawing.standings(leaderboard, self.view)
 
 
 class TournamentConsumer(BoardPage):

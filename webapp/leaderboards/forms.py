@@ -46,3 +46,9 @@ class SettingsForm(ServiceForm):
     def arguments(self) -> dict[str, Any]:
         """Only what changed: who may see a board is the owners' to say, the rest is not."""
         return {name: self.cleaned_data[name] for name in self.changed_data}
+
+
+class SavedViewForm(ServiceForm):
+    name = forms.CharField(max_length=60)
+    shared = forms.BooleanField(required=False)
+    query = forms.CharField(max_length=8000, required=False, widget=forms.HiddenInput)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.db import models
 
-from webapp.accounts.models import Owned, slug
+from webapp.accounts.models import Owned, User, slug
 from webapp.catalog.models import Contender, Suite
 from webapp.results.models import Report
 
@@ -58,3 +58,22 @@ class Standing(models.Model):
 
     def __str__(self) -> str:
         return f"{self.contender} in {self.leaderboard}"
+
+
+class SavedView(models.Model):
+    """A view of a board that somebody named. query: as in the address. shared: the board's team sees it, too."""
+
+    leaderboard = models.ForeignKey(Leaderboard, on_delete=models.CASCADE, related_name="saved_views")
+    created_by = models.ForeignKey(User, on_delete=models.CASCADE, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True)
+    name = models.CharField(max_length=60)
+    query = models.CharField(max_length=8000, blank=True)
+    shared = models.BooleanField(default=False)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["leaderboard", "created_by", "name"], name="saved_view_name_once")
+        ]
+
+    def __str__(self) -> str:
+        return self.name

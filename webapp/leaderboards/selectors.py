@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlencode
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from evaluation.analyses import ANALYSES
-from webapp.accounts.selectors import Viewer, visible
-from webapp.catalog.models import BenchmarkVersion
-from webapp.catalog.selectors import suite_versions
-from webapp.leaderboards.cells import Cell
-from webapp.leaderboards.models import Leaderboard, Standing
+from webapp.accounts.selectors import Viewer, teams_where, visible
+from webapp.leaderboards import filtering
+from webapp.leaderboards.filtering import Term
+from webapp.leaderboards.models import Leaderboard, SavedView
+from webapp.leaderboards.tables import Column, Row, Table, table
+from webapp.leaderboards.viewing import View
 from webapp.results.selectors import report_context
+
+# Cells on one page of a board: what a browser lays out, and a phone downloads, without being felt.
+PAGE_CELLS = 6_000
+FEWEST_ROWS, MOST_ROWS = 20, 200
 
 
 def leaderboards(user: Viewer, search: str = "") -> QuerySet[Leaderboard]:
@@ -25,90 +29,98 @@ def leaderboards(user: Viewer, search: str = "") -> QuerySet[Leaderboard]:
     return rows.order_by("title", "id")
 
 
-@dataclass(frozen=True)
-class View:
-    """What of a board is shown: all of it lives in the URL, and equal views share one rendering.
-
-    sort: "rank", "name", "value" or a benchmark's name; a leading minus turns it round.
-    """
-
-    sort: str = "rank"
-    search: str = ""
-    tag: str = ""
-    complete: bool = False
-
-    @classmethod
-    def of(cls, query: Mapping[str, str]) -> View:
-        return cls(
-            sort=query.get("sort", "")[:80] or "rank",
-            search=query.get("q", "")[:80].strip(),
-            tag=query.get("tag", "")[:40].strip(),
-            complete=query.get("complete") == "1",
-        )
-
-    @property
-    def query(self) -> str:
-        parts = {"sort": self.sort, "q": self.search, "tag": self.tag, "complete": "1" if self.complete else ""}
-        return urlencode({k: v for k, v in parts.items() if v and (k, v) != ("sort", "rank")})
-
-    def sorted_by(self, key: str) -> View:
-        """The view after a click on this column: again turns it round."""
-        return replace(self, sort=f"-{key}" if self.sort == key else key)
-
-
-@dataclass(frozen=True)
-class Row:
-    standing: Standing
-    cells: list[Cell]
-
-    @property
-    def rank(self) -> str:
-        """A place, or the interval of places that the data allow."""
-        low, high = self.standing.rank_low, self.standing.rank_high
-        if low is None:
-            return ""
-        return str(low) if low == high else f"{low}–{high}"
-
-    @property
-    def complete(self) -> int:
-        """How many benchmarks are done."""
-        return sum(cell.complete for cell in self.cells)
-
-
-@dataclass(frozen=True)
-class Column:
-    """One benchmark of the suite; `best` is the highest (or lowest) finished mean, for bold."""
-
-    version: BenchmarkVersion
-    best: float | None
-    low: float | None
-    high: float | None
-
-    @property
-    def name(self) -> str:
-        return self.version.benchmark.name
+def saved_views(board: Leaderboard, user: Viewer) -> QuerySet[SavedView]:
+    """A person's own views of a board, and those that members shared with its team."""
+    if not user.is_authenticated:
+        return SavedView.objects.none()
+    shared = Q(shared=True, leaderboard__team__in=teams_where(user))
+    rows = SavedView.objects.filter(Q(created_by=user) | shared, leaderboard=board)
+    return rows.select_related("created_by").order_by("name", "id")
 
 
 @dataclass(frozen=True)
 class Board:
+    """rows: all that the view asks for, in its order; `shown`: those of its page, the ranked ones first."""
+
     leaderboard: Leaderboard
     view: View
-    columns: list[Column]
+    table: Table
+    visible: list[Column]
+    terms: list[Term]
     rows: list[Row]
-    total: int
-    tags: list[str]
-    running: int
-    queued: int
     order_title: str
 
     @property
+    def columns(self) -> list[Column]:
+        return self.table.columns
+
+    @property
+    def total(self) -> int:
+        return len(self.table.rows)
+
+    def is_ranked(self, row: Row) -> bool:
+        """A contender with a hole never is; one with a result of another harness is where the view says so."""
+        return row.standing.position is not None and (row.comparable or not self.view.comparable)
+
+    @property
+    def page_size(self) -> int:
+        return min(MOST_ROWS, max(FEWEST_ROWS, PAGE_CELLS // max(1, len(self.visible))))
+
+    @property
+    def pages(self) -> int:
+        return max(1, -(-len(self.rows) // self.page_size))
+
+    @property
+    def page(self) -> int:
+        """Never past the end: a search that finds less shows its last page."""
+        return min(max(1, self.view.page), self.pages)
+
+    @property
+    def previous(self) -> int:
+        return self.page - 1
+
+    @property
+    def next(self) -> int:
+        return self.page + 1
+
+    @property
+    def first(self) -> int:
+        return (self.page - 1) * self.page_size + 1
+
+    @property
+    def last(self) -> int:
+        return min(len(self.rows), self.page * self.page_size)
+
+    @property
+    def shown(self) -> list[Row]:
+        return self.rows[self.first - 1 : self.last]
+
+    @property
     def ranked(self) -> list[Row]:
-        return [row for row in self.rows if row.standing.position is not None]
+        return [row for row in self.shown if self.is_ranked(row)]
 
     @property
     def unranked(self) -> list[Row]:
-        """Contenders without a result on some benchmark: shown, never ranked."""
-        return [row for row in self.rows if row.standing.position is None]
+        """Shown, never ranked."""
+        return [row for row in self.shown if not self.is_ranked(row)]
+
+
+def board(leaderboard: Leaderboard, view: View) -> Board:
+    """The table of a view, in two queries, or in none while the process remembers this version."""
+    whole = table(leaderboard)
+    terms = filtering.parse(view.search, whole, leaderboard.pk)
+    at = view.shows([(column.name, column.group) for column in whole.columns])
+    found = Board(
+        leaderboard=leaderboard,
+        view=view,
+        table=whole,
+        visible=[whole.columns[i] for i in at],
+        terms=terms,
+        rows=_sorted([row for row in whole.rows if _wanted(row, view, terms)], view, whole.columns),
+        order_title=ANALYSES[leaderboard.order].title,
+    )
+    found.rows.sort(key=lambda row: not found.is_ranked(row))
+    return found
 
 
 def tournament_context(leaderboard: Leaderboard) -> dict[str, Any]:
@@ -120,61 +132,32 @@ def tournament_context(leaderboard: Leaderboard) -> dict[str, Any]:
     }
 
 
-def board(leaderboard: Leaderboard, view: View) -> Board:
-    """The whole table in two queries, whatever its size."""
-    standings = list(leaderboard.standings.select_related("contender__version__entry__team"))
-    versions = suite_versions(leaderboard.suite)
-    everything = [Row(s, [Cell(*cell) for cell in s.cells]) for s in standings]
-    rows = [row for row in everything if _wanted(row, view)]
-    states = [cell.state for row in everything for cell in row.cells]
-    return Board(
-        leaderboard=leaderboard,
-        view=view,
-        columns=[_column(version, [row.cells[i] for row in everything]) for i, version in enumerate(versions)],
-        rows=_sorted(rows, view, [v.benchmark.name for v in versions]),
-        total=len(everything),
-        tags=sorted({tag for s in standings for tag in s.contender.version.entry.tags}),
-        running=states.count("running"),
-        queued=states.count("queued"),
-        order_title=ANALYSES[leaderboard.order].title,
-    )
-
-
-def _column(version: BenchmarkVersion, cells: list[Cell]) -> Column:
-    means = [cell.mean for cell in cells if cell.complete and cell.mean is not None]
-    if not means:
-        return Column(version, None, None, None)
-    return Column(version, (max if version.higher_is_better else min)(means), min(means), max(means))
-
-
-def _wanted(row: Row, view: View) -> bool:
-    entry = row.standing.contender.version.entry
+def _wanted(row: Row, view: View, terms: Sequence[Term]) -> bool:
     if view.complete and row.standing.position is None:
         return False
-    if view.tag and view.tag not in entry.tags:
+    if view.tag and view.tag not in row.standing.contender.version.entry.tags:
         return False
-    text = f"{row.standing.contender.name} {entry.title}".lower()
-    return all(word in text for word in view.search.lower().split())
+    return all(term.test(row) for term in terms)
 
 
-def _sorted(rows: list[Row], view: View, benchmarks: list[str]) -> list[Row]:
-    key = view.sort.removeprefix("-")
-    value = _sort_value(key, benchmarks)
-    known = [row for row in rows if value(row) is not None]
-    unknown = [row for row in rows if value(row) is None]
-    # A measure sorts from its best; unknown values stay at the end whichever way.
-    downwards = key in benchmarks or key == "value"
-    known.sort(key=lambda row: row.standing.contender.name)
-    known.sort(key=value, reverse=downwards != view.sort.startswith("-"))  # type: ignore[arg-type]
-    return known + sorted(unknown, key=lambda row: row.standing.contender.name)
+def _sorted(rows: list[Row], view: View, columns: Sequence[Column]) -> list[Row]:
+    """By the keys of the view, the first counts most; equals by name. Unknown values stay at the end either way."""
+    rows = sorted(rows, key=lambda row: row.name)
+    for key in reversed(view.keys):
+        value, falling = _sort_value(key.removeprefix("-"), columns)
+        known = [row for row in rows if value(row) is not None]
+        known.sort(key=value, reverse=falling != key.startswith("-"))  # type: ignore[arg-type]
+        rows = known + [row for row in rows if value(row) is None]
+    return rows
 
 
-def _sort_value(key: str, benchmarks: list[str]) -> Callable[[Row], float | str | None]:
+def _sort_value(key: str, columns: Sequence[Column]) -> tuple[Callable[[Row], float | str | None], bool]:
+    """What a key sorts by, and whether it does so downwards: a measure sorts from its best."""
     if key == "name":
-        return lambda row: row.standing.contender.name
+        return lambda row: row.name, False
     if key == "value":
-        return lambda row: row.standing.value
-    if key in benchmarks:
-        at = benchmarks.index(key)
-        return lambda row: row.cells[at].mean if row.cells[at].complete else None
-    return lambda row: row.standing.position
+        return lambda row: row.standing.value, True
+    for column in columns:
+        if column.name == key:
+            return column.result, column.version.higher_is_better
+    return lambda row: row.standing.position, False

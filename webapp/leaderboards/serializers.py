@@ -79,7 +79,10 @@ class ReportIn(AnalysisIn):
 
 
 class CellOut(serializers.Serializer[Any]):
-    """One contender on one benchmark. mean: the result when `state` is `done`, the mean so far when `running`."""
+    """One contender on one benchmark. mean: the result when `state` is `done`, the mean so far when `running`.
+
+    other: made by another version of the harness or of its task than most of the column.
+    """
 
     benchmark = serializers.CharField()
     state = serializers.CharField(help_text="A run's state, or `none` where nothing was asked for.")
@@ -89,6 +92,7 @@ class CellOut(serializers.Serializer[Any]):
     high = serializers.FloatField(allow_null=True)
     done = serializers.IntegerField()
     total = serializers.IntegerField(allow_null=True)
+    other = serializers.BooleanField()
 
 
 class StandingOut(serializers.Serializer[Any]):
@@ -101,6 +105,7 @@ class StandingOut(serializers.Serializer[Any]):
     rank_high = serializers.IntegerField(source="standing.rank_high", allow_null=True)
     value = serializers.FloatField(source="standing.value", allow_null=True)
     error = serializers.FloatField(source="standing.error", allow_null=True)
+    comparable = serializers.BooleanField(help_text="No result of another harness than most of its column.")
     cells = serializers.SerializerMethodField()
 
     @extend_schema_field(CellOut(many=True))

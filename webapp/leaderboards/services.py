@@ -23,7 +23,7 @@ from webapp.celery import enqueue
 from webapp.errors import Conflict, Unprocessable
 from webapp.jobs.models import Job, Run
 from webapp.leaderboards import ordering
-from webapp.leaderboards.cells import FIELDS, Cell, grid
+from webapp.leaderboards.cells import FIELDS, MADE_BY, Cell, grid
 from webapp.leaderboards.models import Leaderboard, Standing
 from webapp.leaderboards.ordering import ORDERS, Ordered, Place
 from webapp.live import publish
@@ -144,7 +144,7 @@ def _refresh_cells(board: Leaderboard) -> bool:
     runs = Run.objects.filter(team=board.team_id, version__in=versions, settings__limit=None).order_by("pk")
     if board.visibility != Visibility.PRIVATE:
         runs = runs.exclude(visibility=Visibility.PRIVATE)  # what its author keeps private stays off shared boards
-    rows = grid(runs.values(*FIELDS), versions)
+    rows = grid(runs.values(*FIELDS, **MADE_BY), versions)
     old = {standing.contender_id: standing for standing in board.standings.all()}
     next_version = board.version + 1
     changed = [

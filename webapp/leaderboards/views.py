@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from django.contrib import messages
 from django.contrib.auth.decorators import login_not_required
 from django.core.paginator import Paginator
-from django.http import HttpResponse
+from django.http import HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
+from django.views.decorators.http import require_POST
 from django_htmx.http import push_url, replace_url
 
 from evaluation.analyses import ANALYSES
 from webapp.accounts.selectors import May, may, require, teams_where
-from webapp.leaderboards import selectors, services
-from webapp.leaderboards.forms import LeaderboardForm, SettingsForm
+from webapp.leaderboards import drawing, saved_views, selectors, services
+from webapp.leaderboards.forms import LeaderboardForm, SavedViewForm, SettingsForm
 from webapp.leaderboards.models import Leaderboard
 from webapp.leaderboards.ordering import ORDERS
-from webapp.leaderboards.selectors import View
+from webapp.leaderboards.viewing import View
 from webapp.requests import MemberRequest, PageRequest
 from webapp.results.forms import ReportForm
 from webapp.results.selectors import report_address
@@ -46,14 +49,25 @@ def leaderboards(request: PageRequest) -> HttpResponse:
 
 @login_not_required
 def leaderboard(request: PageRequest, team: str, name: str) -> HttpResponse:
-    found = _find(request, team, name)
+    return _page(request, _find(request, team, name), SavedViewForm())
+
+
+def _page(request: PageRequest, found: Leaderboard, form: SavedViewForm) -> HttpResponse:
+    view = View.of(request.GET)
+    board = selectors.board(found, view)
     context = {
-        "board": selectors.board(found, View.of(request.GET)),
+        "board": board,
+        "groups": sorted({column.group for column in board.columns}),
+        "standings": partial(drawing.standings, found, view),
+        "saved": selectors.saved_views(found, request.user),
+        "manages": may(request.user, found.team, May.MANAGE),
+        "form": form,
+        "is_member": may(request.user, found.team, May.READ),
         "may_submit": may(request.user, found.team, May.SUBMIT),
         "analyses": ANALYSES,
         "crumbs": _crumbs(found),
     }
-    return render(request, "leaderboards/leaderboard.html", context)
+    return render(request, "leaderboards/leaderboard.html", context, status=form.status)
 
 
 @login_not_required
@@ -61,10 +75,33 @@ def standings(request: PageRequest, team: str, name: str) -> HttpResponse:
     """The fragment alone: for a filter or a sort, and for pages whose socket is away."""
     found = _find(request, team, name)
     view = View.of(request.GET)
-    response = render(request, "leaderboards/_standings.html", {"board": selectors.board(found, view)})
+    response = HttpResponse(drawing.standings(found, view))
     # A click on a head is a step that “back” undoes; letters typed into the search are not.
     note = replace_url if request.htmx.trigger == "filters" else push_url
     return note(response, "?".join(filter(None, [_address(found), view.query])))
+
+
+@require_POST
+def save_view(request: MemberRequest, team: str, name: str) -> HttpResponse:
+    """Keep the view that is shown under a name; the same page again says what is wrong with it."""
+    found = _find(request, team, name)
+    form = SavedViewForm(request.POST)
+    saved = form.attempt(saved_views.save_view, actor=request.user, board=found)
+    if saved is None:
+        request.GET = QueryDict(request.POST.get("query", ""))
+        return _page(request, found, form)
+    messages.success(request, f"The view “{saved.name}” is saved.")
+    return redirect("?".join(filter(None, [_address(found), saved.query])))
+
+
+@require_POST
+def delete_view(request: MemberRequest, team: str, name: str, pk: int) -> HttpResponse:
+    found = _find(request, team, name)
+    saved_views.delete_view(
+        actor=request.user, view=get_object_or_404(selectors.saved_views(found, request.user), pk=pk)
+    )
+    messages.success(request, "The view is deleted.")
+    return redirect(_address(found))
 
 
 @login_not_required

@@ -24,7 +24,8 @@ from webapp.jobs.leases import Lease
 from webapp.jobs.models import Job, Run
 from webapp.jobs.services import JobRequest
 from webapp.leaderboards import services as leaderboards
-from webapp.leaderboards.models import Leaderboard
+from webapp.leaderboards.models import Leaderboard, SavedView
+from webapp.leaderboards.saved_views import save_view
 from webapp.results.models import Report
 from webapp.results.reports import compute_report
 from webapp.results.services import finish_run, record_scores
@@ -158,6 +159,10 @@ def refresh(chosen: Leaderboard) -> Leaderboard:
     leaderboards.refresh(board_id=chosen.pk)
     chosen.refresh_from_db()
     return chosen
+
+
+def saved_view(actor: User, chosen: Leaderboard, name: str = "By name") -> SavedView:
+    return save_view(actor=actor, board=chosen, name=name, query="sort=name", shared=True)
 
 
 def report(actor: User, chosen: Leaderboard, analysis: str = "swiss", **parameters: Any) -> Report:

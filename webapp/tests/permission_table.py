@@ -82,9 +82,11 @@ STATUSES = {
         POST catalog:add_price  POST catalog:price_list  POST catalog:describe_entry  POST catalog:set_expert_cost
         POST jobs:cancel_job  POST jobs:retry_job
         POST results:request_report
-        POST leaderboards:change_leaderboard
+        POST leaderboards:change_leaderboard  POST leaderboards:delete_view
         POST reviews:freeze_again  POST reviews:withdraw_review  POST reviews:send_review
     """,
+    # Whoever sees a board may keep a view of it for themselves.
+    "302 404 302 302 302 302": "POST leaderboards:save_view",
     "401 400 403 403 201 201": """
         POST api:entries  POST api:benchmarks  POST api:suites  POST api:leaderboards  POST api:reviews
     """,

@@ -17,7 +17,7 @@ from webapp.jobs.models import Job, Run
 from webapp.leaderboards import selectors, services
 from webapp.leaderboards.cells import Cell, cell_of, grid
 from webapp.leaderboards.models import Leaderboard
-from webapp.leaderboards.selectors import View
+from webapp.leaderboards.viewing import View
 from webapp.results.models import Report
 from webapp.tests import factories
 
@@ -238,7 +238,7 @@ def test_views_sort_and_filter(
     assert names(board, tag="new") == ["medium@fp32"]
     assert sorted(names(board, sort="no such column")) == ["large@fp32", "medium@fp32", "small@fp32"]
     shown = selectors.board(board, View(tag="new"))
-    assert (shown.total, shown.tags) == (3, ["new", "tiny"])
+    assert (shown.total, shown.table.tags) == (3, ["new", "tiny"])
     assert [(column.best, column.low, column.high) for column in shown.columns] == [(1.0, 0.0, 1.0)] * 2
 
 
@@ -266,6 +266,6 @@ def test_of_several_runs_of_a_cell_the_furthest_is_shown() -> None:
 def test_runs_of_the_board_are_counted(job: Job, board: Leaderboard) -> None:
     factories.claim()
     factories.refresh(board)
-    shown = selectors.board(board, View())
+    shown = selectors.board(board, View()).table
     assert (shown.running, shown.queued) == (1, 3)
     assert Run.objects.count() == 4

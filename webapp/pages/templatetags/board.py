@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import cache
 
 from django import template
@@ -11,7 +12,10 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 
 from webapp.leaderboards.cells import Cell
-from webapp.leaderboards.selectors import Column, View
+from webapp.leaderboards.filtering import without
+from webapp.leaderboards.selectors import Board
+from webapp.leaderboards.tables import Column, Row
+from webapp.leaderboards.viewing import View
 from webapp.pages.templatetags.crosstable import STATES, percent, points
 
 register = template.Library()
@@ -26,36 +30,38 @@ def _run_prefix() -> str:
 
 
 @register.simple_tag
-def board_cells(cells: Sequence[Cell], columns: Sequence[Column]) -> SafeString:
-    """The cells of a row. Every part is a number or one of our own words, so nothing needs escaping."""
-    prefix = _run_prefix()
-    return mark_safe("".join(_cell(cell, column, prefix) for cell, column in zip(cells, columns, strict=True)))  # noqa: S308
+def board_cells(row: Row, columns: Sequence[Column]) -> SafeString:
+    """The cells of a row. Every part is a number or one of our own words, so nothing needs escaping.
+
+    A page has up to 6,000 of them, so they carry numbers only; the tooltip puts them into words (standings.js).
+    """
+    prefix, cells = _run_prefix(), row.cells
+    return mark_safe("".join(_cell(cells[column.at], column, prefix) for column in columns))  # noqa: S308
 
 
 def _cell(cell: Cell, column: Column, prefix: str) -> str:
     if cell.run is None:
-        return '<td title="Not run">—</td>'
-    link = f'<a href="{prefix}{cell.run}/"'
+        return '<td tabindex="-1">—</td>'
+    link = f'<a href="{prefix}{cell.run}/" tabindex="-1"'
     if cell.complete and cell.mean is not None:
         return _finished(cell, cell.mean, column, link)
     if cell.state == "running":
         value = "…" if cell.mean is None else f"{100 * cell.mean:.1f}"
-        title = f"Running: {cell.done:,} of {cell.total or 0:,} samples"
-        bar = f'<progress value="{cell.done}" max="{cell.total or 1}">{cell.share:.0%}</progress>'
-        return f'<td>{link} title="{title}">{value} <small>so far</small>{bar}</a></td>'
+        bar = f'<progress value="{cell.done}" max="{cell.total or 1}" aria-label="Progress">{cell.share:.0%}</progress>'
+        return f'<td>{link} data-c="{cell.done} {cell.total or 0}">{value} <small>so far</small>{bar}</a></td>'
     icon, word = STATES[cell.state]
     return f'<td>{link} class="state-{cell.state}"><span aria-hidden="true">{icon}</span> {word.lower()}</a></td>'
 
 
 def _finished(cell: Cell, mean: float, column: Column, link: str) -> str:
-    best = mean == column.best
-    value = f"<b>{100 * mean:.1f}</b>" if best else f"{100 * mean:.1f}"
-    title = f"{cell.done:,} samples{', best' if best else ''}"
-    error = ""
+    """data-c: ends of the 95 % interval and number of samples."""
+    value = f"<b>{100 * mean:.1f}</b>" if mean == column.best else f"{100 * mean:.1f}"
+    error, numbers = "", f"{cell.done}"
     if cell.low is not None and cell.high is not None:
-        title = f"95 %: {100 * cell.low:.1f} to {100 * cell.high:.1f}, {title}"
+        numbers = f"{100 * cell.low:.1f} {100 * cell.high:.1f} {cell.done}"
         error = f" <small>±{50 * (cell.high - cell.low):.1f}</small>"
-    return f'<td{_tint(mean, column)}>{link} title="{title}">{value}{error}</a></td>'
+    other = '<i aria-hidden="true">≠</i><span class="sr">other harness</span> ' if cell.other else ""
+    return f'<td{_tint(mean, column)}>{link} data-c="{numbers}">{other}{value}{error}</a></td>'
 
 
 def _tint(mean: float, column: Column) -> str:
@@ -80,20 +86,28 @@ def order_value(value: float | None, error: float | None, order: str) -> SafeStr
     return format_html("{} <small>±{}</small>", written(value), written(error) if order in SHARES else f"{error:.3f}")
 
 
-class Sorting:
-    """What a column's head links to, and how it is sorted now."""
+@register.simple_tag
+def order_text(value: float | None, order: str) -> str:
+    return percent(value) if order in SHARES else points(value)
 
-    def __init__(self, view: View, key: str) -> None:
-        turned = view.sort == f"-{key}"
-        self.active = turned or view.sort == key
+
+class Sorting:
+    """What a column's head links to, and how it is sorted now. `turn`: a benchmark whose lower scores are better."""
+
+    def __init__(self, view: View, key: str, *, turn: bool = False) -> None:
+        keys = view.keys
+        turned = f"-{key}" in keys
+        self.active = turned or key in keys
         self.query = view.sorted_by(key).query
-        downwards = (key not in RISING) != turned
+        downwards = (key not in RISING and not turn) != turned
         self.direction = "descending" if downwards else "ascending"
-        self.arrow = " ↓" if downwards else " ↑"
+        at = keys.index(f"-{key}" if turned else key) + 1 if self.active else 0
+        self.first = at == 1
+        self.arrow = f" {'↓' if downwards else '↑'}{at if len(keys) > 1 else ''}"
 
     @property
     def aria(self) -> SafeString:
-        return format_html(' aria-sort="{}"', self.direction) if self.active else SafeString("")
+        return format_html(' aria-sort="{}"', self.direction) if self.first else SafeString("")
 
 
 @register.simple_tag
@@ -103,4 +117,29 @@ def sorting(view: View, key: str) -> Sorting:
 
 @register.filter
 def headings(columns: Sequence[Column], view: View) -> Iterator[tuple[Column, Sorting]]:
-    return ((column, Sorting(view, column.name)) for column in columns)
+    return ((one, Sorting(view, one.name, turn=not one.version.higher_is_better)) for one in columns)
+
+
+@register.filter
+def chips(board: Board) -> list[tuple[str, str]]:
+    """What filters the board: (words, the query without it)."""
+    view, terms = board.view, board.terms
+    found = [(term.text, replace(view, search=without(terms, at), page=1)) for at, term in enumerate(terms)]
+    if view.tag:
+        found.append((f"tag {view.tag}", replace(view, tag="", page=1)))
+    if view.complete:
+        found.append(("ranked only", replace(view, complete=False, page=1)))
+    if view.columns:
+        found.append((f"{len(board.visible)} of {len(board.columns)} benchmarks", replace(view, columns="", page=1)))
+    return [(words, left.query) for words, left in found]
+
+
+@register.filter
+def as_kind(view: View, kind: str) -> str:
+    """The query of the same rows in another drawing."""
+    return replace(view, kind=kind).query
+
+
+@register.filter
+def on_page(view: View, page: int) -> str:
+    return view.on_page(page).query

@@ -1,0 +1,188 @@
+"""How fast a board answers, and how that grows: 50 x 20, 200 x 50 and 500 contenders x 100 benchmarks.
+
+    python -m bench.board [--requests 40] [--sizes 50x20 200x50 500x100]
+
+Throw-away servers; requests go through the whole stack of middleware in this process. Warm: the same page again. Cold:
+each request is the first after a new version of the board, with nothing of it remembered. Bytes are what is
+transferred with gzip. Beside it: a plain Django page that makes one query, and every time as a ratio to it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gzip
+import statistics
+import time
+from collections.abc import Callable
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from bench.world import ready
+
+if TYPE_CHECKING:
+    from django.test import Client
+
+    from webapp.leaderboards.models import Leaderboard
+
+SIZES = ("50x20", "200x50", "500x100")
+VIEWS = {"table": "", "page 3": "page=3", "search": "q=entry-4", "by a benchmark": "sort=-benchmark-7,name",
+         "ranks": "view=ranks", "heatmap": "view=heatmap"}  # fmt: skip
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--requests", type=int, default=40)
+    parser.add_argument("--sizes", nargs="+", default=SIZES)
+    options = parser.parse_args()
+    ready()
+    _collect_static()
+    floor = _plain(options.requests)
+    print(f"plain page, one query: p50 {floor:.1f} ms")
+    for size in options.sizes:
+        contenders, benchmarks = map(int, size.split("x"))
+        board = seeded_board(contenders, benchmarks)
+        print(f"--- {size}")
+        for name, query in VIEWS.items():
+            _measure(board, name, query, options.requests, floor)
+
+
+def _collect_static() -> None:
+    """As in production: the names of the files in a page come from their manifest."""
+    from django.core.management import call_command
+
+    call_command("collectstatic", interactive=False, verbosity=0)
+
+
+def seeded_board(contenders: int, benchmarks: int, *, seed: int = 1) -> Leaderboard:
+    """A public board whose standings are as a refresh leaves them; two thirds of its cells are finished for all."""
+    from webapp.accounts.models import Team, User
+    from webapp.accounts.services import create_team
+    from webapp.catalog.models import Benchmark, BenchmarkVersion, Suite, SuiteItem
+    from webapp.leaderboards.models import Leaderboard
+
+    name = f"bench-{contenders}x{benchmarks}"
+    user, _ = User.objects.get_or_create(username="bench", email="bench@example.org")
+    team = Team.objects.filter(name=name).first() or create_team(actor=user, name=name, title="Bench")
+    owned = {"team": team, "created_by": user, "visibility": "public"}
+    suite = Suite.objects.create(name="suite", **owned)
+    for b in range(benchmarks):
+        version = BenchmarkVersion.objects.create(
+            benchmark=Benchmark.objects.create(name=f"benchmark-{b}", **owned),
+            number=1, content_hash=str(b), kind="multiple_choice", metric="acc", samples=500, created_by=user,
+        )  # fmt: skip
+        SuiteItem.objects.create(suite=suite, position=b, version=version)
+    board = Leaderboard.objects.create(name="board", title="Measured board", suite=suite, version=1, **owned)
+    _fill(board, owned, np.random.default_rng(seed).random((contenders, benchmarks)))
+    return board
+
+
+def _fill(board: Leaderboard, owned: dict[str, Any], means: np.ndarray) -> None:
+    from webapp.catalog.models import Contender, EntryVersion, ModelEntry
+    from webapp.leaderboards.models import Standing
+
+    size = len(means)
+    tagged = [["open", f"size-{at % 5}"] for at in range(size)]
+    entries = ModelEntry.objects.bulk_create(
+        ModelEntry(name=f"entry-{at}", title=f"Entry number {at}", tags=tagged[at], **owned) for at in range(size)
+    )
+    versions = EntryVersion.objects.bulk_create(
+        EntryVersion(entry=one, number=1, source="directory", location="/x", fingerprint=one.name, parameters=7 * 10**9,
+                     created_by=owned["created_by"])
+        for one in entries
+    )  # fmt: skip
+    contenders = Contender.objects.bulk_create(
+        Contender(version=one, scheme="bf16", name=f"{one.entry.name}@bf16") for one in versions
+    )
+    Standing.objects.bulk_create(
+        Standing(leaderboard=board, contender=one, position=at + 1, rank_low=max(1, at - 3),
+                 rank_high=min(size, at + 5), value=float(size - at), error=0.01,
+                 changed_in=1, cells=_cells(at, means[at]))
+        for at, one in enumerate(contenders)
+    )  # fmt: skip
+
+
+def _cells(row: int, means: np.ndarray) -> list[list[Any]]:
+    first = row * len(means)
+    return [
+        ["done", first + at, round(mean, 3), round(max(0, mean - 0.043), 4), round(min(1, mean + 0.042), 4), 500, 500]
+        for at, mean in enumerate(means.tolist())
+    ]
+
+
+def _plain(requests: int) -> float:
+    """Milliseconds of a page that asks the database once and fills one template: this stack's floor."""
+    from django.contrib.auth.decorators import login_not_required
+    from django.http import HttpRequest, HttpResponse
+    from django.template import engines
+    from django.urls import path
+
+    from webapp import urls
+    from webapp.accounts.models import Team
+
+    template = engines["django"].from_string("<!doctype html><title>Plain</title><p>{{ teams|length }} teams</p>")
+
+    @login_not_required
+    def plain(request: HttpRequest) -> HttpResponse:
+        return HttpResponse(template.render({"teams": list(Team.objects.all())}, request))
+
+    urls.urlpatterns.append(path("plain/", plain))
+    return statistics.median(_times(lambda: _get("/plain/"), requests))
+
+
+def _measure(board: Leaderboard, name: str, query: str, requests: int, floor: float) -> None:
+    from django.db import connection
+    from django.test.utils import CaptureQueriesContext
+
+    address = f"/boards/{board.team.name}/{board.name}/?{query}"
+    cold = _times(lambda: _get(address), max(5, requests // 4), before=lambda: _new_version(board))
+    warm = _times(lambda: _get(address), requests)
+    _new_version(board)
+    with CaptureQueriesContext(connection) as queries:
+        body = _get(address)
+    sizes = f"{len(body) / 1000:.0f} kB compressed of {len(gzip.decompress(body)) / 1000:.0f} kB"
+    for kind, times in (("warm", warm), ("cold", cold)):
+        p50, p95 = statistics.median(times), _p95(times)
+        print(f"{name:<14} {kind}: p50 {p50:5.0f} ms, p95 {p95:5.0f} ms, {p95 / floor:5.1f} x the plain page")
+    print(f"{name:<14} {len(queries)} queries, {sizes}")
+
+
+@cache
+def _client() -> Client:
+    from django.test import Client
+
+    return Client(headers={"Accept-Encoding": "gzip"})
+
+
+def _get(address: str) -> bytes:
+    answer = _client().get(address)
+    assert answer.status_code == 200, answer.status_code
+    return bytes(answer.content)
+
+
+def _new_version(board: Leaderboard) -> None:
+    from django.db.models import F
+
+    from webapp.leaderboards.models import Leaderboard
+
+    Leaderboard.objects.filter(pk=board.pk).update(version=F("version") + 1)
+
+
+def _times(action: Callable[[], object], count: int, before: Callable[[], object] = lambda: None) -> list[float]:
+    """Milliseconds of each call but the first."""
+    times = []
+    for _ in range(count + 1):
+        before()
+        began = time.perf_counter()
+        action()
+        times.append(1000 * (time.perf_counter() - began))
+    return times[1:]
+
+
+def _p95(times: list[float]) -> float:
+    return sorted(times)[int(0.95 * (len(times) - 1))]
+
+
+if __name__ == "__main__":
+    main()
