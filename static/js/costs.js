@@ -58,7 +58,7 @@ options.pareto = ({ contenders }, c, width) => {
     ...frame(c),
     grid: { left: 56, right: 28, top: 24, bottom: 52 },
     xAxis: money(c, "Mean cost of an attempt", across),
-    yAxis: axis(c, "Accuracy, %", { min: ({ min }) => Math.max(0, Math.floor((min - 5) / 5) * 5), max: ({ max }) => Math.min(100, Math.ceil((max + 5) / 5) * 5), nameGap: 38, axisLabel: { color: c.muted } }),
+    yAxis: axis(c, "Accuracy, %", { min: ({ min }) => Math.max(0, Math.floor((min - 3) / 10) * 10), max: ({ max }) => Math.min(100, Math.ceil((max + 3) / 10) * 10), nameGap: 38, axisLabel: { color: c.muted } }),
     brush: { xAxisIndex: 0, yAxisIndex: 0, brushType: "rect", brushLink: "none", throttleType: "debounce", throttleDelay: 150, outOfBrush: {}, brushStyle: { color: "transparent", borderColor: c.ink, borderWidth: 1 } },
     toolbox: { show: false },
     series: [
@@ -69,7 +69,7 @@ options.pareto = ({ contenders }, c, width) => {
           itemStyle: one.dominated ? { color: c.sheet, borderColor: c.hues[7], borderWidth: 1.5, opacity: 0.55 } : { color: c.hues[0] },
           label: { show: !one.dominated || contenders.length <= 12, opacity: one.dominated ? 0.7 : 1 },
         })),
-        label: { position: "top", formatter: ({ name }) => short(name, width), color: c.ink, fontSize: 11 },
+        label: { position: "top", padding: [3, 5], formatter: ({ name }) => short(name, width), color: c.ink, fontSize: 11 },
         labelLayout: ({ rect }) => ({ hideOverlap: true, ...(rect.x + rect.width > width - 8 ? { align: "right", dx: width - 8 - rect.x - rect.width / 2 } : {}) }),
         emphasis: { scale: 1.5, itemStyle: { borderColor: c.ink, borderWidth: 2.5, opacity: 1 }, label: { show: true, fontWeight: "bold" } },
       },
@@ -94,6 +94,8 @@ const short = (name, width) => {
   const most = width < 480 ? 14 : NAME;
   return name.length > most ? `${name.slice(0, most - 1)}…` : name;
 };
+
+const sparse = (c, width) => ({ splitNumber: width < 480 ? 3 : 5, axisLabel: { color: c.muted, hideOverlap: true } });
 
 /* Bars that lie, the first at the top, with room for their names. */
 function lying(names, c, width, more) {
@@ -126,7 +128,7 @@ options.holders = ({ holders, expert, samples }, c, width) => {
   const bar = (name, data, more) => ({ type: "bar", name, stack: "held", barMaxWidth: 18, data, ...more });
   return lying(names, c, width, {
     legend: { top: 0, left: 8, itemWidth: 20, textStyle: { color: c.ink } },
-    xAxis: axis(c, `Samples of ${samples.toLocaleString("en")}`, { scale: false, min: 0, minInterval: 1, axisLabel: { color: c.muted } }),
+    xAxis: axis(c, `Samples of ${samples.toLocaleString("en")}`, { scale: false, min: 0, minInterval: 1, ...sparse(c, width) }),
     series: [
       bar("alone", [...holders.map((one) => one.holds_alone), { value: expert.holds, itemStyle: { color: c.hues[1] } }], { itemStyle: { color: c.hues[0] } }),
       bar("with others", [...holders.map((one) => one.holds - one.holds_alone), 0], { itemStyle: { color: hatched(c.hues[0], c.sheet), borderColor: c.hues[0], borderWidth: 1 } }),
@@ -156,9 +158,12 @@ options.progress = ({ progress, curve, expert }, c, width) => {
     series: [
       {
         type: "line", name: "V", step: "end", symbol: "circle", symbolSize: 8,
-        data: [...first.map((value) => ({ value, symbol: "none" })), ...progress.map((one) => ({ name: one.contender, value: [one.date, one.value] }))],
+        data: [
+          ...first.map((value) => ({ value, symbol: "none" })),
+          ...progress.map((one, at) => ({ name: one.contender, value: [one.date, one.value], label: { position: 2 * at < progress.length ? "right" : "left" } })),
+        ],
         itemStyle: { color: c.hues[0] }, lineStyle: { color: c.hues[0], width: 2 },
-        label: { show: true, position: "top", color: c.ink, fontSize: 11, formatter: ({ name, dataIndex }) => (progress[dataIndex - first.length]?.relative_gain > 0.1 ? short(name, width) : "") },
+        label: { show: true, padding: [3, 5], color: c.ink, fontSize: 11, formatter: ({ name, dataIndex }) => (progress[dataIndex - first.length]?.relative_gain > 0.1 ? short(name, width) : "") },
         labelLayout: { hideOverlap: true },
         markLine: first.length ? { silent: true, symbol: "none", lineStyle: { color: c.muted, type: "dotted" }, label: { color: c.muted, fontSize: 11, position: "insideEndTop", formatter: `the expert alone, ${usd(alone)}` }, data: [{ yAxis: alone }] } : undefined,
       },
@@ -177,12 +182,12 @@ options.progress = ({ progress, curve, expert }, c, width) => {
 options.essentialness = ({ families, singles }, c, width) => {
   const bar = (name, rows, from, hue, fill) => ({
     type: "bar", name, stack: "all", barMaxWidth: 18, itemStyle: { color: fill, borderColor: hue, borderWidth: 1 },
-    data: Array.from({ length: families.length + singles.length }, (_, at) => (rows[at - from] ? 100 * (rows[at - from].essentialness ?? 0) : 0)),
+    data: Array.from({ length: families.length + singles.length }, (_, at) => (rows[at - from] ? 100 * (rows[at - from].essentialness ?? 0) : "-")),
   });
   const all = [...families, ...singles];
   return lying(all.map((one) => one.name), c, width, {
     legend: { top: 0, left: 8, itemWidth: 20, textStyle: { color: c.ink } },
-    xAxis: axis(c, "Essentialness, %", { scale: false, min: 0, max: ({ max }) => (max < 1 ? 1 : Math.min(100, Math.ceil(max / 10) * 10)), axisLabel: { color: c.muted } }),
+    xAxis: axis(c, "Essentialness, %", { scale: false, min: 0, max: ({ max }) => (max < 1 ? 1 : Math.min(100, Math.ceil(max / 10) * 10)), ...sparse(c, width) }),
     series: [bar("contenders", singles, families.length, c.hues[0], c.hues[0]), ...(families.length ? [bar("families", families, 0, c.hues[1], hatched(c.hues[1], c.sheet))] : [])],
     tooltip: {
       ...frame(c).tooltip, trigger: "axis", axisPointer: { type: "shadow" },

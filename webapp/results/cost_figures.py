@@ -85,7 +85,7 @@ def _pareto(found: CostOfPassResult) -> CostFigure:
         f"some, to choose whom to compare.{left}",
         "Accuracy over mean cost in dollars on a logarithmic axis, with the Pareto frontier as a step line; the same "
         "numbers are in the table below.",
-        ["Contender", "Mean cost, $", "Interval", "Accuracy, %", "Interval", "On the frontier"],
+        ["Contender", "Mean cost", "Interval", "Accuracy, %", "Interval", "On the frontier"],
         [
             (one.name, [usd(one.mean_cost), span(one.mean_cost_interval) or MISSING,
                         share(one.accuracy), span(one.accuracy_interval, share) or MISSING,
@@ -125,7 +125,7 @@ def _progress(found: CostOfPassResult) -> CostFigure:
         "V after each contender joined the expert and all that were released before it. A large step is a contender "
         f"that was worth much on its day.{fitted}",
         "V over release dates as a falling step line; the same numbers are in the table below.",
-        ["Released", "Contender", "V, $", "Gain, $", "Gain, %"],
+        ["Released", "Contender", "V", "Gain", "Gain, %"],
         [
             (one.date, [one.contender, usd(one.value), usd(one.gain), share(one.relative_gain)])
             for one in found.progress

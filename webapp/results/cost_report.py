@@ -16,11 +16,11 @@ from evaluation.analyses.cost_of_pass import BenchmarkCost, ContenderCost, CostO
 from webapp.results.cost_figures import CostFigure, chart_data, days, figures, share, span, usd
 
 MEASURES = {
-    "value_with_expert": "V with the expert, $",
-    "cost_per_pass": "Aggregate cost per pass, $",
+    "value_with_expert": "V with the expert",
+    "cost_per_pass": "Aggregate cost per pass",
     "contender_unsolved_share": "Unsolved, %",
     "accuracy": "Accuracy, %",
-    "mean_cost": "Mean cost, $",
+    "mean_cost": "Mean cost",
 }
 
 
