@@ -126,6 +126,8 @@ class WithdrawPrice(NamedEntry):
 
 
 class TakeOverPrices(NamedEntry):
+    pagination_class = None  # type: ignore[assignment]
+
     @extend_schema(request=ListingIn, responses=PriceOut(many=True))
     def post(self, request: Request, team: str, name: str) -> Response:
         """Take a listing's prices over, with their dates. Answers with the new ones; safe to call twice."""

@@ -58,6 +58,7 @@ class RunSamples(PublicResource, ListAPIView[Score]):
 
 class PriceJob(PublicResource):
     serializer_class = RunOut
+    pagination_class = None  # type: ignore[assignment]
 
     @extend_schema(request=None, responses=RunOut(many=True))
     def post(self, request: Request, pk: int) -> Response:
