@@ -51,11 +51,12 @@ def job_changed(job_id: int) -> None:
 
 @shared_task(name="workers.sweep")
 def sweep() -> None:
-    """Find lost runs, ring again for what waits."""
+    """Find lost runs, ring again for what waits, take back approvals of numbers that are no longer the latest."""
     from webapp.jobs import leases
     from webapp.jobs.models import Run
     from webapp.leaderboards import services
     from webapp.results import reports
+    from webapp.reviews import services as reviews
 
     for run in Run.objects.filter(pk__in=leases.sweep()):
         log.warning("%s was lost and has been dealt with: %s", run, run.reason)
@@ -63,6 +64,7 @@ def sweep() -> None:
             services.run_landed(run=run)
     services.refresh_stale()
     reports.ring_again()
+    reviews.recheck()
 
 
 @signals.worker_init.connect

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from django.db.models.fields.json import KT
@@ -40,7 +42,7 @@ class Cell(NamedTuple):
 
 
 # Places in a stored cell, for readers of all cells of a board at once.
-STATE, MEAN, OTHER = (Cell._fields.index(name) for name in ("state", "mean", "other"))
+STATE, RUN, MEAN, OTHER = (Cell._fields.index(name) for name in ("state", "run", "mean", "other"))
 NOT_RUN = Cell("none")
 FIELDS = ("pk", "contender", "version", "state", "mean", "low", "high", "done", "total", "score_sum")
 # What a result of the same questions may still depend on: a suite pins the versions of its benchmarks.
@@ -87,3 +89,9 @@ def _mark_others(rows: Mapping[int, list[Cell]], at: int, makers: Mapping[int, t
     for cells in rows.values():
         if made.get(cells[at].run, usual) != usual:
             cells[at] = cells[at]._replace(other=True)
+
+
+def fingerprint(cells: Sequence[Sequence[Any]]) -> str:
+    """sha256 of what stored cells show: equal exactly while the runs and their means are."""
+    shown = json.dumps([[cell[RUN], cell[MEAN]] for cell in cells])
+    return hashlib.sha256(shown.encode()).hexdigest()

@@ -39,7 +39,8 @@ class Leaderboard(Owned):
 class Standing(models.Model):
     """A row of the board. cells: one per benchmark of the suite, in order (see standings.Cell).
 
-    position is null while a contender is not complete: missing is never zero, and never ranked.
+    position is null while a contender is not complete: missing is never zero, and never ranked. signed_off: the number
+    of the published review that covers these cells, as they were when their fingerprint was signed_hash.
     """
 
     leaderboard = models.ForeignKey(Leaderboard, on_delete=models.CASCADE, related_name="standings")
@@ -51,6 +52,8 @@ class Standing(models.Model):
     error = models.FloatField(null=True)
     cells = models.JSONField(default=list)
     changed_in = models.PositiveIntegerField(default=0)
+    signed_off = models.PositiveBigIntegerField(null=True)
+    signed_hash = models.CharField(max_length=64, blank=True, default="")
 
     class Meta:
         ordering = [models.F("position").asc(nulls_last=True), "contender__name"]

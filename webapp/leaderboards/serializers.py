@@ -106,6 +106,12 @@ class StandingOut(serializers.Serializer[Any]):
     value = serializers.FloatField(source="standing.value", allow_null=True)
     error = serializers.FloatField(source="standing.error", allow_null=True)
     comparable = serializers.BooleanField(help_text="No result of another harness than most of its column.")
+    signed_off = serializers.IntegerField(
+        source="standing.signed_off", allow_null=True, help_text="Id of the published review of these results."
+    )
+    sign_off = serializers.ChoiceField(
+        choices=["current", "stale", ""], help_text="`stale`: the results are no longer those that were signed off."
+    )
     cells = serializers.SerializerMethodField()
 
     @extend_schema_field(CellOut(many=True))

@@ -11,7 +11,7 @@ from evaluation.schemes import SCHEMES
 from webapp.catalog.models import BenchmarkVersion
 from webapp.catalog.selectors import suite_versions
 from webapp.jobs.models import Run
-from webapp.leaderboards.cells import MEAN, OTHER, STATE, Cell
+from webapp.leaderboards.cells import MEAN, OTHER, STATE, Cell, fingerprint
 from webapp.leaderboards.memory import Memory
 from webapp.leaderboards.models import Leaderboard, Standing
 
@@ -83,6 +83,13 @@ class Row:
         """Of the scheme: "reference" for unquantised weights; empty for a scheme that is not known here."""
         info = SCHEMES.get(self.standing.contender.scheme)
         return info.family if info else ""
+
+    @cached_property
+    def sign_off(self) -> str:
+        """ "current" while the cells are the ones that a published review covers, "stale" after; else empty."""
+        if self.standing.signed_off is None:
+            return ""
+        return "current" if fingerprint(self.standing.cells) == self.standing.signed_hash else "stale"
 
     @property
     def quantised(self) -> bool:

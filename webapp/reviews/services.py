@@ -13,6 +13,7 @@ from webapp.accounts.selectors import May, may, require, visible
 from webapp.accounts.services import record
 from webapp.errors import Conflict, NotAllowed, Unprocessable
 from webapp.jobs.models import Run
+from webapp.leaderboards import signing
 from webapp.live import publish
 from webapp.results.models import Report
 from webapp.reviews import selectors
@@ -241,6 +242,8 @@ def publish_review(*, actor: User, review: Review) -> Review:
         old.save(update_fields=["superseded_by"])
         _move(actor, old, State.SUPERSEDED, f"Superseded by “{review.title}”.", "superseded")
     _move(actor, review, State.PUBLISHED, f"Published by {actor.username}. {review.reason}".strip(), "published")
+    if review.leaderboard_id is not None:
+        signing.sign_off(board_id=review.leaderboard_id, review=review.pk, runs=review.runs)
     return review
 
 
