@@ -17,6 +17,7 @@ from evaluation.tables import BenchmarkTable, ScoreTable
 from webapp.accounts.selectors import Viewer, visible
 from webapp.catalog.models import Sample
 from webapp.catalog.selectors import benchmark_versions
+from webapp.jobs.estimates import attempts_of
 from webapp.jobs.models import Run
 from webapp.results.cost_report import CostOfPassView
 from webapp.results.figures import figures
@@ -173,25 +174,41 @@ def score_table(runs: Sequence[Run]) -> ScoreTable:
 
 @dataclass(frozen=True)
 class SampleRow:
-    """A score beside its question, as the sample browser shows it."""
+    """The attempts at a sample beside its question, as the sample browser shows them. score: the one that is shown."""
 
     score: Score
     sample: Sample | None
+    attempts: tuple[Score, ...]
 
     @property
-    def right(self) -> bool:
-        return self.score.score >= 1.0
+    def right(self) -> int:
+        """How many attempts have the full score."""
+        return sum(one.score >= 1.0 for one in self.attempts)
+
+    @property
+    def answers(self) -> list[tuple[str, int]]:
+        """Each answer and how often it was given, the most frequent first."""
+        return Counter(one.answer for one in self.attempts).most_common()
+
+    @property
+    def cost_usd(self) -> float | None:
+        """Of all attempts; None where one is not known."""
+        costs = [one.cost_usd for one in self.attempts]
+        return None if None in costs else sum(filter(None, costs))
 
 
 def sample_page(
     run: Run, user: Viewer, *, outcome: str = "all", search: str = "", after: int = -1, size: int = PAGE
 ) -> tuple[list[SampleRow], int | None]:
-    """Scored samples with index > after, and where the next page starts (None at the end); keyset, so any page costs
-    the same. Two queries."""
+    """Samples with index > after that have an attempt of this outcome, with all their attempts, and where the next page
+    starts (None at the end); keyset, so any page costs the same. Two queries."""
     found = scores(run, user, outcome=outcome, search=search).filter(index__gt=after)
-    rows = list(found[: size + 1])
-    following = rows[size - 1].index if len(rows) > size else None
-    return beside_questions(run, user, rows[:size]), following
+    wanted = found.order_by("index").values("index").distinct()[: size + 1]
+    rows: dict[int, list[Score]] = {}
+    for score in Score.objects.filter(run=run, index__in=wanted).order_by("index", "attempt"):
+        rows.setdefault(score.index, []).append(score)
+    following = list(rows)[size - 1] if len(rows) > size else None
+    return beside_questions(run, user, list(rows.values())[:size]), following
 
 
 def readable_questions(run: Run, user: Viewer) -> QuerySet[Sample]:
@@ -212,14 +229,23 @@ def questions(run: Run, user: Viewer, indices: Sequence[int]) -> dict[int, Sampl
     return {sample.index: sample for sample in readable_questions(run, user).filter(index__in=indices)}
 
 
-def beside_questions(run: Run, user: Viewer, scores: Sequence[Score]) -> list[SampleRow]:
-    readable = questions(run, user, [score.index for score in scores])
-    return [SampleRow(score, readable.get(score.index)) for score in scores]
+def beside_questions(run: Run, user: Viewer, samples: Sequence[Sequence[Score]], *, shown: int = 0) -> list[SampleRow]:
+    """samples: the attempts at each. shown: which of them to show; the first where there are not so many."""
+    readable = questions(run, user, [made[0].index for made in samples])
+    return [
+        SampleRow(
+            next((one for one in made if one.attempt == shown), made[0]), readable.get(made[0].index), tuple(made)
+        )
+        for made in samples
+    ]
 
 
 def outcomes(run: Run) -> dict[str, int]:
-    total = Score.objects.filter(run=run).count()
-    right = Score.objects.filter(run=run, **OUTCOMES["right"]).count()
+    """How many samples have an attempt of each outcome; with several attempts a sample may have both."""
+    scores = Score.objects.filter(run=run)
+    if attempts_of(run.settings) > 1:
+        return {name: scores.filter(**wanted).values("index").distinct().count() for name, wanted in OUTCOMES.items()}
+    total, right = scores.count(), scores.filter(**OUTCOMES["right"]).count()
     return {"all": total, "right": right, "wrong": total - right}
 
 
@@ -232,9 +258,9 @@ def neighbours(run: Run, index: int) -> tuple[int | None, int | None]:
 
 
 def same_sample(run: Run, index: int, others: QuerySet[Run]) -> QuerySet[Score]:
-    """What other finished runs of the same benchmark version answered to this sample, newest run per contender."""
+    """What other finished runs of this benchmark version answered to the sample first, newest run per contender."""
     finished = others.filter(version=run.version, state=Run.State.DONE).exclude(pk=run.pk)
     newest = finished.filter(contender=OuterRef("contender")).order_by("-pk").values("pk")[:1]
     runs = finished.filter(pk=Subquery(newest))
-    scores = Score.objects.filter(run__in=runs, index=index).select_related("run__contender")
+    scores = Score.objects.filter(run__in=runs, index=index, attempt=0).select_related("run__contender")
     return scores.order_by("run__contender__name")

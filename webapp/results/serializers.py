@@ -23,7 +23,7 @@ class ScoreOut(serializers.ModelSerializer[Score]):
         model = Score
         fields = [
             "index", "attempt", "score", "answer", "output", "choice", "log_likelihoods", "tokens_in", "tokens_out",
-            "seconds", "prompt", "choices", "target",
+            "tokens_cached", "seconds", "latency", "seconds_to_first", "cost_usd", "prompt", "choices", "target",
         ]  # fmt: skip
 
     def _question(self, score: Score, name: str) -> Any:

@@ -17,6 +17,7 @@ urlpatterns = [
     path("compare/samples.csv", compare_views.compare_export, name="compare_export"),
     path("compare/samples/<int:version>/<int:index>/", compare_views.compare_sample, name="compare_sample"),
     path("jobs/<int:pk>/price/", views.price_job, name="price_job"),
+    path("runs/<int:pk>/attempts/", views.attempts, name="attempts"),
     path("runs/<int:pk>/samples/", views.samples, name="samples"),
     path("runs/<int:pk>/samples/<int:index>/", views.sample, name="sample"),
 ]

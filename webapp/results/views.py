@@ -29,8 +29,8 @@ from webapp.results.cost_basis import cost_basis
 from webapp.results.costing import price_runs
 from webapp.results.forms import ReportForm, RequestForm
 from webapp.results.models import Report, Score
-from webapp.results.sample_answers import sample_answers
 from webapp.results.repeated import repeats
+from webapp.results.sample_answers import sample_answers
 from webapp.results.selectors import OUTCOMES, SampleRow, report_address
 
 ASKABLE = {key: analysis for key, analysis in ANALYSES.items() if analysis.needs in reporting.TABLES}

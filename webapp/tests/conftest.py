@@ -41,6 +41,7 @@ def addresses(
         "jobs:entry_runs": ENTRY,
         "jobs:team_spending": ("lab",),
         "results:samples": (run,),
+        "results:attempts": (run,),
         "results:sample": (run, 2),
         "results:compare_sample": (runs[0].version_id, 2),
         "results:report": (report,),

@@ -26,7 +26,7 @@ ACTIONS |= {
 FRAGMENTS = {
     "pages:setup", "jobs:estimate_job", "jobs:job_progress", "jobs:entry_runs", "jobs:team_spending", "results:samples",
     "leaderboards:standings", "leaderboards:tournament_result", "results:report_result",
-    "results:report_samples", "results:report_sample", "results:report_efficiency",
+    "results:report_samples", "results:report_sample", "results:report_efficiency", "results:attempts",
     "reviews:inbox_count", "reviews:review_state",
 }  # fmt: skip
 BOTH = {"results:samples"}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -76,6 +78,44 @@ def test_identical_runs_are_reused_and_others_are_not(
         assert not fresh.parts.filter(reused=True).exists(), settings
 
 
+def test_settings_at_their_defaults_leave_a_run_what_it_was(
+    team: Team, entry: EntryVersion, written: BenchmarkVersion
+) -> None:
+    """Runs from before there were several attempts keep their identity: the sha256 of what was hashed then."""
+    one = catalog.contender(version=entry, scheme="fp32")
+    before = {"seed": 1234, "batch_size": 64, "limit": None, "repeat": 0}
+    hashed = json.dumps([team.pk, one.pk, written.pk, before], sort_keys=True).encode()
+    now = planning.clean_settings({})
+    assert now == {**before, "attempts": 1, "temperature": 0.0}
+    assert planning.identity(team, one, written, now) == hashlib.sha256(hashed).hexdigest()
+    for other in ({"temperature": 0.5}, {"temperature": 0.5, "attempts": 2}):
+        assert (
+            planning.identity(team, one, written, planning.clean_settings(other)) != hashlib.sha256(hashed).hexdigest()
+        )
+
+
+def test_a_mixed_suite_answers_multiple_choice_once(bob: User, team: Team, request_: JobRequest) -> None:
+    submit(bob, team, request_)
+    several = submit(bob, team, change(request_, settings={"attempts": 5, "temperature": 0.7}))
+    made = {part.run.version.kind: part for part in several.parts.select_related("run__version")}
+    assert made["multiple_choice"].reused, "the same run as without attempts"
+    assert not made["generation"].reused
+    kept = made["generation"].run.settings
+    assert (kept["attempts"], kept["temperature"]) == (5, 0.7)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "field"), [({"attempts": 2, "temperature": 0.7}, "attempts"), ({"temperature": 0.7}, "temperature")]
+)
+def test_chance_is_refused_where_it_plays_no_part(
+    bob: User, team: Team, request_: JobRequest, wanted: dict[str, Any], field: str
+) -> None:
+    choices = [version for version in request_.versions if version.kind == "multiple_choice"]
+    with pytest.raises(Unprocessable, match="log-likelihoods") as refused:
+        submit(bob, team, change(request_, versions=choices, settings=wanted))
+    assert refused.value.field == field
+
+
 def test_a_job_of_finished_runs_is_done_at_once(bob: User, team: Team, request_: JobRequest) -> None:
     submit(bob, team, request_)
     factories.finish([True] * 4)
@@ -110,6 +150,10 @@ def test_another_team_reuses_nothing(bob: User, charlie: User, team: Team, reque
         ({"batch_size": 5000}, "batch_size"),
         ({"repeat": None}, "repeat"),
         ({"shots": 1}, "shots"),
+        ({"attempts": 65, "temperature": 1.0}, "attempts"),
+        ({"attempts": 2}, "temperature"),
+        ({"temperature": 2.5}, "temperature"),
+        ({"temperature": float("nan")}, "temperature"),
     ],
 )
 def test_settings_out_of_bounds_are_named(wanted: dict[str, Any], field: str) -> None:

@@ -42,6 +42,14 @@ def duration(seconds: float | None) -> str:
 
 
 @register.filter
+def brief(seconds: float | None) -> str:
+    """A time that may be short: 0.0042 -> 4.2 ms, 0.35 -> 350 ms, 75 -> 1 min 15 s."""
+    if seconds is None or seconds >= 1:
+        return duration(seconds)
+    return f"{1000 * seconds:.0f} ms" if seconds >= 0.1 else f"{1000 * seconds:.3g} ms"
+
+
+@register.filter
 def count(value: int | None) -> str:
     """12032 -> 12,032."""
     return MISSING if value is None else f"{value:,}"

@@ -7,6 +7,7 @@ from decimal import Decimal
 
 import numpy as np
 import pytest
+from django.test import Client
 
 from evaluation.errors import BadTable, NotEnoughData
 from evaluation.pricing import UnitPrices
@@ -186,3 +187,58 @@ def test_a_task_that_turns_out_to_compare_log_likelihoods_is_answered_once(price
     leases.start(lease=priced, total=4, attempts=1)
     run = finished(priced, [[True], [False], [True], [True]])
     assert (run.settings["attempts"], run.done, run.mean) == (1, 4, 0.75)
+
+
+def test_the_sample_browser_shows_samples_with_their_attempts(priced: Lease, alice: User, client: Client) -> None:
+    run = finished(priced, RIGHTS)
+    client.force_login(alice)
+    page = client.get(f"/runs/{run.pk}/samples/")
+    assert page.context["counts"] == {"all": 4, "right": 3, "wrong": 3}, "some samples are both"
+    assert [(row.right, len(row.attempts)) for row in page.context["rows"]] == [(2, 3), (0, 3), (3, 3), (1, 3)]
+    assert "2 of 3 right" in page.content.decode()
+    wrong = client.get(f"/runs/{run.pk}/samples/?outcome=wrong")
+    assert [row.score.index for row in wrong.context["rows"]] == [0, 1, 3]
+
+
+def test_pages_of_samples_never_part_the_attempts_of_one(priced: Lease, alice: User) -> None:
+    run = finished(priced, RIGHTS)
+    first, following = selectors.sample_page(run, alice, size=3)
+    rest, end = selectors.sample_page(run, alice, size=3, after=following or 0)
+    assert [(row.score.index, len(row.attempts)) for row in (*first, *rest)] == [(0, 3), (1, 3), (2, 3), (3, 3)]
+    assert (following, end) == (2, None)
+
+
+def test_a_sample_shows_one_attempt_and_leads_to_the_others(priced: Lease, alice: User, client: Client) -> None:
+    run = finished(priced, RIGHTS, cached=64, seconds_to_first=0.02)
+    client.force_login(alice)
+    page = client.get(f"/runs/{run.pk}/samples/1/?attempt=3").content.decode()
+    assert "(64 of them cached)" in page
+    assert "first token after 20 ms" in page
+    assert '<div class="quote" tabindex="0"> 2</div>' in page, "what the third attempt wrote"
+    assert "?attempt=1" in page
+    for strange in ("99", "0", "x"):
+        assert client.get(f"/runs/{run.pk}/samples/1/?attempt={strange}").context["score"].attempt == 0
+
+
+def test_the_page_of_a_run_tells_what_several_attempts_are_worth(priced: Lease, alice: User, client: Client) -> None:
+    run = finished(priced, RIGHTS)
+    client.force_login(alice)
+    assert f"/runs/{run.pk}/attempts/" in client.get(f"/runs/{run.pk}/").content.decode()
+    (row,) = client.get(f"/runs/{run.pk}/attempts/").context["repeats"].contenders
+    assert row.at_least_one == pytest.approx((0.5, (1 + 0 + 1 + 2 / 3) / 4, 0.75))
+    assert row.all_of_them == pytest.approx((0.5, (1 / 3 + 0 + 1 + 0) / 4, 0.25))
+
+
+def test_efficiency_is_told_on_the_page_of_a_run(priced: Lease, alice: User, client: Client) -> None:
+    made = [attempt(at, turn, latency=2.0 + turn) for at in range(4) for turn in range(3)]
+    store(priced, *made)
+    measured = {"host_peak_bytes": 5 * 10**8, "device_peak_bytes": 10**9, "energy_joules": 72.0, "load_seconds": 1.5}
+    run = services.finish_run(lease=priced, provenance={"seed": 1}, measured=measured)
+    assert (run.provenance["joules"], run.provenance["peak_memory_bytes"], run.provenance["seed"]) == (72.0, 10**9, 1)
+    found = run.provenance["efficiency"]
+    assert (found["latency_p50"], found["timed"], found["throughput"]) == (3.0, 12, 40.0)
+    assert found["watt_hours_per_1000"] == pytest.approx(72 / 4 * 1000 / 3600)
+    client.force_login(alice)
+    page = client.get(f"/runs/{run.pk}/").content.decode()
+    for told in ("3.0 s median", "40.0 tokens a second", "500 MB", "1.0 GB", "5.00 Wh per 1,000 samples", "NVML"):
+        assert told in page, told
