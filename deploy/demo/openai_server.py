@@ -1,7 +1,7 @@
 """A small OpenAI-compatible server on a local checkpoint: `python -m deploy.demo.openai_server CHECKPOINT --port 8100`.
 
 It serves /v1/models, /v1/completions (text or token ids, `echo` with `logprobs`, `stop`) and /v1/chat/completions, with
-the tokens it really counted in `usage`. One request at a time: for tests, demonstrations and trying a client. Greedy, or
+the tokens it really counted in `usage`. One request at a time: for tests, demonstrations and trying a client. Greedy or
 drawn at a `temperature`, with a `seed` the same way each time.
 `--no-prompt-logprobs` behaves like servers that return log-probabilities of new tokens only.
 """
