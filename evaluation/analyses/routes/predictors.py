@@ -5,6 +5,7 @@ A predictor learns from a training part and predicts a test part; it is never sh
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -52,9 +53,12 @@ def by_neighbours(table: RouteTable, train: Integers, test: Integers) -> tuple[F
 def by_cluster(table: RouteTable, train: Integers, test: Integers) -> tuple[Floats, Floats]:
     """Means inside clusters of prompts (Universal Model Routing, arXiv 2502.08773)."""
     from sklearn.cluster import KMeans
+    from sklearn.exceptions import ConvergenceWarning
 
     known, asked = _embedded(table, train, test)
-    clusters = KMeans(min(CLUSTERS, train.size), n_init=1, random_state=0).fit(known)
+    with warnings.catch_warnings():  # fewer different prompts than clusters are no fault
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        clusters = KMeans(min(CLUSTERS, train.size), n_init=1, random_state=0).fit(known)
     categories = np.empty(len(table.samples), dtype=object)
     categories[train], categories[test] = clusters.labels_.astype(str), clusters.predict(asked).astype(str)
     labelled = RouteTable(table.contenders, table.samples, table.score, table.cost_usd, tuple(map(str, categories)))
