@@ -7,6 +7,7 @@ from webapp.catalog import api as catalog
 from webapp.jobs import api as jobs
 from webapp.leaderboards import api as leaderboards
 from webapp.results import api as results
+from webapp.results import audit_views as audits
 from webapp.results import compare_api as comparisons
 from webapp.reviews import api as reviews
 
@@ -17,6 +18,7 @@ urlpatterns = [
     *jobs.urlpatterns,
     *results.urlpatterns,
     *comparisons.urlpatterns,
+    *audits.urlpatterns,
     *leaderboards.urlpatterns,
     *reviews.urlpatterns,
 ]

@@ -32,7 +32,9 @@ from webapp.results import selectors
 from webapp.results.answers import again_name, answer_table
 from webapp.results.candidates import Candidates, runs_of
 from webapp.results.cost_table import cost_table
-from webapp.results.models import Report
+from webapp.results.models import FeatureUpload, Report
+from webapp.results.route_table import route_table
+from webapp.results.uploads import feature_table
 
 log = logging.getLogger("crosstable.reports")
 State = Report.State
@@ -52,16 +54,22 @@ def request_report(
     about: str = "",
     left_out: Sequence[str] = (),
     visibility: str = Visibility.TEAM,
+    features: int | None = None,
 ) -> Report:
-    """Queue an analysis of these finished runs of the team and ring the worker.
+    """Queue an analysis of these finished runs of the team, or of an uploaded table, and ring the worker.
 
     runs: their ids; contenders and benchmarks keep the order of first appearance. about: what they stand for, in
-    words. left_out: names of contenders that could not take part. Raises Unprocessable, which names the field.
+    words. left_out: names of contenders that could not take part. features: id of a table that the team uploaded; then
+    there are no runs. Raises Unprocessable, which names the field.
     """
     require(actor, team, May.SUBMIT)
     chosen = known_analysis(analysis)
     params = checked_params(chosen, parameters)
-    _check_runs(team, chosen, params, runs)
+    if features is None:
+        _check_runs(team, chosen, params, runs)
+    else:
+        _check_upload(team, chosen, params, features)
+    source = {} if features is None else {"features": features}
     report = Report.objects.create(
         team=team,
         created_by=actor,
@@ -70,7 +78,7 @@ def request_report(
         analysis=analysis,
         analysis_version=str(chosen.version),
         parameters=asdict(params),
-        inputs={"runs": list(runs), "about": about, "left_out": list(left_out)},
+        inputs={"runs": list(runs), "about": about, "left_out": list(left_out), **source},
     )
     record(actor=actor, team=team, verb="requested", target=report, after={"analysis": analysis})
     enqueue("compute_report", report.pk)
@@ -115,7 +123,7 @@ def request_analysis(
 
 
 def repeat_report(*, actor: User, report: Report, parameters: Mapping[str, Any], title: str = "") -> Report:
-    """The same analysis of the same runs with other parameters."""
+    """The same analysis of the same runs or table with other parameters."""
     return request_report(
         actor=actor,
         team=report.team,
@@ -126,6 +134,7 @@ def repeat_report(*, actor: User, report: Report, parameters: Mapping[str, Any],
         about=report.inputs["about"],
         left_out=report.inputs["left_out"],
         visibility=report.visibility,
+        features=report.inputs.get("features"),
     )
 
 
@@ -151,13 +160,28 @@ def _check_runs(team: Team, analysis: AnyAnalysis, params: Any, runs: Sequence[i
     if not runs or len(pairs) != len(runs):
         problem = "Some of these runs are not finished." if runs else "No contender has all its results yet."
         raise Unprocessable(problem, field="runs", remedy="Wait until the runs are done.")
+    contenders, versions = (len(set(ids)) for ids in zip(*pairs, strict=True))
+    _check_time(analysis, contenders, versions, params)
+
+
+def _check_time(analysis: AnyAnalysis, rows: int, columns: int, params: Any) -> None:
     if analysis.seconds is None:
         return
-    contenders, versions = (len(set(ids)) for ids in zip(*pairs, strict=True))
-    expected, limit = analysis.seconds(contenders, versions, params), settings.REPORT_MAX_SECONDS
+    expected, limit = analysis.seconds(rows, columns, params), settings.REPORT_MAX_SECONDS
     if expected > limit:
         problem = f"This would take about {expected:,.0f} seconds, and a report may take {limit}."
+        if analysis.needs == "features":
+            raise Unprocessable(problem, field="table", remedy="Take a sample of the rows, or fewer features.")
         raise Unprocessable(problem, field="iterations", remedy="Ask for fewer iterations, orders or tournaments.")
+
+
+def _check_upload(team: Team, analysis: AnyAnalysis, params: Any, features: int) -> None:
+    if analysis.needs != "features":
+        raise Unprocessable(f"{analysis.title} is not computed from a table of features.", field="analysis")
+    upload = FeatureUpload.objects.filter(pk=features, team=team).defer("values").first()
+    if upload is None:
+        raise Unprocessable("The table of features is gone.", field="features", remedy="Upload it again.")
+    _check_time(analysis, upload.rows, len(upload.names), params)
 
 
 def compute_report(*, report_id: int) -> bool:
@@ -200,13 +224,22 @@ def _locked(report_id: int) -> Report | None:
 def _outcome(report: Report) -> tuple[str, str, Any]:
     """State, reason and result. An error of the data is told; one of ours gets a reference that the log has, too."""
     try:
-        return State.DONE, "", to_json(computed(report.analysis, report.parameters, report.inputs["runs"]))
+        return State.DONE, "", to_json(_result(report))
     except EvaluationError as error:
         return State.FAILED, f"{error.message} {error.remedy}".strip(), None
     except Exception:
         reference = uuid.uuid4().hex[:12]
         log.exception("report %s failed, reference %s", report.pk, reference)
         return State.FAILED, f"Internal error. Tell the operator this reference: {reference}", None
+
+
+def _result(report: Report) -> Any:
+    """Of the report's runs, or of its table of features. Raises EvaluationError."""
+    upload = report.inputs.get("features")
+    if upload is None:
+        return computed(report.analysis, report.parameters, report.inputs["runs"])
+    analysis = ANALYSES[report.analysis]
+    return analysis.compute(feature_table(upload), parse_params(analysis.Params, report.parameters))
 
 
 def computed(key: str, parameters: Mapping[str, Any], run_ids: Sequence[int]) -> Any:
@@ -231,6 +264,7 @@ TABLES: dict[str, Callable[[Sequence[int]], Any]] = {
     "samples": _samples,
     "answers": answer_table,
     "costs": cost_table,
+    "routes": route_table,
 }
 
 

@@ -6,8 +6,9 @@ from typing import Any
 
 from rest_framework import serializers
 
+from webapp.accounts.serializers import TeamField, VisibilityField
 from webapp.catalog.serializers import BenchmarkReference, SuiteReference
-from webapp.rest import Strict
+from webapp.rest import JSONObject, Strict
 from webapp.results.models import Report, Score
 
 
@@ -93,6 +94,24 @@ class AnalysisIn(Strict):
         named = [name for name in self.SOURCES if name in attrs]
         if len(named) != 1:
             raise serializers.ValidationError(f"Name one of {', '.join(self.SOURCES)}.")
+        return attrs
+
+
+class AuditIn(Strict):
+    """A table of features to audit: a CSV file (in a multipart body) or its text."""
+
+    team = TeamField()
+    label = serializers.CharField(max_length=100, help_text="The column of labels, which are 0 and 1.")  # type: ignore[assignment]
+    file = serializers.FileField(required=False, help_text="CSV with a header; only in a multipart body.")
+    csv = serializers.CharField(required=False, trim_whitespace=False, help_text="The same as text.")
+    name = serializers.CharField(max_length=200, required=False, help_text="What to call the text's table.")
+    parameters = JSONObject(required=False, help_text="Of the analysis linear-multiplicity: see `/analyses/`.")
+    title = serializers.CharField(max_length=120, required=False, allow_blank=True)
+    visibility = VisibilityField(required=False)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if ("file" in attrs) == ("csv" in attrs):
+            raise serializers.ValidationError("Send the table as `file` or as `csv`.")
         return attrs
 
 

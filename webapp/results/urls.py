@@ -1,11 +1,12 @@
 from django.urls import path
 
-from webapp.results import compare_views, cost_views, views
+from webapp.results import audit_views, compare_views, cost_views, views
 
 app_name = "results"
 urlpatterns = [
     path("reports/", views.reports, name="reports"),
     path("reports/new/", views.request_report, name="request_report"),
+    path("reports/linear/new/", audit_views.linear_audit, name="linear_audit"),
     path("reports/<int:pk>/", views.report, name="report"),
     path("reports/<int:pk>/result/", views.report_result, name="report_result"),
     path("reports/<int:pk>/samples/", views.report_samples, name="report_samples"),

@@ -37,7 +37,7 @@ STATUSES = {
         GET accounts:profile  GET accounts:change_password  GET accounts:create_team  POST accounts:create_token
         GET catalog:register_entry  GET catalog:create_benchmark  GET catalog:create_suite
         GET jobs:jobs  GET jobs:submit_job
-        GET results:reports  GET results:request_report
+        GET results:reports  GET results:request_report  GET results:linear_audit
         GET reviews:reviews  GET reviews:inbox_count  GET reviews:request_review
         GET leaderboards:create_leaderboard
     """,
@@ -68,7 +68,7 @@ STATUSES = {
     # What submitters and owners write. A form that names a team of others is refused on its field.
     "302 422 422 422 302 302": """
         POST catalog:register_entry  POST catalog:create_benchmark  POST catalog:create_suite
-        POST jobs:submit_job
+        POST jobs:submit_job  POST results:linear_audit
         POST leaderboards:create_leaderboard
     """,
     "302 422 422 422 200 200": "POST jobs:estimate_job",
@@ -92,7 +92,7 @@ STATUSES = {
     """,
     # The same page reads and, sent its form, asks for a report.
     "404 404 403 403 302 302": "POST leaderboards:tournament  POST results:report",
-    "401 400 403 403 202 202": "POST api:jobs  POST api:reports",
+    "401 400 403 403 202 202": "POST api:jobs  POST api:reports  POST api:linear_audits",
     "401 404 403 403 201 201": "POST api:entry_versions  POST api:benchmark_versions  POST api:prices",
     "401 404 403 403 200 200": """
         POST api:cancel_job  POST api:retry_job  PATCH api:leaderboard

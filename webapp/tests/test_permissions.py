@@ -35,6 +35,8 @@ from webapp.tests.permission_table import PEOPLE, table
 from webapp.urls import websocket_urlpatterns
 
 TABLE = table()
+AUDIT = {"label": "y", "epsilon": "0.01", "epsilon_kind": "absolute", "delta": "0.1", "ridge": "0", "search": "0"}
+TABLE_OF_FEATURES = "x,y\n1,0\n2,1\n3,0\n4,1\n"
 AGAIN = {"eliminate": "0", "iterations": 100, "seed": 1, "missing": "strict", "round_score": "raw", "orders": 0}
 FLIPS = {"epsilon": 0.1, "delta": 0.2, "metric": "accuracy"}
 PRICE = {"hour_usd": "0.40", "valid_from": "2026-01-01", "source": "An invoice"}
@@ -144,6 +146,7 @@ def bodies(
         "leaderboards:save_view": {"name": "Mine", "query": "sort=name"},
         "results:report": FLIPS,
         "results:request_report": {**FLIPS, "analysis": "multiplicity", "suite": suite.pk, "contenders": first.pk},
+        "results:linear_audit": {**AUDIT, "pasted": TABLE_OF_FEATURES, "team": team.pk, "visibility": "team"},
         "leaderboards:change_leaderboard": {"title": "Other", "order": "mean-score", "visibility": "team"},
         "api:teams": {"name": "fresh", "title": "Fresh"},
         "api:member": {"role": "viewer"},
@@ -162,6 +165,7 @@ def bodies(
         "api:jobs": rest_job,
         "api:leaderboards": {**rest, "title": "Fresh", "suite": "lab/basics"},
         "api:leaderboard": {"title": "Other"},
+        "api:linear_audits": {"team": "lab", "label": "y", "csv": TABLE_OF_FEATURES},
         "api:reports": {"leaderboard": "lab/main", "analysis": "swiss"},
     }
 
