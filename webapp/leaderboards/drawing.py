@@ -6,6 +6,7 @@ from django.template.loader import render_to_string
 from django.utils.safestring import SafeString
 
 from webapp.leaderboards import charts, selectors
+from webapp.leaderboards.costs import costed
 from webapp.leaderboards.memory import Memory
 from webapp.leaderboards.models import Leaderboard
 from webapp.leaderboards.viewing import KINDS, View
@@ -17,7 +18,8 @@ def standings(leaderboard: Leaderboard, view: View) -> SafeString:
     """It depends on nothing but the board and the view, so that everybody may be shown the same one."""
     shown = (leaderboard.pk, leaderboard.created_at, leaderboard.version, leaderboard.refreshed_at)
     said = (leaderboard.order, leaderboard.verdict, leaderboard.visibility)
-    return _drawn.get((*shown, *said, view), lambda: _draw(leaderboard, view))
+    priced = costed(leaderboard) if view.costs else None
+    return _drawn.get((*shown, *said, priced, view), lambda: _draw(leaderboard, view))
 
 
 def _draw(leaderboard: Leaderboard, view: View) -> SafeString:

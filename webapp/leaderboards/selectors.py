@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +11,7 @@ from django.db.models import Q, QuerySet
 from evaluation.analyses import ANALYSES
 from webapp.accounts.selectors import Viewer, teams_where, visible
 from webapp.leaderboards import filtering
+from webapp.leaderboards.costs import NOTHING, RowCost, row_costs
 from webapp.leaderboards.filtering import Term
 from webapp.leaderboards.models import Leaderboard, SavedView
 from webapp.leaderboards.tables import Column, Row, Table, table
@@ -20,6 +21,7 @@ from webapp.results.selectors import report_context
 # Cells on one page of a board: what a browser lays out, and a phone downloads, without being felt.
 PAGE_CELLS = 6_000
 FEWEST_ROWS, MOST_ROWS = 20, 200
+COSTS = {"cost": "mean", "per-pass": "per_pass"}  # key of a sort -> field of RowCost
 
 
 def leaderboards(user: Viewer, search: str = "") -> QuerySet[Leaderboard]:
@@ -40,7 +42,10 @@ def saved_views(board: Leaderboard, user: Viewer) -> QuerySet[SavedView]:
 
 @dataclass(frozen=True)
 class Board:
-    """rows: all that the view asks for, in its order; `shown`: those of its page, the ranked ones first."""
+    """rows: all that the view asks for, in its order; `shown`: those of its page, the ranked ones first.
+
+    costs: by contender, where the view shows them.
+    """
 
     leaderboard: Leaderboard
     view: View
@@ -49,6 +54,7 @@ class Board:
     terms: list[Term]
     rows: list[Row]
     order_title: str
+    costs: Mapping[int, RowCost]
 
     @property
     def columns(self) -> list[Column]:
@@ -106,9 +112,10 @@ class Board:
 
 
 def board(leaderboard: Leaderboard, view: View) -> Board:
-    """The table of a view, in two queries, or in none while the process remembers this version."""
+    """The table of a view, in two queries, or in none while the process remembers this version; costs take one more."""
     whole = table(leaderboard)
     terms = filtering.parse(view.search, whole, leaderboard.pk)
+    costs = row_costs(whole) if view.costs else {}
     at = view.shows([(column.name, column.group) for column in whole.columns])
     found = Board(
         leaderboard=leaderboard,
@@ -116,8 +123,9 @@ def board(leaderboard: Leaderboard, view: View) -> Board:
         table=whole,
         visible=[whole.columns[i] for i in at],
         terms=terms,
-        rows=_sorted([row for row in whole.rows if _wanted(row, view, terms)], view, whole.columns),
+        rows=_sorted([row for row in whole.rows if _wanted(row, view, terms)], view, whole.columns, costs),
         order_title=ANALYSES[leaderboard.order].title,
+        costs=costs,
     )
     found.rows.sort(key=lambda row: not found.is_ranked(row))
     return found
@@ -140,23 +148,27 @@ def _wanted(row: Row, view: View, terms: Sequence[Term]) -> bool:
     return all(term.test(row) for term in terms)
 
 
-def _sorted(rows: list[Row], view: View, columns: Sequence[Column]) -> list[Row]:
+def _sorted(rows: list[Row], view: View, columns: Sequence[Column], costs: Mapping[int, RowCost]) -> list[Row]:
     """By the keys of the view, the first counts most; equals by name. Unknown values stay at the end either way."""
     rows = sorted(rows, key=lambda row: row.name)
     for key in reversed(view.keys):
-        value, falling = _sort_value(key.removeprefix("-"), columns)
+        value, falling = _sort_value(key.removeprefix("-"), columns, costs)
         known = [row for row in rows if value(row) is not None]
         known.sort(key=value, reverse=falling != key.startswith("-"))  # type: ignore[arg-type]
         rows = known + [row for row in rows if value(row) is None]
     return rows
 
 
-def _sort_value(key: str, columns: Sequence[Column]) -> tuple[Callable[[Row], float | str | None], bool]:
+def _sort_value(
+    key: str, columns: Sequence[Column], costs: Mapping[int, RowCost]
+) -> tuple[Callable[[Row], float | str | None], bool]:
     """What a key sorts by, and whether it does so downwards: a measure sorts from its best."""
     if key == "name":
         return lambda row: row.name, False
     if key == "value":
         return lambda row: row.standing.value, True
+    if costs and key in COSTS:
+        return lambda row: getattr(costs.get(row.standing.contender_id, NOTHING), COSTS[key]), False
     for column in columns:
         if column.name == key:
             return column.result, column.version.higher_is_better

@@ -18,6 +18,7 @@ class View:
 
     sort: keys in order of weight, with commas: "rank", "name", "value" or a benchmark; a leading minus turns one round.
     search: terms of `filtering`. comparable: contenders with a result of another harness are not ranked.
+    costs: what contenders cost over the suite, too: keys "cost" and "per-pass".
     columns: names of benchmarks, or @group, with commas; "-name" is all but these; empty is all.
     """
 
@@ -26,6 +27,7 @@ class View:
     tag: str = ""
     complete: bool = False
     comparable: bool = True
+    costs: bool = False
     columns: str = ""
     kind: str = "table"
     page: int = 1
@@ -39,6 +41,7 @@ class View:
             tag=query.get("tag", "")[:40].strip(),
             complete=query.get("complete") == "1",
             comparable=query.get("comparable") != "0",
+            costs=query.get("costs") == "1",
             columns=_listed(query.get("cols", "")[:LONGEST_COLUMNS]),
             kind=kind if kind in KINDS else "table",
             page=int(page) if page.isdecimal() and len(page) < 6 else 1,
@@ -53,6 +56,7 @@ class View:
             "tag": self.tag,
             "complete": "1" if self.complete else "",
             "comparable": "" if self.comparable else "0",
+            "costs": "1" if self.costs else "",
             "cols": self.columns,
             "view": self.kind if self.kind != "table" else "",
             "page": str(self.page) if self.page > 1 else "",

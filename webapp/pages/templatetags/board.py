@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import cache
+from math import isinf
 
 from django import template
 from django.urls import reverse
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 
+from evaluation.pricing import dollars
 from webapp.leaderboards.cells import Cell
+from webapp.leaderboards.costs import NOTHING
 from webapp.leaderboards.filtering import without
 from webapp.leaderboards.selectors import Board
 from webapp.leaderboards.tables import Column, Row
@@ -20,7 +23,7 @@ from webapp.pages.templatetags.crosstable import STATES, percent, points
 
 register = template.Library()
 TINTS = 5
-RISING = {"rank", "name"}  # these sort upwards at the first click, measures from their best
+RISING = {"rank", "name", "cost", "per-pass"}  # these sort upwards at the first click, measures from their best
 SHARES = {"mean-score", "win-rate"}  # orders whose value is a share; others are points or scores without a unit
 
 
@@ -72,6 +75,23 @@ def _tint(mean: float, column: Column) -> str:
     better = share if column.version.higher_is_better else 1 - share
     step = round(better * TINTS)
     return f' class="t{step}"' if step else ""
+
+
+@register.simple_tag
+def board_costs(board: Board, row: Row) -> SafeString:
+    """The two cells of what a contender cost; nothing where the view does not show them."""
+    if not board.view.costs:
+        return SafeString("")
+    cost = board.costs.get(row.standing.contender_id, NOTHING)
+    cells = ((cost.mean, "an attempt, on average"), (cost.per_pass, "a pass, over the whole suite"))
+    return format_html_join("", '<td class="money" tabindex="-1" data-tip="{}">{}</td>', map(_money, cells))
+
+
+def _money(cell: tuple[float | None, str]) -> tuple[str, str]:
+    value, about = cell
+    if value is None:
+        return "Not known: a result, a price or a count of tokens is missing, and missing is not free", "—"
+    return ("It never passed", "∞") if isinf(value) else (f"{dollars(value)} {about}", dollars(value))
 
 
 @register.simple_tag
