@@ -81,7 +81,7 @@ def answer_table(run_ids: Sequence[int], *, any_prompt: bool = False) -> AnswerT
     rows = row_names(runs)
     names = list(dict.fromkeys(rows.values()))
     shape = (len(names), len(questions.names))
-    answers = _answers(list(rows))
+    answers = answers_of(list(rows))
     width = max(one.log_likelihoods.shape[1] for one in answers.values())
     if shape[0] * shape[1] * max(width, 1) > MOST_VALUES:
         raise BadTable(f"{shape[0]} contenders on {shape[1]} samples are too many for one table.", field="runs")
@@ -236,8 +236,8 @@ def _check_alike(versions: Sequence[int]) -> None:
             raise BadTable(f"{first} and {version} ask by different prompts.", field="runs", remedy=remedy)
 
 
-def _answers(run_ids: Sequence[int]) -> dict[int, Answers]:
-    """One query for all runs."""
+def answers_of(run_ids: Sequence[int]) -> dict[int, Answers]:
+    """What each run answered: one query for all. Raises NotEnoughData."""
     with connection.cursor() as cursor:
         cursor.execute(COLUMNS, [list(run_ids)])
         found = {row[0]: _unpacked(*map(bytes, row[1:])) for row in cursor.fetchall()}
