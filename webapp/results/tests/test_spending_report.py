@@ -26,7 +26,7 @@ PARAMETERS = {
 
 @pytest.fixture
 def runs(job: Job) -> list[Run]:
-    made = [factories.finish(rights) for rights in ([True, False] * 2, [True] * 4, [True, False] * 2, [True] * 4)]
+    made = [factories.finish(rights) for rights in ([True, False] * 2, [True, False] * 2, [True] * 4, [True] * 4)]
     for run in made:
         run.scores.update(cost_usd=0.5 if run.contender.name.startswith("small") else 2.0)
     return made
