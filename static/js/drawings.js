@@ -93,7 +93,8 @@ addEventListener("keydown", (event) => {
   if (!svg || !step) return;
   event.preventDefault();
   const table = svg.closest("figure").querySelector("table");
-  const [row, column] = (svg.dataset.at ?? "0 -1").split(" ").map(Number);
+  if (!svg.dataset.at) return point(svg, 0, 0);
+  const [row, column] = svg.dataset.at.split(" ").map(Number);
   const limit = (value, end) => Math.max(0, Math.min(end - 1, value));
   point(svg, limit(row + step[0], table.tBodies[0].rows.length), limit(column + step[1], table.tHead.rows[0].cells.length - 1));
 });

@@ -49,6 +49,13 @@ def test_costs_are_means_over_the_whole_suite(priced: Leaderboard) -> None:
     assert costs(priced, View()) == {}
 
 
+def test_samples_count_the_same_however_often_they_were_tried(priced: Leaderboard) -> None:
+    run = Run.objects.filter(contender__name="small@fp32").earliest("pk")
+    Run.objects.filter(pk=run.pk).update(settings={**run.settings, "attempts": 5}, cost_usd=5 * (run.cost_usd or 0))
+    passes, total = 4 * 5 * run.mean + 3 - 4 * run.mean, (5 + 1) * 4 * 0.0001
+    assert costs(priced)["small@fp32"] == pytest.approx((0.0001, total / passes))
+
+
 def test_they_sort_from_the_cheapest(priced: Leaderboard) -> None:
     assert list(costs(priced)) == ["small@fp32", "large@fp32"]
     assert list(costs(priced, View.of({"costs": "1", "sort": "per-pass"}))) == ["large@fp32", "small@fp32"]
