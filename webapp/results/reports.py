@@ -43,7 +43,7 @@ AnyAnalysis = Analysis[Any, Any, Any]
 
 
 @transaction.atomic
-def request_report(
+def request_report(  # noqa: PLR0913 - what a report row says, and who asks
     *,
     actor: User,
     team: Team,
@@ -65,11 +65,11 @@ def request_report(
     require(actor, team, May.SUBMIT)
     chosen = known_analysis(analysis)
     params = checked_params(chosen, parameters)
+    source: dict[str, Any] = {}
     if features is None:
         _check_runs(team, chosen, params, runs)
     else:
-        _check_upload(team, chosen, params, features)
-    source = {} if features is None else {"features": features}
+        source = {"features": features, "sha256": _checked_upload(team, chosen, params, features).sha256}
     report = Report.objects.create(
         team=team,
         created_by=actor,
@@ -175,13 +175,14 @@ def _check_time(analysis: AnyAnalysis, rows: int, columns: int, params: Any) -> 
         raise Unprocessable(problem, field="iterations", remedy="Ask for fewer iterations, orders or tournaments.")
 
 
-def _check_upload(team: Team, analysis: AnyAnalysis, params: Any, features: int) -> None:
+def _checked_upload(team: Team, analysis: AnyAnalysis, params: Any, features: int) -> FeatureUpload:
     if analysis.needs != "features":
         raise Unprocessable(f"{analysis.title} is not computed from a table of features.", field="analysis")
     upload = FeatureUpload.objects.filter(pk=features, team=team).defer("values").first()
     if upload is None:
         raise Unprocessable("The table of features is gone.", field="features", remedy="Upload it again.")
     _check_time(analysis, upload.rows, len(upload.names), params)
+    return upload
 
 
 def compute_report(*, report_id: int) -> bool:

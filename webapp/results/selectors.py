@@ -21,9 +21,11 @@ from webapp.jobs.estimates import attempts_of
 from webapp.jobs.models import Run
 from webapp.results.cost_report import CostOfPassView
 from webapp.results.figures import figures
+from webapp.results.linear import LinearView
 from webapp.results.models import PackedScores, Report, Score
 from webapp.results.multiplicity import MultiplicityView
 from webapp.results.packing import unpack
+from webapp.results.spending_report import EstimateView, RoutingView, SearchView
 from webapp.results.tournament import TournamentView
 
 PAGE = 50
@@ -35,7 +37,11 @@ OUTCOMES = {"all": {}, "right": {"score__gte": 1.0}, "wrong": {"score__lt": 1.0}
 DRAWN: dict[str, tuple[str, Callable[[Any, Mapping[str, Any]], Any]]] = {
     "swiss": ("tournament", TournamentView),
     "multiplicity": ("multiplicity", MultiplicityView),
+    "linear-multiplicity": ("audit", LinearView),
     "cost-of-pass": ("costs", CostOfPassView),
+    "adaptive": ("spending", SearchView),
+    "estimation": ("spending", EstimateView),
+    "routing": ("spending", RoutingView),
 }
 
 MEANS = (
@@ -192,9 +198,20 @@ class SampleRow:
 
     @property
     def cost_usd(self) -> float | None:
-        """Of all attempts; None where one is not known."""
-        costs = [one.cost_usd for one in self.attempts]
-        return None if None in costs else sum(filter(None, costs))
+        return _whole([one.cost_usd for one in self.attempts])
+
+    @property
+    def tokens_in(self) -> float | None:
+        return _whole([one.tokens_in for one in self.attempts])
+
+    @property
+    def tokens_out(self) -> float | None:
+        return _whole([one.tokens_out for one in self.attempts])
+
+
+def _whole(parts: Sequence[float | None]) -> float | None:
+    """The sum over attempts; None where one is not known."""
+    return None if None in parts else sum(part for part in parts if part is not None)
 
 
 def sample_page(

@@ -86,6 +86,8 @@ def _shown(level: LevelSet, events: Events, pairs: NDArray[np.intp]) -> Flags:
 
 def clique_bound(excluded: Flags, weight: Floats) -> tuple[list[list[int]], float]:
     """A partition of events into cliques, and the sum of each clique's largest weight: the best of some orders."""
+    if not weight.size:
+        return [], 0.0
     rng = np.random.default_rng(0)
     degree = excluded.sum(axis=1)
     best: tuple[list[list[int]], float] = ([], np.inf)
