@@ -44,12 +44,28 @@ function whiskers(c) {
   };
 }
 
+/* Which points bear their names: the frontier first, and nobody whose name would lie on another one. */
+function named(contenders, { min, max }, width) {
+  const taken = [];
+  const x = (cost) => ((width - 84) * Math.log(cost / min)) / Math.log(max / min);
+  const order = contenders.map((_, at) => at).sort((a, b) => contenders[a].dominated - contenders[b].dominated || contenders[b].accuracy - contenders[a].accuracy);
+  const [low, high] = [Math.min(...contenders.map((one) => one.accuracy)), Math.max(...contenders.map((one) => one.accuracy))];
+  const fits = (at) => {
+    const place = [x(contenders[at].mean_cost), (240 * contenders[at].accuracy) / Math.max(high - low, 0.1)];
+    const free = taken.every(([across, up]) => Math.abs(across - place[0]) > 7 * Math.min(NAME, contenders[at].name.length) || Math.abs(up - place[1]) > 20);
+    if (free) taken.push(place);
+    return free;
+  };
+  return new Set(order.filter(fits));
+}
+
 options.pareto = ({ contenders }, c, width) => {
   requestAnimationFrame(arm); // the box that chooses has to be offered anew after every drawing
   const places = contenders.map((one) => [one.mean_cost, 100 * one.accuracy]);
   const front = contenders.filter((one) => !one.dominated).sort((a, b) => a.mean_cost - b.mean_cost);
   const steps = front.map((one) => [one.mean_cost, 100 * one.accuracy]);
   const across = logarithmic(contenders.flatMap((one) => [one.mean_cost, ...one.mean_cost_interval.filter((end) => end > 0)]));
+  const labelled = named(contenders, across, width);
   if (steps.length) steps.push([across.max, steps.at(-1)[1]]);
   const ends = contenders.map(({ mean_cost_interval: [left, right], accuracy_interval: [low, high], dominated }, at) => [
     ...places[at], left || NaN, right ?? NaN, low === null ? NaN : 100 * low, high === null ? NaN : 100 * high, dominated ? 1 : 0,
@@ -67,7 +83,7 @@ options.pareto = ({ contenders }, c, width) => {
         data: contenders.map((one, at) => ({
           name: one.name, value: places[at], symbol: one.dominated ? "circle" : "diamond", symbolSize: one.dominated ? 9 : 13,
           itemStyle: one.dominated ? { color: c.sheet, borderColor: c.hues[7], borderWidth: 1.5, opacity: 0.55 } : { color: c.hues[0] },
-          label: { show: !one.dominated || contenders.length <= 12, opacity: one.dominated ? 0.7 : 1 },
+          label: { show: labelled.has(at), opacity: one.dominated ? 0.7 : 1 },
         })),
         label: { position: "top", padding: [3, 5], formatter: ({ name }) => short(name, width), color: c.ink, fontSize: 11 },
         labelLayout: ({ rect }) => ({ hideOverlap: true, ...(rect.x + rect.width > width - 8 ? { align: "right", dx: width - 8 - rect.x - rect.width / 2 } : {}) }),

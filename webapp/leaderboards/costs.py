@@ -19,7 +19,8 @@ RIGHT_OR_WRONG = "u1"  # how scores of 0 and 1 are packed
 
 @dataclass(frozen=True)
 class RowCost:
-    """US dollars over the suite. mean: of an attempt; None unless every benchmark is done and every attempt has a cost.
+    """US dollars over the suite. mean: of an attempt, all samples counting the same however often they were tried; None
+    unless every benchmark is done and every attempt has a cost.
 
     per_pass: all that it cost by all that it passed, inf without a pass; None, too, where scores are no passes.
     """
@@ -42,8 +43,9 @@ class Spent(NamedTuple):
     packed__dtype: str | None
 
     @property
-    def attempts(self) -> int:
-        return self.done * attempts_of(self.settings)
+    def tries(self) -> int:
+        """Attempts at each sample."""
+        return attempts_of(self.settings)
 
 
 def row_costs(whole: Table) -> dict[int, RowCost]:
@@ -59,15 +61,14 @@ def row_costs(whole: Table) -> dict[int, RowCost]:
 
 
 def _cost(runs: Sequence[Spent], *, passes: bool) -> RowCost:
-    known = [run.cost_usd for run in runs if run.cost_usd is not None]
+    known = [(run, run.cost_usd) for run in runs if run.cost_usd is not None]
     if not runs or len(known) < len(runs):
         return NOTHING
-    total = sum(known)
-    mean = total / sum(run.attempts for run in runs)
+    mean = sum(cost / run.tries for run, cost in known) / sum(run.done for run in runs)
     if not passes or any(run.packed__dtype != RIGHT_OR_WRONG for run in runs):
         return RowCost(mean)
-    passed = sum(run.mean * run.attempts for run in runs)
-    return RowCost(mean, total / passed if passed else inf)
+    passed = sum(run.mean * run.done * run.tries for run in runs)
+    return RowCost(mean, sum(cost for _, cost in known) / passed if passed else inf)
 
 
 def costed(leaderboard: Leaderboard) -> tuple[int, int]:

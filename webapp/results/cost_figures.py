@@ -140,7 +140,8 @@ def _essentialness(found: CostOfPassResult) -> CostFigure:
     return CostFigure(
         "essentialness", "Who is essential",
         "By what share V, the expert included, would fall short without a whole family or a single contender: 0 % "
-        "means that somebody else does the same for the same money. Families are what the tags of entries name.",
+        "means that somebody else does the same for the same money. Families are the tags of entries, and quantised "
+        "against reference weights where there are both.",
         "Essentialness of families and of single contenders as bars; the same numbers are in the table below.",
         ["Family or contender", "Essentialness, %", "Who"],
         [

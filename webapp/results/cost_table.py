@@ -11,6 +11,7 @@ from django.db import connection
 
 from evaluation.costs import UNKNOWN, CostTable
 from evaluation.errors import BadTable, NotEnoughData
+from evaluation.schemes import REFERENCE, SCHEMES
 from evaluation.tables import Floats, Integers
 from webapp.jobs.estimates import attempts_of
 from webapp.jobs.models import Run
@@ -19,10 +20,10 @@ from webapp.results.selectors import benchmark_labels, distinct
 
 MOST_ATTEMPTS = 50_000_000  # contenders x samples x attempts: two arrays of 0.4 GB
 RUN = (
-    "pk", "contender", "contender__name", "contender__version__entry__team__name", "contender__version__entry__tags",
-    "contender__version__entry__released_on", "version", "version__number", "version__benchmark__name",
-    "version__benchmark__team__name", "version__benchmark__expert_cost_usd", "version__chance",
-    "version__higher_is_better", "settings",
+    "pk", "contender", "contender__name", "contender__scheme", "contender__version__entry__team__name",
+    "contender__version__entry__tags", "contender__version__entry__released_on", "version", "version__number",
+    "version__benchmark__name", "version__benchmark__team__name", "version__benchmark__expert_cost_usd",
+    "version__chance", "version__higher_is_better", "settings",
 )  # fmt: skip
 # PostgreSQL's binary copy, in which all rows have one size because nothing in them is NULL: a cost that is not known
 # travels as NaN, an answer as half of its MD5, and only where several attempts may agree on one.
@@ -134,7 +135,8 @@ def _runs(run_ids: Sequence[int]) -> list[dict[str, Any]]:
 
 
 def _attempts(run_ids: Sequence[int], *, answers: bool) -> Attempts:
-    with connection.cursor() as cursor, cursor.copy(COLUMNS, [answers, list(run_ids)]) as copy:
+    # The cursor inside: the wrapper that counts queries takes no parameters here.
+    with connection.cursor() as cursor, cursor.cursor.copy(COLUMNS, [answers, list(run_ids)]) as copy:
         data = b"".join(map(bytes, copy))
     rows = np.frombuffer(data[HEAD:-TAIL], ROW)
     order = np.argsort(run_ids)
@@ -153,12 +155,21 @@ def _known(values: Sequence[Any]) -> Floats:
 
 
 def _families(runs: Sequence[Mapping[str, Any]], rows: Mapping[int, str]) -> dict[str, tuple[str, ...]]:
-    """Tag -> the rows whose entry bears it."""
+    """Tag -> the rows whose entry bears it; also "quantised" and "reference" weights, where there are both."""
     families: dict[str, dict[str, None]] = {}
+    kinds = {run["pk"]: _kind(run["contender__scheme"]) for run in runs}
+    several = len(set(filter(None, kinds.values()))) > 1
     for run in runs:
-        for tag in run["contender__version__entry__tags"]:
+        kind = [kinds[run["pk"]]] if several and kinds[run["pk"]] else []
+        for tag in (*run["contender__version__entry__tags"], *kind):
             families.setdefault(tag, {})[rows[run["pk"]]] = None
     return {tag: tuple(members) for tag, members in sorted(families.items())}
+
+
+def _kind(scheme: str) -> str:
+    """Of its weights; empty where nobody knows, as of what an endpoint serves."""
+    info = SCHEMES.get(scheme)
+    return "" if info is None else REFERENCE if info.family == REFERENCE else "quantised"
 
 
 def _released(runs: Sequence[Mapping[str, Any]], rows: Mapping[int, str]) -> tuple[str, ...]:

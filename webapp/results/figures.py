@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+INFINITE = {"inf": "∞", "-inf": "−∞"}  # as a stored result says it, and a page
 WIDEST = 60  # columns of a table of many numbers; all of them are in the JSON
 NAMES = "contenders"
 
@@ -80,6 +81,8 @@ def written(value: Any) -> str:
         return "yes" if value else "no"
     if isinstance(value, float):
         return f"{value:.4g}"
+    if isinstance(value, str) and value in INFINITE:
+        return INFINITE[value]
     if isinstance(value, int):
         return f"{value:,}"
     return ", ".join(written(one) for one in value) if isinstance(value, list) else str(value)

@@ -19,12 +19,13 @@ from evaluation.analyses.base import to_json
 from evaluation.analyses.cost_of_pass import CostOfPassParams, compute
 from evaluation.costs import CostTable
 from webapp.accounts.models import Team, User
-from webapp.catalog.models import EntryVersion, ModelEntry, Suite
+from webapp.catalog.models import Contender, EntryVersion, ModelEntry, Suite
 from webapp.catalog.prices import set_expert_cost
 from webapp.jobs.models import Run
 from webapp.results import reports
 from webapp.results.cost_figures import curve, days, share, span, usd
 from webapp.results.cost_report import CostOfPassView
+from webapp.results.cost_table import cost_table
 from webapp.results.models import Report
 from webapp.tests import factories
 
@@ -213,3 +214,30 @@ def test_the_chosen_ones_are_compared(client: Client, vera: User, priced: Report
     one = Run.objects.filter(contender__name="small@fp32").order_by("pk").first()
     Report.objects.filter(pk=priced.pk).update(inputs={**priced.inputs, "runs": [one.pk]})
     assert client.get(f"/reports/{priced.pk}/compare/").url == f"/compare/?benchmark={one.version_id}&contenders="
+
+
+def test_schemes_are_families_where_there_are_several(
+    client: Client, alice: User, team: Team, entry: EntryVersion, suite: Suite
+) -> None:
+    factories.price(alice, entry)
+    runs = []
+    for scheme in ("fp32", "bf16"):
+        factories.job(alice, team, suite, [entry], scheme)
+        runs += [factories.finish([True, False, False, True]) for _ in range(2)]
+    assert list(cost_table([run.pk for run in runs]).families) == ["tiny"], "all of them are references"
+    Contender.objects.filter(scheme="bf16").update(scheme="int8")
+    found = cost_table([run.pk for run in runs]).families
+    assert dict(found) == {
+        "quantised": ("small@bf16",),
+        "reference": ("small@fp32",),
+        "tiny": ("small@fp32", "small@bf16"),
+    }
+
+
+def test_suites_and_benchmarks_lead_to_their_costs(client: Client, alice: User, suite: Suite, benchmark: Any) -> None:
+    client.force_login(alice)
+    pages = {"/suites/lab/basics/": f"suite={suite.pk}", "/benchmarks/lab/sums/": f"benchmark={benchmark.pk}"}
+    for page, data in pages.items():
+        address = f"/reports/new/?analysis=cost-of-pass&{data}"
+        assert address.replace("&", "&amp;") in client.get(page).content.decode()
+        assert client.get(address).status_code == 200

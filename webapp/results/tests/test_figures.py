@@ -36,7 +36,7 @@ def test_what_has_one_value_per_contender_is_a_column() -> None:
     assert [(table.title, table.heads, table.rows) for table in found.tables] == [
         ("Contenders", ["value"], [("a", ["1.5"]), ("b", ["—"])]),
         ("wins", ["a", "b"], [("a", ["0", "3"]), ("b", ["1", "0"])]),
-        ("inner", ["drop"], [("a", ["1e-07"]), ("b", ["inf"])]),
+        ("inner", ["drop"], [("a", ["1e-07"]), ("b", ["∞"])]),
     ]
     assert found.facts == [("exact", "yes"), ("inner seed", "12,345")]
     assert found.lists == [("notes", ["one"])]
