@@ -168,17 +168,21 @@ class ScoreTable:
         directions = tuple(name not in lower_is_better for name in benchmarks)
         return cls(contenders, benchmarks, samples, values, directions)
 
+    @property
+    def per_sample(self) -> Floats:
+        """(contender, sample) mean over the attempts that were made, NaN where there was none."""
+        made = ~np.isnan(self.values)
+        with np.errstate(invalid="ignore"):
+            return np.asarray(np.where(made, self.values, 0.0).sum(axis=2) / made.sum(axis=2))
+
     def by_benchmark(self, *, partial: bool = False) -> BenchmarkTable:
         """Mean over samples of the mean over attempts, with its standard error and number of samples.
 
         A cell in which a sample is unanswered is a hole; with `partial` it is the mean of what is there.
         One sample has no standard error: NaN, never 0.
         """
-        made = ~np.isnan(self.values)
-        attempts = made.sum(axis=2)
-        answered = attempts > 0
-        with np.errstate(invalid="ignore"):
-            per_sample = np.where(made, self.values, 0.0).sum(axis=2) / attempts
+        per_sample = self.per_sample
+        answered = ~np.isnan(per_sample)
         shape = (len(self.contenders), len(self.benchmarks))
         mean, error, n = np.full(shape, np.nan), np.full(shape, np.nan), np.zeros(shape, dtype=np.int64)
         for column, span in enumerate(_spans(self.benchmark_of, len(self.benchmarks))):

@@ -145,7 +145,7 @@ def compute(table: ScoreTable, params: AdaptiveParams) -> AdaptiveResult:
 
 def complete_scores(table: ScoreTable) -> Floats:
     """(contender, sample) mean over attempts. Raises NotEnoughData for a hole, BadTable outside 0..1."""
-    scores = table.values.mean(axis=2)
+    scores = table.per_sample
     if len(scores) < 2:
         raise NotEnoughData("One contender alone cannot be searched for.", field="contenders")
     if bool(np.isnan(scores).any()):

@@ -159,7 +159,7 @@ def _replay(draw: Draw, params: EstimationParams) -> list[Estimated]:
 
 
 def _complete(table: ScoreTable) -> Floats:
-    scores = table.values.mean(axis=2)
+    scores = table.per_sample
     if bool(np.isnan(scores).any()):
         row, column = np.argwhere(np.isnan(scores))[0].tolist()
         benchmark, index = table.samples[column]

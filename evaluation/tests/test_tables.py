@@ -165,3 +165,9 @@ def test_an_unanswered_sample_makes_the_cell_a_hole_unless_partial_is_asked_for(
     partial = table.by_benchmark(partial=True)
     assert partial.mean[partial.contenders.index("b"), 0] == 0
     assert ("a", "w") in partial.holes
+
+
+def test_a_sample_with_other_numbers_of_attempts_keeps_its_own_mean() -> None:
+    values = np.array([[[1.0, 0.0, 1.0], [1.0, np.nan, np.nan], [np.nan, np.nan, np.nan]]])
+    table = ScoreTable(("a",), ("b",), (("b", 0), ("b", 1), ("b", 2)), values)
+    np.testing.assert_allclose(table.per_sample, [[2 / 3, 1.0, np.nan]])

@@ -75,7 +75,7 @@ def claim(*, worker: str, schemes: Sequence[str]) -> Run | None:
 
 def _prices(run: Run) -> dict[str, str | None]:
     """What its attempts will be costed with, fixed once: all of a run is paid at the prices of its first day."""
-    if run.unit_prices or run.done:
+    if run.unit_prices or run.seconds is not None:
         return dict(run.unit_prices)
     prices = unit_prices(price_on(run.contender, timezone.now().date()))
     return {} if prices is None else prices.to_json()
