@@ -2,62 +2,90 @@
 import { axis, draw, fixed, frame, options, said } from "./charts.js";
 import "./walk.js";
 
-const DASHES = ["dotted", "dashed", "solid"];
+const SYMBOLS = ["circle", "rect", "triangle", "diamond", "arrow", "roundRect", "circle", "rect", "triangle"];
+const DASHES = ["solid", "dashed", "dotted"];
+const SMALL = 0.0001;
+const probability = (value) => (value > 0 && value < SMALL ? `< ${SMALL}` : fixed(value, 4));
+const short = (value) => String(+value.toPrecision(3));
+const near = (a, b) => Math.abs(a / b - 1) < 1e-9;
 
-/* The band is two stacked areas: an invisible one up to its lower end, then its width. */
-options["viable-ranges"] = ({ rows, predicted, low, high }, c) => {
-  const area = (name, data, style) => ({
-    type: "line", name, data, stack: "band", symbol: "none", silent: true,
-    lineStyle: { opacity: 0 }, areaStyle: style, emphasis: { disabled: true },
+/* The band is stacked areas: an invisible one up to its lower end, then its width, in two shades of conflict. */
+options["viable-ranges"] = ({ rows, predicted, low, high, conflict, n, chosen }, c) => {
+  const place = (at) => (rows.length > 1 ? 1 + (at * (n - 1)) / (rows.length - 1) : 1);
+  const points = (values) => values.map((value, at) => [place(at), value]);
+  const area = (name, values, style) => ({
+    type: "line", name, data: points(values), stack: "band", step: "middle", symbol: "none", silent: true,
+    lineStyle: { width: 0 }, itemStyle: style, areaStyle: style, emphasis: { disabled: true },
   });
+  const widths = (wanted) => high.map((end, at) => (conflict[at] === wanted ? end - low[at] : 0));
+  const [moved, kept] = [`Moved by ${chosen.delta} or more`, "By less"];
   return {
     ...frame(c),
-    legend: { top: 0, left: 48, data: ["Baseline", "Competing models"], textStyle: { color: c.ink } },
+    animation: false,
+    legend: { top: 0, left: 48, itemWidth: 24, data: ["Baseline", moved, kept], textStyle: { color: c.ink } },
     grid: { left: 56, right: 24, top: 40, bottom: 48 },
-    xAxis: axis(c, "Rows by the baseline’s probability", {
-      type: "category", data: rows, boundaryGap: false, scale: undefined,
-      axisLabel: { show: false }, axisTick: { show: false },
-    }),
-    yAxis: axis(c, "Probability of label 1", { scale: false, min: 0, max: 1, nameGap: 38 }),
+    xAxis: axis(c, "Rows, by the baseline’s probability", { scale: false, min: 1, max: Math.max(n, 2), minInterval: 1, splitLine: { show: false }, axisLabel: { color: c.muted, hideOverlap: true } }),
+    yAxis: axis(c, "Probability of label 1", { scale: false, min: 0, max: 1, nameGap: 38, axisLabel: { color: c.muted } }),
     series: [
       {
-        type: "line", name: "Baseline", data: predicted, symbol: "none", z: 3, itemStyle: { color: c.hues[1] }, lineStyle: { color: c.hues[1], width: 2 },
+        type: "line", name: "Baseline", data: points(predicted), symbol: "none", z: 5, itemStyle: { color: c.ink }, lineStyle: { color: c.ink, width: 2 },
         markLine: { silent: true, symbol: "none", lineStyle: { color: c.muted, type: "dashed" }, label: { show: false }, data: [{ yAxis: 0.5 }] },
       },
-      area("Lowest", low, { opacity: 0 }),
-      { ...area("Competing models", high.map((value, at) => value - low[at]), { color: c.hues[0], opacity: 0.35 }), itemStyle: { color: c.hues[0] } },
+      area("Least", low, { opacity: 0 }),
+      area(moved, widths(1), { color: c.hues[1], opacity: 0.6 }),
+      area(kept, widths(0), { color: c.hues[0], opacity: 0.3 }),
     ],
     tooltip: {
-      ...frame(c).tooltip, trigger: "axis",
+      ...frame(c).tooltip, trigger: "axis", axisPointer: { type: "line", lineStyle: { color: c.muted } },
       formatter: ([{ dataIndex: at }]) =>
-        said(`Row ${rows[at]}`, `Baseline ${fixed(predicted[at], 3)}`, `Competing models ${fixed(low[at], 3)} to ${fixed(high[at], 3)}`),
+        said(`Row ${rows[at]}`, `Baseline ${probability(predicted[at])}`, `Competing models ${probability(low[at])} to ${probability(high[at])}`, conflict[at] ? moved : `Moved by less than ${chosen.delta}`),
     },
   };
 };
 
-options["ambiguity-grid"] = ({ epsilon, delta, ambiguity, chosen }, c, width) => ({
-  ...frame(c),
-  legend: { type: width < 480 ? "scroll" : "plain", top: 0, left: 48, right: 8, textStyle: { color: c.ink }, itemWidth: 28 },
-  grid: { left: 56, right: 24, top: width < 480 ? 44 : 72, bottom: 48 },
-  xAxis: axis(c, "δ", { scale: false, min: 0 }),
-  yAxis: axis(c, "Rows, %", { scale: false, min: 0, max: 100, nameGap: 38 }),
-  series: epsilon.map((value, at) => {
-    const own = Math.abs(value / chosen.epsilon - 1) < 1e-9;
-    const hue = c.hues[at % c.hues.length];
-    return {
-      type: "line", name: `ε ${+value.toPrecision(3)}`, symbol: own ? "circle" : "none", symbolSize: 6, z: own ? 4 : 2,
-      data: delta.map((bound, i) => [bound, 100 * ambiguity[at][i]]),
-      itemStyle: { color: hue }, lineStyle: { color: hue, width: own ? 3.5 : 1.5, type: own ? "solid" : DASHES[at % DASHES.length] },
-      markLine: own ? {
-        silent: true, symbol: "none", lineStyle: { color: c.muted, type: "dashed" },
-        label: { color: c.muted, formatter: "δ", position: "insideEndTop", rotate: 0 }, data: [{ xAxis: chosen.delta }],
-      } : undefined,
-    };
-  }),
-  tooltip: {
-    ...frame(c).tooltip, trigger: "axis",
-    formatter: (lines) => said(`δ ${+lines[0].value[0].toFixed(3)}`, ...lines.map((line) => `${line.seriesName}: ${fixed(line.value[1], 1)} %`)),
-  },
-});
+/* Lines over a bound, told apart by symbol and dashes as well as by hue; the report's own is thick. */
+function shares(lines, across, { own, x, marks, tip }, c) {
+  return {
+    ...frame(c),
+    legend: { type: "scroll", top: 0, left: 48, right: 8, itemWidth: 28, textStyle: { color: c.ink }, pageTextStyle: { color: c.muted }, pageIconColor: c.ink, pageIconInactiveColor: c.line },
+    grid: { left: 56, right: 24, top: 40, bottom: 48 },
+    xAxis: x,
+    yAxis: axis(c, "Rows, %", { scale: false, min: 0, max: ({ max }) => (max < 1 ? 1 : undefined), nameGap: 38, axisLabel: { color: c.muted } }),
+    series: lines.map(({ name, values }, at) => {
+      const hue = c.hues[at % c.hues.length];
+      return {
+        type: "line", name, data: across.map((value, i) => [value, 100 * values[i]]), symbol: SYMBOLS[at], symbolSize: 7, z: at === own ? 4 : 3,
+        itemStyle: { color: hue }, lineStyle: { color: hue, width: at === own ? 3.5 : 1.5, type: DASHES[at % DASHES.length] },
+        markLine: at ? undefined : {
+          silent: true, symbol: "none", lineStyle: { color: c.muted, type: "dashed" },
+          data: marks.map(([label, value]) => ({ xAxis: value, label: { formatter: label, color: c.muted, fontSize: 11, position: "insideEndTop", rotate: 90 } })),
+        },
+      };
+    }),
+    tooltip: {
+      ...frame(c).tooltip, trigger: "axis",
+      formatter: (points) => said(tip(points[0].value[0]), ...points.map((point) => `${point.seriesName}: ${fixed(point.value[1], 1)} %`)),
+    },
+  };
+}
+
+options["over-delta"] = ({ epsilon, delta, ambiguity, chosen }, c) =>
+  shares(epsilon.map((bound, at) => ({ name: `ε ${short(bound)}`, values: ambiguity[at] })), delta, {
+    own: epsilon.findIndex((bound) => near(bound, chosen.epsilon)),
+    x: axis(c, "δ", { scale: false, min: 0, axisLabel: { color: c.muted } }),
+    marks: [["δ", chosen.delta]],
+    tip: (value) => `δ ${value}`,
+  }, c);
+
+options["over-epsilon"] = ({ epsilon, delta, ambiguity, chosen }, c) => {
+  const [least, most] = [epsilon[0], epsilon.at(-1)];
+  const inside = chosen.profile >= least && chosen.profile <= most;
+  return shares(delta.map((bound, at) => ({ name: `δ ${bound}`, values: ambiguity.map((row) => row[at]) })), epsilon, {
+    own: delta.findIndex((bound) => near(bound, chosen.delta)),
+    x: axis(c, "ε, nats a row", { type: "log", scale: undefined, min: least, max: most, axisLabel: { color: c.muted, hideOverlap: true, formatter: short } }),
+    marks: [["ε", chosen.epsilon], ...(inside ? [["95 % profile", chosen.profile]] : [])],
+    tip: (value) => `ε ${short(value)}`,
+  }, c);
+};
 
 draw();

@@ -31,12 +31,12 @@ addEventListener("input", (event) => {
   }
 });
 
-// Fields that make sense for one choice of another field only.
+// Fields that make sense for some choices of another field only: data-when="origin=own" or "source=file|pasted".
 const relevant = () => {
   for (const group of document.querySelectorAll("[data-when]")) {
-    const [name, value] = group.dataset.when.split("=");
+    const [name, values] = group.dataset.when.split("=");
     const chosen = document.querySelector(`[name="${name}"]:checked, select[name="${name}"]`);
-    group.hidden = Boolean(chosen) && chosen.value !== value;
+    group.hidden = Boolean(chosen) && !values.split("|").includes(chosen.value);
   }
 };
 addEventListener("change", relevant);

@@ -121,7 +121,7 @@ def test_a_file_becomes_a_report_and_its_page(client: Any, bob: User, team: Team
     assert client.post(reverse("results:linear_audit"), sent).status_code == 302
     report = done(Report.objects.get())
     page = client.get(reverse("results:report", args=[report.pk])).content.decode()
-    for part in ("Viable ranges", "Ambiguity over ε and δ", "Certificate gap", "2nε", "dose", "(intercept)"):
+    for part in ("Viable ranges", "Ambiguity over ε", "Ambiguity over δ", "Certificate gap", "2nε", "dose", "(intercept)"):
         assert part in page
     assert report.inputs["sha256"] in page
 
