@@ -111,16 +111,22 @@ class Table:
 
 
 def table(leaderboard: Leaderboard) -> Table:
-    """Two queries, once per version and process: 500 x 100 cells are 2.5 MB of JSON."""
-    key = (leaderboard.pk, leaderboard.created_at, leaderboard.version)
-    return _tables.get(key, lambda: _read(leaderboard))
+    """Two queries, once per version and process: 500 x 100 cells are 2.5 MB of JSON. Of a board one version is kept."""
+    key, version = (leaderboard.pk, leaderboard.created_at), leaderboard.version
+    kept, found = _tables.get(key, lambda: (version, _read(leaderboard)))
+    if kept != version:
+        _tables.forget(key)
+        return _tables.get(key, lambda: (version, _read(leaderboard)))[1]
+    return found
 
 
-_tables: Memory[Table] = Memory(most=8)
+_tables: Memory[tuple[int, Table]] = Memory(most=8)
 
 
 def _read(leaderboard: Leaderboard) -> Table:
     standings = list(leaderboard.standings.select_related("contender__version__entry__team"))
+    for one in standings:
+        one.cells = list(map(tuple, one.cells))  # of tuples of numbers the garbage collector keeps no account
     versions = suite_versions(leaderboard.suite)
     by_column: Sequence[Sequence[Any]] = list(zip(*(one.cells for one in standings), strict=True))
     states = [cell[STATE] for column in by_column for cell in column]
