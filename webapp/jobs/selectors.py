@@ -35,6 +35,11 @@ def runs(user: Viewer) -> QuerySet[Run]:
     )
 
 
+def usual(runs: QuerySet[Run]) -> QuerySet[Run]:
+    """Those of whole benchmarks whose answers are not drawn: what boards and comparisons show beside each other."""
+    return runs.filter(settings__limit=None).exclude(settings__temperature__gt=0)
+
+
 def job_runs(job: Job) -> list[Run]:
     """The runs of a job in the order of its plan; `run.reused` says that the job found it there."""
     parts = job.parts.select_related("run__contender__version__entry", "run__version__benchmark").order_by("pk")

@@ -22,6 +22,7 @@ from webapp.catalog.selectors import suite_versions
 from webapp.celery import enqueue
 from webapp.errors import Conflict, Unprocessable
 from webapp.jobs.models import Job, Run
+from webapp.jobs.selectors import usual
 from webapp.leaderboards import ordering
 from webapp.leaderboards.cells import FIELDS, MADE_BY, Cell, grid
 from webapp.leaderboards.models import Leaderboard, Standing
@@ -141,7 +142,7 @@ def _locked(board_id: int) -> Leaderboard | None:
 
 def _refresh_cells(board: Leaderboard) -> bool:
     versions = [version.pk for version in suite_versions(board.suite)]
-    runs = Run.objects.filter(team=board.team_id, version__in=versions, settings__limit=None).order_by("pk")
+    runs = usual(Run.objects.filter(team=board.team_id, version__in=versions)).order_by("pk")
     if board.visibility != Visibility.PRIVATE:
         runs = runs.exclude(visibility=Visibility.PRIVATE)  # what its author keeps private stays off shared boards
     rows = grid(runs.values(*FIELDS, **MADE_BY), versions)

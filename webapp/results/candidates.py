@@ -19,6 +19,7 @@ from webapp.accounts.selectors import Viewer, teams_where, usual_team, visible
 from webapp.catalog.selectors import benchmark_versions, suite_versions, suites
 from webapp.errors import DomainError, Unprocessable
 from webapp.jobs.models import Run
+from webapp.jobs.selectors import usual
 from webapp.results.models import Report
 from webapp.results.selectors import contender_labels, distinct, reports
 
@@ -185,7 +186,7 @@ def _runs(user: Viewer, data: Data) -> QuerySet[Run]:
     if data.key == "runs":
         return mine.filter(pk__in=[_number(one) for one in data.value.split(",")])
     columns = [pk for pk, _ in data.columns]
-    return mine.filter(version__in=columns, settings__limit=None).exclude(visibility=Visibility.PRIVATE)
+    return usual(mine.filter(version__in=columns)).exclude(visibility=Visibility.PRIVATE)
 
 
 def _candidate(data: Data, pk: int, name: str, runs: Sequence[Mapping[str, Any]]) -> Candidate:

@@ -19,6 +19,7 @@ from webapp.catalog.models import BenchmarkVersion, Contender, Sample, Suite
 from webapp.catalog.selectors import benchmark_versions, suites
 from webapp.jobs.models import Run
 from webapp.jobs.selectors import runs as visible_runs
+from webapp.jobs.selectors import usual
 from webapp.results.compare_query import Query
 from webapp.results.selectors import distinct, packed_scores
 
@@ -68,8 +69,8 @@ def subject(user: Viewer, query: Query) -> Subject | None:
 
 
 def full_runs(user: Viewer, versions: Sequence[BenchmarkVersion]) -> QuerySet[Run]:
-    """The newest finished run without a limit of each contender on each version, of those the person may see."""
-    found = visible_runs(user).filter(version__in=versions, state=Run.State.DONE, settings__limit=None)
+    """The newest finished run of the whole of each version by each contender, of those the person may see."""
+    found = usual(visible_runs(user).filter(version__in=versions, state=Run.State.DONE))
     return found.order_by("contender_id", "version_id", "-pk").distinct("contender_id", "version_id")
 
 

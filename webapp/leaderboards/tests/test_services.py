@@ -269,3 +269,14 @@ def test_runs_of_the_board_are_counted(job: Job, board: Leaderboard) -> None:
     shown = selectors.board(board, View()).table
     assert (shown.running, shown.queued) == (1, 3)
     assert Run.objects.count() == 4
+
+
+def test_drawn_answers_stay_off_the_board(job: Job, board: Leaderboard) -> None:
+    """A run at a temperature is for its own reports: beside greedy ones it would be another experiment."""
+    finish_all(ALL, ALL, HALF, HALF)
+    before = [row.standing.value for row in rows(factories.refresh(board))]
+    drawn = Run.objects.order_by("pk").first()
+    drawn.pk, drawn.identity, drawn.mean = None, "e" * 64, 0.0
+    drawn.settings = {**drawn.settings, "temperature": 0.7, "attempts": 4}
+    drawn.save()
+    assert [row.standing.value for row in rows(factories.refresh(board))] == before
