@@ -36,6 +36,8 @@ class Review(Owned):
         Leaderboard, null=True, blank=True, on_delete=models.SET_NULL, related_name="reviews"
     )
     subject_hash = models.CharField(max_length=64)
+    # What the runs said when they were frozen (`selectors.snapshot`): the record stands on it, whatever comes later.
+    frozen = models.JSONField(default=list)
     frozen_at = models.DateTimeField()
     approvals = models.PositiveSmallIntegerField(default=1)
     state = models.CharField(max_length=20, choices=State, default=State.DRAFT)

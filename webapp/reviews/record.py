@@ -86,21 +86,9 @@ def _record(review: Review) -> dict[str, Any]:
         "stale_because": selectors.stale_because(review),
         "report": review.report_id,
         "leaderboard": str(review.leaderboard) if review.leaderboard else None,
-        "runs": [_run(run) for run in runs],
+        "runs": review.frozen,
         "rulings": [_ruling(verdict) for verdict in review.verdicts.select_related("author", "dismissed_by")],
         "checks": [{"name": one.name, "passed": one.passed, "text": one.text} for one in checks(runs)],
-    }
-
-
-def _run(run: Any) -> dict[str, Any]:
-    return {
-        "id": run.pk,
-        "contender": run.contender.name,
-        "benchmark": str(run.version),
-        "benchmark_hash": run.version.content_hash,
-        "samples": run.done,
-        "mean": run.mean,
-        "identity": run.identity,
     }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from django.db.models import Max, QuerySet
@@ -31,7 +31,7 @@ def reviews(user: Viewer, *, state: str = "", search: str = "") -> QuerySet[Revi
         rows = rows.filter(state=state)
     if search:
         rows = rows.filter(title__icontains=search)
-    return rows.order_by("-pk")
+    return rows.defer("frozen").order_by("-pk")
 
 
 def inbox(user: User) -> QuerySet[Review]:
@@ -148,6 +148,23 @@ def able_reviewers(team: Team) -> QuerySet[User]:
     return User.objects.filter(pk__in=able.values("user"), is_active=True).order_by("username")
 
 
+def snapshot(runs: Sequence[int]) -> list[dict[str, Any]]:
+    """What these runs say now, for the record of what was approved."""
+    rows = Run.objects.filter(pk__in=runs).select_related("contender", "version__benchmark").order_by("pk")
+    return [
+        {
+            "id": run.pk,
+            "contender": run.contender.name,
+            "benchmark": str(run.version),
+            "benchmark_hash": run.version.content_hash,
+            "samples": run.done,
+            "mean": run.mean,
+            "identity": run.identity,
+        }
+        for run in rows
+    ]
+
+
 def threads(review: Review) -> list[Comment]:
     """First comments of threads with `answers` read, oldest first."""
     comments = review.comments.select_related("author", "resolved_by").filter(parent=None)
@@ -218,11 +235,12 @@ def state_context(pk: int) -> dict[str, Any]:
         pk=pk
     )
     runs = list(runs_of(review).order_by("contender__name", "version__benchmark__name", "pk"))
-    standing = standings(review)
     alive = review.state in (*OPEN, State.DRAFT, State.PUBLISHED)
+    stale = stale_because(review) if alive else []
+    standing = [replace(one, fresh=one.fresh and not stale) for one in standings(review)]
     return {
         "review": review,
-        "stale": stale_because(review) if alive else [],
+        "stale": stale,
         "open": review.state in OPEN,
         "commentable": review.state in (*OPEN, State.DRAFT),
         "reviewers": _reviewers(review, standing),

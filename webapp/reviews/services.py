@@ -58,6 +58,7 @@ def request_review(
         leaderboard=subject.leaderboard,
         approvals=approvals,
         subject_hash=selectors.subject_hash(chosen, subject.report),
+        frozen=selectors.snapshot(chosen),
         frozen_at=timezone.now(),
         reason="Not sent yet.",
     )
@@ -179,7 +180,7 @@ def freeze_again(*, actor: User, review: Review, subject: Subject | None = None)
             "The new numbers are private.", field="runs", remedy="Request a review of its own for them."
         )
     review.subject_hash = selectors.subject_hash(review.runs, review.report)
-    review.frozen_at = timezone.now()
+    review.frozen, review.frozen_at = selectors.snapshot(review.runs), timezone.now()
     record(
         actor=actor,
         team=review.team,

@@ -12,6 +12,7 @@ from pytest_django import Settings
 
 from webapp.accounts.models import User
 from webapp.errors import DomainError
+from webapp.jobs.models import Run
 from webapp.reviews import services
 from webapp.reviews.models import Review
 from webapp.reviews.record import public_key, sign_off, verified
@@ -66,3 +67,14 @@ def test_the_command(signed: dict, tmp_path: Path) -> None:
     file.write_text("{")
     with pytest.raises(CommandError):
         call_command("verify_sign_off", str(file))
+
+
+def test_it_keeps_the_numbers_that_were_approved(review: Review, rita: User) -> None:
+    services.submit_verdict(actor=rita, review=review, ruling="approve", seen_hash=review.subject_hash)
+    review.refresh_from_db()
+    Run.objects.filter(pk__in=review.runs).update(mean=0.1)
+
+    record = sign_off(review)["record"]
+
+    assert {run["mean"] for run in record["runs"]} == {0.75}
+    assert record["stale_because"] == ["The numbers under review have changed since they were frozen."]
