@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.db.models import QuerySet
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import path, reverse
@@ -14,30 +15,71 @@ from rest_framework.response import Response
 
 from evaluation.analyses import ANALYSES
 from evaluation.features import MAXIMUM_FEATURES, MAXIMUM_ROWS
-from webapp.accounts.selectors import May, teams_where
+from webapp.accounts.selectors import May, may, require, teams_where
+from webapp.catalog.models import BenchmarkVersion
+from webapp.catalog.selectors import benchmark_versions
 from webapp.requests import MemberRequest
 from webapp.rest import BoundedJSONParser, PublicResource
-from webapp.results.audits import AUDIT, request_audit
-from webapp.results.forms import AuditForm
+from webapp.results import candidates
+from webapp.results.audit_forms import KEPT, AuditForm, MarginsForm
+from webapp.results.audits import AUDIT, audit_arrays, audit_margins, audit_upload, request_audit
+from webapp.results.candidates import LISTED, Candidates
+from webapp.results.models import Report
 from webapp.results.selectors import report_address
 from webapp.results.serializers import AuditIn, ReportOut
 
+CHOICES = "multiple_choice"
+
 
 def linear_audit(request: MemberRequest) -> HttpResponse:
-    """Upload a table, say what counts as near and as far, and ask for the audit."""
-    form = AuditForm(request.user, request.POST or None, request.FILES or None)
-    if request.method == "POST":
-        made = form.attempt(request_audit, actor=request.user)
-        if made:
-            return redirect(report_address(made))
+    """Upload a table, or take the margins of a benchmark, say what is near and what is far, and ask for the audit."""
+    asked = (request.POST if request.method == "POST" else request.GET).dict()
+    found = _candidates(request, asked)
+    form: AuditForm | MarginsForm
+    if found:
+        form = MarginsForm(found, request.POST or None)
+    else:
+        form = AuditForm(request.user, request.POST or None, request.FILES or None)
+    if request.method == "POST" and (made := _requested(request, form, found)):
+        return redirect(report_address(made))
     context = {
         "form": form,
+        "found": found,
+        "benchmarks": _benchmarks(request),
         "analysis": ANALYSES[AUDIT],
         "limits": {"rows": MAXIMUM_ROWS, "features": MAXIMUM_FEATURES},
-        "may_submit": teams_where(request.user, May.SUBMIT).exists(),
+        "may_submit": _may_submit(request, found),
         "crumbs": [("Reports", reverse("results:reports")), ("Linear audit", "")],
     }
     return render(request, "results/linear_audit.html", context, status=form.status)
+
+
+def _candidates(request: MemberRequest, asked: dict[str, str]) -> Candidates | None:
+    """Who has results on the benchmark that the address names, if it names one."""
+    if not asked.get("benchmark"):
+        return None
+    data = candidates.find(request.user, {name: asked.get(name, "") for name in ("benchmark", "team")})
+    return candidates.candidates(request.user, data) if data else None
+
+
+def _requested(request: MemberRequest, form: AuditForm | MarginsForm, found: Candidates | None) -> Report | None:
+    if found:
+        require(request.user, found.data.team, May.SUBMIT)
+        return form.attempt(audit_margins, actor=request.user, found=found)
+    service = audit_upload if request.POST.get("source") == KEPT else request_audit
+    return form.attempt(service, actor=request.user)
+
+
+def _benchmarks(request: MemberRequest) -> QuerySet[BenchmarkVersion]:
+    """Those with choices: a written answer has no margin."""
+    versions = benchmark_versions(request.user).filter(kind=CHOICES)
+    return versions.order_by("benchmark__name", "-number")[:LISTED]
+
+
+def _may_submit(request: MemberRequest, found: Candidates | None) -> bool:
+    if found:
+        return may(request.user, found.data.team, May.SUBMIT)
+    return teams_where(request.user, May.SUBMIT).exists()
 
 
 class LinearAudits(PublicResource):
@@ -48,18 +90,24 @@ class LinearAudits(PublicResource):
         request=AuditIn, responses={202: OpenApiResponse(ReportOut, "Queued; `Location` is where it will be.")}
     )
     def post(self, request: Request) -> Response:
-        """Ask for an audit of linear models on a table of features: a CSV file (multipart), or its text as `csv`."""
-        report = request_audit(actor=self.actor, **_content(self.read(AuditIn)))
+        """Ask for an audit of linear models on a table: a CSV file (multipart), its text, arrays, or a kept table."""
+        report = _audited(self.actor, self.read(AuditIn))
         location = request.build_absolute_uri(reverse("api:report", args=[report.pk]))
         return Response(self.shown(ReportOut, report), status=202, headers={"Location": location})
 
 
-def _content(values: dict[str, Any]) -> dict[str, Any]:
-    """The bytes of the table in place of the file or the text."""
+def _audited(actor: Any, values: dict[str, Any]) -> Report:
+    """By what was sent: arrays, a kept table, a file, or its text."""
+    values.setdefault("parameters", {})
+    if "features" in values:
+        return audit_arrays(actor=actor, **values)
+    if "upload" in values:
+        known = ("upload", "parameters", "title", "visibility")
+        return audit_upload(actor=actor, **{name: values[name] for name in known if name in values})
     file, text = values.pop("file", None), values.pop("csv", "")
     content = file.read() if file else text.encode()
     name = file.name if file else values.pop("name", "table.csv")
-    return {"parameters": {}, **values, "content": content, "name": name}
+    return request_audit(actor=actor, **{**values, "content": content, "name": name})
 
 
 urlpatterns = [path("reports/linear/", LinearAudits.as_view(), name="linear_audits")]

@@ -9,11 +9,7 @@ from django import forms
 
 from evaluation.analyses import ANALYSES
 from evaluation.analyses.base import Parameter, described
-from evaluation.features import MAXIMUM_BYTES
-from webapp.accounts.models import User, Visibility
-from webapp.accounts.selectors import May, teams_where, usual_team
 from webapp.forms import ServiceForm
-from webapp.results.audits import AUDIT
 from webapp.results.candidates import Candidates
 from webapp.results.figures import words
 
@@ -71,57 +67,6 @@ class RequestForm(ReportForm):
     def arguments(self) -> dict[str, Any]:
         chosen = {"contenders": self.cleaned_data["contenders"], "noise": self.cleaned_data.get("noise")}
         return {**super().arguments(), **chosen}
-
-
-class AuditForm(ReportForm):
-    """A table of features as a file or pasted, its column of labels, and the parameters of the audit."""
-
-    MOST_PASTED = 1_000_000
-
-    def __init__(self, user: User, data: Any = None, files: Any = None) -> None:
-        super().__init__(AUDIT, data, files)
-        self.fields["table"] = forms.FileField(
-            required=False, help_text="A CSV file with a header: numbers that describe each example, and its label."
-        )
-        self.fields["pasted"] = forms.CharField(
-            required=False,
-            max_length=self.MOST_PASTED,
-            strip=False,
-            label="Or paste the table",
-            widget=forms.Textarea(attrs={"rows": 4, "spellcheck": "false"}),
-        )
-        self.fields["label"] = forms.CharField(
-            max_length=100, label="Label column", help_text="Its name in the header; the labels are 0 and 1."
-        )
-        self.fields["team"] = forms.ModelChoiceField(teams_where(user, May.SUBMIT), empty_label=None)
-        self.fields["visibility"] = forms.ChoiceField(choices=Visibility, initial=Visibility.TEAM)
-        self.initial["team"] = usual_team(user)
-        self.order_fields(["table", "pasted", "label", "epsilon", "epsilon_kind", "delta", "ridge", "standardize"])
-
-    @property
-    def data_fields(self) -> list[forms.BoundField]:
-        return [self[name] for name in ("table", "pasted", "label")]
-
-    @property
-    def own(self) -> list[forms.BoundField]:
-        """What is asked, and for whom."""
-        return [field for field in self.visible_fields() if field.name not in ("table", "pasted", "label")]
-
-    def clean(self) -> dict[str, Any]:
-        data: dict[str, Any] = super().clean() or {}
-        file = data.get("table")
-        if file and (file.size or 0) > MAXIMUM_BYTES:
-            self.add_error("table", f"The file is larger than {MAXIMUM_BYTES // 2**20} MB. Take a sample of its rows.")
-        if not file and not data.get("pasted") and not {"table", "pasted"} & set(self.errors):
-            self.add_error("table", "Choose a file, or paste a table.")
-        return data
-
-    def arguments(self) -> dict[str, Any]:
-        data = self.cleaned_data
-        file = data["table"]
-        source = {"content": file.read(), "name": file.name} if file else {"content": data["pasted"].encode()}
-        chosen = {name: data[name] for name in ("label", "team", "visibility")}
-        return {"name": "pasted table", **source, **chosen, **super().arguments()}
 
 
 def _field(about: Parameter) -> forms.Field:

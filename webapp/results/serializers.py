@@ -5,11 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from rest_framework import serializers
+from rest_framework.fields import empty
 
+from evaluation.features import MAXIMUM_FEATURES, MAXIMUM_NAME, MAXIMUM_ROWS
 from webapp.accounts.serializers import TeamField, VisibilityField
 from webapp.catalog.serializers import BenchmarkReference, SuiteReference
 from webapp.rest import JSONObject, Strict
-from webapp.results.models import Report, Score
+from webapp.results.models import FeatureUpload, Report, Score
+from webapp.results.uploads import uploads
 
 
 class ScoreOut(serializers.ModelSerializer[Score]):
@@ -97,21 +100,49 @@ class AnalysisIn(Strict):
         return attrs
 
 
-class AuditIn(Strict):
-    """A table of features to audit: a CSV file (in a multipart body) or its text."""
+class UploadField(serializers.IntegerField):
+    """A kept table, by its id: see `inputs` of the report that it was uploaded for."""
 
-    team = TeamField()
-    label = serializers.CharField(max_length=100, help_text="The column of labels, which are 0 and 1.")  # type: ignore[assignment]
+    def run_validation(self, data: Any = empty) -> Any:
+        found = uploads(self.context["request"].user).filter(pk=super().run_validation(data)).first()
+        if found is None:
+            raise serializers.ValidationError("There is no such table.")
+        return found
+
+
+class AuditIn(Strict):
+    """A table of features to audit: a CSV file (in a multipart body), its text, arrays, or a table that was kept."""
+
+    SOURCES: tuple[str, ...] = ("file", "csv", "features", "upload")
+
+    team = TeamField(required=False)
+    label = serializers.CharField(max_length=100, required=False, help_text="The column of labels, 0 or 1, in a CSV.")  # type: ignore[assignment]
     file = serializers.FileField(required=False, help_text="CSV with a header; only in a multipart body.")
     csv = serializers.CharField(required=False, trim_whitespace=False, help_text="The same as text.")
-    name = serializers.CharField(max_length=200, required=False, help_text="What to call the text's table.")
+    names = serializers.ListField(
+        child=serializers.CharField(max_length=MAXIMUM_NAME), required=False, help_text="Of the features, with arrays."
+    )
+    features = serializers.ListField(
+        child=serializers.ListField(child=serializers.FloatField(), max_length=MAXIMUM_FEATURES),
+        required=False, min_length=1, max_length=MAXIMUM_ROWS, help_text="A list of numbers per row.",
+    )  # fmt: skip
+    labels = serializers.ListField(
+        child=serializers.IntegerField(min_value=0, max_value=1), required=False, help_text="0 or 1, one per row."
+    )
+    upload = UploadField(required=False, min_value=1, help_text="The id of a table that was kept; then no team.")
+    name = serializers.CharField(max_length=200, required=False, help_text="What to call a table that is no file.")
     parameters = JSONObject(required=False, help_text="Of the analysis linear-multiplicity: see `/analyses/`.")
     title = serializers.CharField(max_length=120, required=False, allow_blank=True)
     visibility = VisibilityField(required=False)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        if ("file" in attrs) == ("csv" in attrs):
-            raise serializers.ValidationError("Send the table as `file` or as `csv`.")
+        named = [name for name in self.SOURCES if name in attrs]
+        if len(named) != 1:
+            raise serializers.ValidationError(f"Send the table as one of {', '.join(self.SOURCES)}.")
+        needed = {"features": {"team", "names", "labels"}, "upload": set()}.get(named[0], {"team", "label"})
+        missing = sorted(needed - set(attrs))
+        if missing:
+            raise serializers.ValidationError({name: ["This field is required."] for name in missing})
         return attrs
 
 

@@ -17,6 +17,7 @@ from channels.routing import URLRouter
 from django.contrib import admin
 from django.contrib.auth.models import AnonymousUser, Group
 from django.core.cache import cache
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import transaction
 from django.test import Client
 from django.urls import NoReverseMatch, reverse
@@ -24,7 +25,7 @@ from django.urls import NoReverseMatch, reverse
 from webapp.accounts import services as accounts
 from webapp.accounts.models import Team, Token, User
 from webapp.catalog import services as catalog
-from webapp.catalog.models import Benchmark, BenchmarkVersion, EntryVersion, ModelEntry, Suite
+from webapp.catalog.models import Benchmark, BenchmarkVersion, CalibrationSet, EntryVersion, ModelEntry, Suite
 from webapp.jobs.models import Job, Run
 from webapp.leaderboards.models import Leaderboard
 from webapp.results.models import Report
@@ -74,6 +75,7 @@ def world(
         "entries": {"team": "lab", "name": "small", "pk": factories.price(bob, entry).pk},
         "benchmarks": {"team": "lab", "name": "sums", "number": 1},
         "suites": {"team": "lab", "name": "basics"},
+        "calibration-sets": {"pk": factories.calibration_set(bob, team).pk},
         "compare": {"version": run.version_id, "index": 1},
         "boards": {"team": "lab", "name": "main", "pk": factories.saved_view(bob, board).pk},
         "leaderboards": {"team": "lab", "name": "main"},
@@ -133,6 +135,7 @@ def bodies(
         "catalog:add_entry_version": source,
         "catalog:create_benchmark": {**named, **questions},
         "catalog:add_benchmark_version": questions,
+        "catalog:create_calibration_set": {**named, "texts": SimpleUploadedFile("texts.txt", b"A text.")},
         "catalog:create_suite": {**named, "versions": [benchmark.pk]},
         "catalog:describe_entry": {"title": "Other"},
         "catalog:add_price": {"basis": "hour", **PRICE},
@@ -146,7 +149,7 @@ def bodies(
         "leaderboards:save_view": {"name": "Mine", "query": "sort=name"},
         "results:report": FLIPS,
         "results:request_report": {**FLIPS, "analysis": "multiplicity", "suite": suite.pk, "contenders": first.pk},
-        "results:linear_audit": {**AUDIT, "pasted": TABLE_OF_FEATURES, "team": team.pk, "visibility": "team"},
+        "results:linear_audit": {**AUDIT, "source": "pasted", "pasted": TABLE_OF_FEATURES, "team": team.pk, "visibility": "team"},
         "leaderboards:change_leaderboard": {"title": "Other", "order": "mean-score", "visibility": "team"},
         "api:teams": {"name": "fresh", "title": "Fresh"},
         "api:member": {"role": "viewer"},
@@ -157,6 +160,7 @@ def bodies(
         "api:entry_versions": source,
         "api:benchmarks": {**rest, "definition": choice, "documents": documents},
         "api:benchmark_versions": {"definition": choice, "documents": documents},
+        "api:calibration_sets": {**rest, "texts": ["A text."]},
         "api:suites": {**rest, "benchmarks": ["lab/sums"]},
         "api:prices": PRICE,
         "api:take_over_prices": LISTING,
@@ -248,7 +252,7 @@ SEES = {
     "team": {"viewer", "reviewer", "submitter", "owner"},
     "public": set(PEOPLE),
 }
-OWNED = (ModelEntry, Benchmark, Suite, Job, Run, Report, Leaderboard, Review)
+OWNED = (ModelEntry, Benchmark, Suite, CalibrationSet, Job, Run, Report, Leaderboard, Review)
 SEEN_BY_VISIBILITY = [key for key, row in TABLE.items() if key[0] == "GET" and row == TABLE["GET", "catalog:entry"]]
 
 
