@@ -176,7 +176,7 @@ def _curve(level: LevelSet, points: Points, baseline: Baseline, epsilon: float) 
 
 def _verdict(ambiguity: float, discrepancy: tuple[float, float], delta: float, epsilon: float) -> str:
     low, high = (f"{100 * share:.1f}" for share in discrepancy)
-    single = f"{low} %" if low == high else f"{low} to {high} %"
+    single = f"{high} %" if low == high else f"{high} % ({low} % is attained)"
     return (
         f"Models whose loss is at most {epsilon:.3g} above the best disagree with it by {delta:g} or more on "
         f"{100 * ambiguity:.1f} % of the rows; a single one does so on at most {single}."
