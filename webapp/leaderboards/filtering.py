@@ -98,7 +98,7 @@ def _field(text: str, table: Table) -> Test:
 
 def _benchmark(name: str, table: Table) -> Callable[[Row], float | None] | None:
     column = next((one for one in table.columns if one.name == name), None)
-    return column and (lambda row: _percent(column.result(row)))
+    return (lambda row: _percent(column.result(row))) if column else None
 
 
 def _compared(number: Callable[[Row], float | None], value: str) -> Test:
