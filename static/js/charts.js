@@ -184,7 +184,7 @@ addEventListener("click", ({ target }) => {
   if (kind === "csv") {
     const address = URL.createObjectURL(new Blob([csv(figure.querySelector("table"))], { type: "text/csv" }));
     download(name, address);
-    URL.revokeObjectURL(address);
+    setTimeout(() => URL.revokeObjectURL(address), 10_000); // the browser may not have begun to read it
   } else download(name, picture(figure, kind));
 });
 

@@ -45,7 +45,8 @@ PARTS = {"peak_memory": "peak_memory_bytes", "weights": "bytes_in_memory"}  # of
 
 @dataclass(frozen=True)
 class ContenderEfficiency:
-    """Over all attempts of its runs. tokens, cost_usd: mean of an attempt, NaN where one is not known.
+    """Over all attempts of its runs. tokens, cost_usd: mean of an attempt, all samples counting the same however often
+    they were tried; NaN where one is not known.
 
     latency, to_first: seconds to the whole answer and to its first token. speed: the slope of latency over tokens, from
     runs whose requests were answered one by one, for in a batch all wait for the longest. throughput: tokens written
@@ -147,8 +148,8 @@ def _contender(
         to_first=latency(whole["seconds_to_first"]),
         speed=_speed(runs, numbers),
         throughput=_throughput(whole["tokens_out"], whole["seconds"]),
-        tokens=_mean(whole["tokens_in"] + whole["tokens_out"]),
-        cost_usd=_mean(whole["cost_usd"]),
+        tokens=_mean(runs, numbers, "tokens_in", "tokens_out"),
+        cost_usd=_mean(runs, numbers, "cost_usd"),
         parameters=_number(runs[0]["contender__version__parameters"]),
         energy=energy(np.repeat(joules, [run["done"] for run in runs])),
         **most,
@@ -194,9 +195,12 @@ def _column(values: Iterable[float]) -> Floats:
     return np.array(list(values), dtype=np.float64)
 
 
-def _mean(values: Floats) -> float:
-    """NaN where one is not known: a mean of the known ones would be that of other samples."""
-    return float(values.mean()) if values.size else nan
+def _mean(runs: Sequence[Mapping[str, Any]], numbers: Mapping[int, Mapping[str, Floats]], *fields: str) -> float:
+    """Of the sum of these fields. A mean of the known ones alone would be that of other samples."""
+    found = [(run["done"], numbers[run["pk"]]) for run in runs if run["pk"] in numbers]
+    sums = [done * float(np.sum([each[name] for name in fields], axis=0).mean()) for done, each in found]
+    size = sum(done for done, _ in found)
+    return sum(sums) / size if size else nan
 
 
 def _number(value: Any) -> float:

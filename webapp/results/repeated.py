@@ -22,11 +22,15 @@ DEEPEST = 16  # votes that are counted exactly on a page
 
 @dataclass(frozen=True)
 class RepeatedContender:
-    """Shares for each k of `Repeats.k`, NaN where unknown. at_least_one: pass@k; all_of_them: pass^k; majority: of k
-    votes."""
+    """Shares for each k of `Repeats.k`, over the same samples for every k; NaN where unknown.
+
+    samples: those with the most attempts, of which every k can be told. at_least_one: pass@k; all_of_them: pass^k;
+    majority: of k votes.
+    """
 
     name: str
     attempts: int
+    samples: int
     at_least_one: tuple[float, ...]
     all_of_them: tuple[float, ...]
     majority: tuple[float, ...]
@@ -61,14 +65,16 @@ def _contender(table: CostTable, row: int, steps: Sequence[int]) -> RepeatedCont
     right = table.correct[row]
     free = np.where(np.isnan(right), nan, 0.0)  # shares do not depend on what an attempt cost
     found = cells(right[None], free[None])
-    known = ~np.isnan(found.passes[0])
-    passes, made = found.passes[0][known], found.attempts[0][known]
+    most = int(found.attempts[0].max())
+    whole = ~np.isnan(found.passes[0]) & (found.attempts[0] == most)
+    passes, made = found.passes[0][whole], found.attempts[0][whole]
     votes = [nan] * len(steps)
     if table.answers is not None:
-        votes = [_mean(majority_vote(table.answers[row], right, free, k).rate) for k in steps]
+        votes = [_mean(majority_vote(table.answers[row][whole], right[whole], free[whole], k).rate) for k in steps]
     return RepeatedContender(
         name=table.contenders[row],
-        attempts=int(found.attempts[0].max()),
+        attempts=most,
+        samples=int(whole.sum()),
         at_least_one=tuple(_mean(pass_at_k(passes, made, k)) for k in steps),
         all_of_them=tuple(_mean(pass_hat_k(passes, made, k)) for k in steps),
         majority=tuple(votes),

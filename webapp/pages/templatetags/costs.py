@@ -12,6 +12,7 @@ from django.utils.safestring import SafeString
 from evaluation.efficiency import RankAgreement
 from webapp.results import cost_figures
 from webapp.results.cost_figures import INFINITE, MISSING
+from webapp.results.repeated import RepeatedContender, Repeats
 
 register = template.Library()
 NEVER = "Infinite: it never passes there"
@@ -78,6 +79,12 @@ def agreeing(found: RankAgreement) -> Iterator[tuple[str, list[tuple[str, str, i
     for name, *matrices in zip(found.indicators, found.spearman, found.kendall, found.n, strict=True):
         cells = zip(*(matrix.tolist() for matrix in matrices), strict=True)
         yield name, [(_signed(rho), _signed(tau), n) for rho, tau, n in cells]
+
+
+@register.filter
+def voted(found: Repeats, row: RepeatedContender) -> list[tuple[int, float]]:
+    """(k, share) of the votes that can be won: two answers decide nothing."""
+    return [(k, rate) for k, rate in zip(found.k, row.majority, strict=True) if k > 2]
 
 
 def _signed(value: float) -> str:

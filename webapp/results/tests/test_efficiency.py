@@ -118,11 +118,29 @@ def test_several_attempts_are_worth_more_than_one(
     assert found is not None
     assert found.k == (1, 2, 3)
     (one,) = found.contenders
+    assert (one.attempts, one.samples) == (3, 4)
     assert one.at_least_one == pytest.approx((0.5, (2 / 3 + 1) / 2, 1.0))
     assert one.all_of_them == pytest.approx((0.5, (0 + 1 / 3) / 2, 0.0))
     share = 2 / 3
     assert one.majority[2] == pytest.approx(0.5), "a sample of each kind: x and 1 - x"
     assert one.majority[0] == pytest.approx((share + (1 - share)) / 2)
+
+
+def test_samples_that_were_tried_once_are_no_part_of_it(
+    alice: User, team: Team, entry: EntryVersion, benchmark: BenchmarkVersion, written: BenchmarkVersion
+) -> None:
+    for name, version, tries in (("once", benchmark, 1), ("thrice", written, 3)):
+        settings = {"attempts": tries, "temperature": 0.7 if tries > 1 else 0.0}
+        chosen = factories.suite(alice, team, name, [version])
+        factories.job(alice, team, chosen, [entry], settings=settings)
+        ran("card A", 0.1, turns=tries, tokens_in=9 * tries)
+    found = repeats(Run.objects.all())
+    assert found is not None
+    (one,) = found.contenders
+    assert (one.samples, one.at_least_one[0], one.at_least_one[-1]) == (4, pytest.approx(0.5), 1.0)
+    (whole,) = measured().contenders
+    assert whole.tokens == pytest.approx((9 + 27) / 2 + 2.5), "samples weigh the same, however often they were tried"
+    assert whole.attempts == 4 + 12
 
 
 @pytest.fixture
