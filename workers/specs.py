@@ -6,8 +6,8 @@ from functools import lru_cache
 
 from django.conf import settings
 
-from evaluation.records import BenchmarkSpec, Checkpoint, Endpoint, RunSpec
-from webapp.catalog.models import BenchmarkVersion, EntryVersion, Sample, Source
+from evaluation.records import BenchmarkSpec, Calibration, Checkpoint, Endpoint, RunSpec
+from webapp.catalog.models import BenchmarkVersion, CalibrationSet, EntryVersion, Sample, Source
 from webapp.catalog.sealing import unseal
 from webapp.catalog.sources import allowed_directory
 from webapp.jobs.estimates import attempts_of
@@ -28,7 +28,15 @@ def spec_of(run: Run, *, device: str, skip: frozenset[tuple[int, int]]) -> RunSp
         temperature=float(chosen.get("temperature") or 0.0),
         limit=chosen["limit"],
         skip=skip,
+        calibration=calibration_of(chosen["calibration"]) if chosen.get("calibration") else None,
     )
+
+
+@lru_cache(maxsize=4)
+def calibration_of(pk: int) -> Calibration:
+    """Sets never change, so a warm worker reads each one once."""
+    found = CalibrationSet.objects.get(pk=pk)
+    return Calibration(found.name, tuple(found.texts))
 
 
 def model_of(version: EntryVersion) -> Checkpoint | Endpoint:

@@ -6,7 +6,7 @@ from django.contrib import admin
 from django.db.models import URLField
 
 from webapp.accounts.admin import ReadOnly
-from webapp.catalog.models import Benchmark, BenchmarkVersion, EntryVersion, ModelEntry, Price, Suite
+from webapp.catalog.models import Benchmark, BenchmarkVersion, CalibrationSet, EntryVersion, ModelEntry, Price, Suite
 
 
 class Owned(ReadOnly):
@@ -39,3 +39,10 @@ class PriceAdmin(ReadOnly):
     list_display = ["entry", "scheme", "valid_from", "valid_to", "source", "withdrawn_at"]
     list_select_related = ["entry"]
     formfield_overrides = {URLField: {"assume_scheme": "https"}}
+
+
+@admin.register(CalibrationSet)
+class CalibrationSetAdmin(ReadOnly):
+    list_display = ["name", "team", "size", "content_hash", "visibility", "created_at"]
+    list_select_related = ["team"]
+    exclude = ["texts"]

@@ -14,13 +14,16 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from evaluation.schemes import SCHEMES
-from webapp.catalog import price_list, prices, selectors, services
-from webapp.catalog.models import Benchmark, BenchmarkVersion, ModelEntry, Price, Sample, Suite
+from webapp.catalog import calibration, price_list, prices, selectors, services
+from webapp.catalog.models import Benchmark, BenchmarkVersion, CalibrationSet, ModelEntry, Price, Sample, Suite
 from webapp.catalog.serializers import (
     BenchmarkDetailOut,
     BenchmarkIn,
     BenchmarkOut,
     BenchmarkVersionDetail,
+    CalibrationSetDetailOut,
+    CalibrationSetIn,
+    CalibrationSetOut,
     ContentIn,
     EntryDescriptionIn,
     EntryIn,
@@ -249,6 +252,31 @@ class SuiteDetail(PublicResource, RetrieveAPIView[Suite]):
         return get_object_or_404(selectors.suites(self.request.user), **named)
 
 
+class CalibrationSets(PublicResource, ListAPIView[CalibrationSet]):
+    """Calibration sets, newest first, without their texts."""
+
+    serializer_class = CalibrationSetOut
+    queryset = CalibrationSet.objects.none()
+
+    def get_queryset(self) -> QuerySet[CalibrationSet]:
+        return selectors.calibration_sets(self.request.user)
+
+    @extend_schema(request=CalibrationSetIn, responses={201: CalibrationSetOut})
+    def post(self, request: Request) -> Response:
+        """Keep texts for schemes that must be calibrated. A set never changes."""
+        made = calibration.create_calibration_set(actor=self.actor, **self.read(CalibrationSetIn))
+        return Response(self.shown(CalibrationSetOut, made), status=201)
+
+
+class CalibrationSetDetail(PublicResource, RetrieveAPIView[CalibrationSet]):
+    """A calibration set with its texts."""
+
+    serializer_class = CalibrationSetDetailOut
+
+    def get_object(self) -> CalibrationSet:
+        return get_object_or_404(selectors.calibration_sets(self.request.user), pk=self.kwargs["pk"])
+
+
 class Schemes(PublicResource):
     """The schemes that an entry can be evaluated with."""
 
@@ -279,5 +307,7 @@ urlpatterns = [
     ),
     path("suites/", Suites.as_view(), name="suites"),
     path("suites/<str:team>/<str:name>/", SuiteDetail.as_view(), name="suite"),
+    path("calibration-sets/", CalibrationSets.as_view(), name="calibration_sets"),
+    path("calibration-sets/<int:pk>/", CalibrationSetDetail.as_view(), name="calibration_set"),
     path("schemes/", Schemes.as_view(), name="schemes"),
 ]

@@ -13,11 +13,13 @@ from evaluation.benchmarks import METRICS
 from evaluation.schemes import SCHEMES
 from webapp.accounts.models import Team, User, Visibility, slug
 from webapp.accounts.selectors import May, teams_where, usual_team
-from webapp.catalog.models import Benchmark, BenchmarkVersion, ModelEntry, Source
+from webapp.catalog.calibration import texts_of
+from webapp.catalog.models import Benchmark, BenchmarkVersion, ModelEntry, Source, Suite
 from webapp.catalog.prices import PriceRequest
-from webapp.catalog.selectors import latest_benchmark_versions
+from webapp.catalog.selectors import latest_benchmark_versions, suites
 from webapp.catalog.services import SERVED
 from webapp.catalog.sources import SourceRequest
+from webapp.errors import DomainError
 from webapp.forms import ServiceForm
 
 STYLES = [("completions", "Completions: log-likelihoods and text"), ("chat", "Chat: text only")]
@@ -279,6 +281,36 @@ class SuiteForm(TeamedForm):
         names = {v: v.benchmark.name for v in data["versions"]}
         data["versions"] = sorted(names, key=lambda v: (place.get(names[v], len(place)), names[v]))
         return data
+
+
+class CalibrationSetForm(TeamedForm):
+    name = forms.CharField(max_length=63, validators=[slug], help_text=SLUG_HELP)
+    texts = forms.FileField(
+        help_text='One text a line, or one JSON object a line: {"text": "..."}. A few hundred texts like those that '
+        "the entries will meet, and none of the questions of a test."
+    )
+    suite = forms.ModelChoiceField(
+        Suite.objects.none(),
+        required=False,
+        empty_label="No suite in particular",
+        help_text="Its questions are looked for among the texts; a set that holds one is refused.",
+    )
+    title = forms.CharField(max_length=120, required=False)
+    team = forms.ModelChoiceField(Team.objects.none(), empty_label=None)
+    visibility = forms.ChoiceField(choices=Visibility, initial=Visibility.TEAM)
+
+    def __init__(self, user: User, *args: Any, **kwargs: Any) -> None:
+        super().__init__(user, *args, **kwargs)
+        self.fields["suite"].queryset = suites(user)  # type: ignore[attr-defined]
+
+    def clean_texts(self) -> list[str]:
+        file: UploadedFile[Any] = self.cleaned_data["texts"]
+        if (file.size or 0) > settings.BENCHMARK_UPLOAD_BYTES:
+            raise forms.ValidationError(f"The file is larger than {settings.BENCHMARK_UPLOAD_BYTES // 2**20} MiB.")
+        try:
+            return texts_of(file)
+        except DomainError as error:
+            raise forms.ValidationError(str(error)) from error
 
 
 class SchemeField(forms.ChoiceField):

@@ -244,3 +244,27 @@ class SuiteItem(models.Model):
 
     def __str__(self) -> str:
         return f"{self.position}. {self.version}"
+
+
+class CalibrationSet(Owned):
+    """Texts that some schemes see before they are applied; never the samples of a test. Immutable (migration 0006).
+
+    content_hash: sha256 of the texts in their order, part of what a run is. size: how many texts. suite: whose
+    benchmarks it was checked against, if any.
+    """
+
+    name = models.CharField(max_length=63, validators=[slug])
+    title = models.CharField(max_length=120, blank=True)
+    suite = models.ForeignKey(Suite, null=True, blank=True, on_delete=models.SET_NULL, related_name="calibration_sets")
+    texts = models.JSONField()
+    size = models.PositiveIntegerField()
+    content_hash = models.CharField(max_length=64)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["team", "name"], name="calibration_set_name_in_team"),
+            models.CheckConstraint(condition=Q(size__gt=0), name="calibration_set_has_texts"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name

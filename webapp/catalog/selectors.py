@@ -12,6 +12,7 @@ from webapp.accounts.selectors import Viewer, visible
 from webapp.catalog.models import (
     Benchmark,
     BenchmarkVersion,
+    CalibrationSet,
     Contender,
     EntryVersion,
     ModelEntry,
@@ -75,6 +76,12 @@ def suite_versions(suite: Suite) -> list[BenchmarkVersion]:
     """The benchmark versions of a suite, in order."""
     items = suite.items.select_related("version__benchmark").order_by("position")
     return [item.version for item in items]
+
+
+def calibration_sets(user: Viewer) -> QuerySet[CalibrationSet]:
+    """Newest first, without their texts, which can be megabytes."""
+    rows = visible(CalibrationSet.objects.all(), user).select_related("team", "created_by", "suite__team")
+    return rows.defer("texts").order_by("-id")
 
 
 def prices(entry: ModelEntry) -> QuerySet[Price]:

@@ -15,6 +15,7 @@ from webapp.catalog import selectors
 from webapp.catalog.models import (
     Benchmark,
     BenchmarkVersion,
+    CalibrationSet,
     EntryVersion,
     ModelEntry,
     Price,
@@ -336,6 +337,33 @@ class SuiteOut(OwnedOut):
 
 class SuiteIn(OwnedIn):
     benchmarks = serializers.ListField(child=BenchmarkReference(), allow_empty=False, max_length=500)
+
+
+class CalibrationSetOut(OwnedOut):
+    """Texts that some schemes see before they are applied. content_hash: part of what a run with them is."""
+
+    suite = serializers.CharField(source="suite.name", allow_null=True, default=None)
+
+    class Meta:
+        model = CalibrationSet
+        fields = ["id", "team", "name", "title", "visibility", "created_by", "created_at", "suite", "size",
+                  "content_hash"]  # fmt: skip
+
+
+class CalibrationSetDetailOut(CalibrationSetOut):
+    texts = serializers.ListField(child=serializers.CharField())
+
+    class Meta(CalibrationSetOut.Meta):
+        fields = [*CalibrationSetOut.Meta.fields, "texts"]
+
+
+class CalibrationSetIn(Strict):
+    team = TeamField()
+    name = NameField()
+    title = serializers.CharField(max_length=120, required=False, allow_blank=True)
+    visibility = VisibilityField(required=False)
+    suite = SuiteReference(required=False)
+    texts = serializers.ListField(child=serializers.CharField(trim_whitespace=False), allow_empty=False)
 
 
 class SchemeOut(serializers.Serializer[Any]):

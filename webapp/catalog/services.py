@@ -38,7 +38,7 @@ SERVED = "served"
 DESCRIPTION = ("title", "description", "tags", "released_on")
 
 
-def _save_new(row: R, what: str) -> R:
+def save_new(row: R, what: str) -> R:
     """Validate and insert a named row of a team; a name that is taken and a bad field are said in words."""
     if type(row)._default_manager.filter(team=row.team, name=row.name).exists():  # type: ignore[attr-defined]
         raise Conflict(f"The team has {what} of this name.", field="name", remedy="Choose another name.")
@@ -76,7 +76,7 @@ def register_entry(
         released_on=released_on,
         visibility=visibility,
     )
-    _save_new(entry, "an entry")
+    save_new(entry, "an entry")
     record(actor=actor, team=team, verb="registered", target=entry, after={"visibility": visibility})
     return add_entry_version(actor=actor, entry=entry, source=source)
 
@@ -159,7 +159,7 @@ def create_benchmark(
     benchmark = Benchmark(
         team=team, created_by=actor, name=name, title=title, description=description, visibility=visibility
     )
-    _save_new(benchmark, "a benchmark")
+    save_new(benchmark, "a benchmark")
     record(actor=actor, team=team, verb="created", target=benchmark, after={"visibility": visibility})
     return add_benchmark_version(
         actor=actor, benchmark=benchmark, definition=definition, lines=lines, harness_task=harness_task
@@ -270,7 +270,7 @@ def create_suite(
     if len({v.pk for v in versions}) < len(versions):
         raise Unprocessable("A benchmark is in the list twice.", field="benchmarks", remedy="Name each one once.")
     suite = Suite(team=team, created_by=actor, name=name, title=title, description=description, visibility=visibility)
-    _save_new(suite, "a suite")
+    save_new(suite, "a suite")
     SuiteItem.objects.bulk_create(SuiteItem(suite=suite, position=i, version=v) for i, v in enumerate(versions, 1))
     record(actor=actor, team=team, verb="created", target=suite, after={"benchmarks": [str(v) for v in versions]})
     return suite

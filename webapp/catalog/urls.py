@@ -20,4 +20,6 @@ urlpatterns = [
     path("suites/", views.suites, name="suites"),
     path("suites/new/", views.create_suite, name="create_suite"),
     path("suites/<str:team>/<str:name>/", views.suite, name="suite"),
+    path("calibration-sets/", views.calibration_sets, name="calibration_sets"),
+    path("calibration-sets/new/", views.create_calibration_set, name="create_calibration_set"),
 ]

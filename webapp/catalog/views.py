@@ -17,12 +17,13 @@ from django.views.decorators.http import require_POST
 
 from evaluation.schemes import SCHEMES
 from webapp.accounts.selectors import May, may, require, teams_where
+from webapp.catalog import calibration, prices, selectors, services
 from webapp.catalog import price_list as listings
-from webapp.catalog import prices, selectors, services
 from webapp.catalog.expert_costs import suggested
 from webapp.catalog.forms import (
     BenchmarkForm,
     BenchmarkVersionForm,
+    CalibrationSetForm,
     EntryDescriptionForm,
     EntryForm,
     EntryVersionForm,
@@ -265,3 +266,21 @@ def create_suite(request: MemberRequest) -> HttpResponse:
         return redirect("catalog:suite", made.team.name, made.name)
     context = {"form": form, "crumbs": _crumbs("suites", ("New suite", ""))}
     return render(request, "catalog/create_suite.html", context, status=form.status)
+
+
+@login_not_required
+def calibration_sets(request: PageRequest) -> HttpResponse:
+    search = _search(request)
+    rows = selectors.calibration_sets(request.user)
+    rows = rows.filter(name__icontains=search) if search else rows
+    return _listing(request, "catalog/calibration_sets.html", rows, search)
+
+
+def create_calibration_set(request: MemberRequest) -> HttpResponse:
+    form = CalibrationSetForm(request.user, request.POST or None, request.FILES or None)
+    if request.method == "POST" and (made := form.attempt(calibration.create_calibration_set, actor=request.user)):
+        messages.success(request, f"{made} is there, with {made.size:,} texts. It never changes.")
+        return redirect("catalog:calibration_sets")
+    crumbs = [("Calibration sets", reverse("catalog:calibration_sets")), ("New calibration set", "")]
+    context = {"form": form, "crumbs": crumbs}
+    return render(request, "catalog/create_calibration_set.html", context, status=form.status)

@@ -13,8 +13,8 @@ from django.http import QueryDict
 from evaluation.schemes import SCHEMES
 from webapp.accounts.models import Team, User, Visibility
 from webapp.accounts.selectors import May, teams_where, usual_team
-from webapp.catalog.models import EntryVersion, Source, Suite
-from webapp.catalog.selectors import latest_versions, suite_versions, suites
+from webapp.catalog.models import CalibrationSet, EntryVersion, Source, Suite
+from webapp.catalog.selectors import calibration_sets, latest_versions, suite_versions, suites
 from webapp.catalog.services import contender
 from webapp.forms import ServiceForm
 from webapp.jobs.services import JobRequest
@@ -30,6 +30,11 @@ class VersionChoices(forms.ModelMultipleChoiceField):  # type: ignore[type-arg]
         if version.source == Source.ENDPOINT:
             facts.append("endpoint, as served")
         return " · ".join(facts)
+
+
+class SetChoices(forms.ModelChoiceField):  # type: ignore[type-arg]
+    def label_from_instance(self, chosen: CalibrationSet) -> str:
+        return f"{chosen} · {chosen.team.name} · {chosen.size:,} texts"
 
 
 class SubmitForm(ServiceForm):
@@ -50,6 +55,13 @@ class SubmitForm(ServiceForm):
         initial=[DEFAULT_SCHEME],
         help_text="How weights are stored and multiplied. An endpoint is evaluated as it is served, once.",
         widget=forms.CheckboxSelectMultiple,
+    )
+    calibration = SetChoices(
+        CalibrationSet.objects.none(),
+        required=False,
+        empty_label="None",
+        label="Calibration set",
+        help_text="What schemes marked “calibrated” look at before they are applied. The others ignore it.",
     )
     team = forms.ModelChoiceField(Team.objects.none(), empty_label=None, help_text="Whose job it is.")
     title = forms.CharField(max_length=160, required=False, help_text="Made from the contents when empty.")
@@ -88,6 +100,7 @@ class SubmitForm(ServiceForm):
         choices = {
             "suite": suites(user),
             "entries": latest_versions(user),
+            "calibration": calibration_sets(user),
             "team": teams_where(user, May.SUBMIT),
         }
         for name, rows in choices.items():
@@ -103,12 +116,15 @@ class SubmitForm(ServiceForm):
     def arguments(self) -> dict[str, Any]:
         data = self.cleaned_data
         rows = [contender(version=v, scheme=scheme) for v in data["entries"] for scheme in data["schemes"]]
+        settings = {name: data[name] for name in self.SETTINGS if name == "limit" or data[name] is not None}
+        if data["calibration"]:
+            settings["calibration"] = data["calibration"].pk
         request = JobRequest(
             contenders=list(dict.fromkeys(rows)),
             versions=suite_versions(data["suite"]),
             suite=data["suite"],
             title=data["title"],
-            settings={name: data[name] for name in self.SETTINGS if name == "limit" or data[name] is not None},
+            settings=settings,
             priority=data["priority"],
             visibility=data["visibility"],
             key=self._key(),

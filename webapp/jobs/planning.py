@@ -10,8 +10,10 @@ from typing import Any
 
 from django.utils import timezone
 
+from evaluation.schemes import SCHEMES
 from webapp.accounts.models import Team
-from webapp.catalog.models import BenchmarkVersion, Contender, Source
+from webapp.catalog.calibration import refuse_prompts
+from webapp.catalog.models import BenchmarkVersion, CalibrationSet, Contender, Source
 from webapp.catalog.selectors import prices_on, unit_prices
 from webapp.errors import Unprocessable
 from webapp.jobs.estimates import Estimate, attempts_of, rates
@@ -25,6 +27,7 @@ WHOLE = {
 HOTTEST = 2.0
 # Settings that came later. At these values a run is what it was before there were any, and so is its identity.
 LATER = {"attempts": 1, "temperature": 0.0}
+CALIBRATION = "calibration"  # the id of a set; only runs whose scheme needs one have this setting
 
 
 @dataclass(frozen=True)
@@ -55,8 +58,13 @@ def clean_settings(raw: Mapping[str, Any]) -> dict[str, Any]:
     """Settings that the numbers depend on, with defaults; raises Unprocessable that names the field."""
     settings = default_settings()
     for key, value in raw.items():
+        if key == CALIBRATION:
+            settings |= {} if value is None else {key: _id(value)}
+            continue
         if key not in settings:
-            raise Unprocessable(f"{key} is not a setting.", field=key, remedy=f"Known: {', '.join(settings)}.")
+            raise Unprocessable(
+                f"{key} is not a setting.", field=key, remedy=f"Known: {', '.join([*settings, CALIBRATION])}."
+            )
         if value is None and settings[key] is None:
             continue
         settings[key] = _temperature(value) if key == "temperature" else _whole(key, value)
@@ -76,21 +84,44 @@ def _whole(key: str, value: Any) -> int:
     return value
 
 
+def _id(value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise Unprocessable("calibration must be the id of a calibration set.", field=CALIBRATION)
+    return value
+
+
 def _temperature(value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= HOTTEST:
         raise Unprocessable(f"temperature must be a number from 0 to {HOTTEST:g}.", field="temperature")
     return float(value)
 
 
-def settings_on(version: BenchmarkVersion, settings: Mapping[str, Any]) -> dict[str, Any]:
-    """What of a job's settings matters on this benchmark: chance plays no part where log-likelihoods decide, so such a
-    benchmark runs once."""
-    return {**settings, **(LATER if version.kind == "multiple_choice" else {})}
+def needs_calibration(contender: Contender) -> bool:
+    info = SCHEMES.get(contender.scheme)
+    return info is not None and info.needs_calibration
 
 
-def identity(team: Team, contender: Contender, version: BenchmarkVersion, settings: Mapping[str, Any]) -> str:
-    """sha256 of everything that the scores depend on; contender and version are immutable, so their ids serve."""
+def settings_of(contender: Contender, version: BenchmarkVersion, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """What of a job's settings matters to a run: chance plays no part where log-likelihoods decide, so such a benchmark
+    runs once; and texts play a part only where a scheme looks at them."""
+    kept = {**settings, **(LATER if version.kind == "multiple_choice" else {})}
+    if not needs_calibration(contender):
+        kept.pop(CALIBRATION, None)
+    return kept
+
+
+def identity(
+    team: Team,
+    contender: Contender,
+    version: BenchmarkVersion,
+    settings: Mapping[str, Any],
+    calibration: CalibrationSet | None = None,
+) -> str:
+    """sha256 of everything that the scores depend on; contender and version are immutable, so their ids serve. Of a
+    calibration set its texts count, not which set holds them."""
     told = {key: value for key, value in sorted(settings.items()) if key not in LATER or value != LATER[key]}
+    if CALIBRATION in told and calibration is not None:
+        told[CALIBRATION] = calibration.content_hash
     parts = [team.pk, contender.pk, version.pk, told]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
@@ -114,6 +145,22 @@ def check(
             field=idle,
             remedy="Add a benchmark that is answered in writing, or leave it out.",
         )
+
+
+def check_calibration(
+    contenders: Iterable[Contender], versions: Sequence[BenchmarkVersion], calibration: CalibrationSet | None
+) -> None:
+    """Raises Unprocessable where a scheme has to see texts and there are none, or they hold what is asked."""
+    needy = sorted({contender.scheme for contender in contenders if needs_calibration(contender)})
+    if not needy:
+        return
+    if calibration is None:
+        raise Unprocessable(
+            f"{', '.join(needy)} must see texts before {'they' if len(needy) > 1 else 'it'} can be applied.",
+            field=CALIBRATION,
+            remedy="Choose a calibration set, or upload one.",
+        )
+    refuse_prompts(calibration.texts, versions, field=CALIBRATION)
 
 
 def _check_endpoint(team: Team, contender: Contender, versions: Iterable[BenchmarkVersion]) -> None:
@@ -145,13 +192,19 @@ def _check_endpoint(team: Team, contender: Contender, versions: Iterable[Benchma
 
 
 def plan(
-    team: Team, contenders: Sequence[Contender], versions: Sequence[BenchmarkVersion], settings: Mapping[str, Any]
+    team: Team,
+    contenders: Sequence[Contender],
+    versions: Sequence[BenchmarkVersion],
+    settings: Mapping[str, Any],
+    calibration: CalibrationSet | None = None,
 ) -> list[Cell]:
-    """One cell per contender x benchmark, in this order; three queries whatever their number."""
+    """One cell per contender x benchmark, in this order; three queries whatever their number, and one for the prompts
+    where texts are looked at."""
     contenders, versions = list(dict.fromkeys(contenders)), list(dict.fromkeys(versions))
     check(team, contenders, versions, settings)
-    on = {v.pk: settings_on(v, settings) for v in versions}
-    keys = {(c.pk, v.pk): identity(team, c, v, on[v.pk]) for c in contenders for v in versions}
+    check_calibration(contenders, versions, calibration)
+    on = {(c.pk, v.pk): settings_of(c, v, settings) for c in contenders for v in versions}
+    keys = {(c.pk, v.pk): identity(team, c, v, on[c.pk, v.pk], calibration) for c in contenders for v in versions}
     active = Run.objects.filter(identity__in=keys.values(), state__in=ACTIVE)
     existing = {run.identity: run for run in active}
     history = rates(contenders, versions)
@@ -162,10 +215,10 @@ def plan(
         for v in versions:
             key, rate = keys[c.pk, v.pk], history[c.pk, v.pk]
             samples = _samples(v, settings.get("limit"))
-            attempts = None if samples is None else samples * attempts_of(on[v.pk])
+            attempts = None if samples is None else samples * attempts_of(on[c.pk, v.pk])
             seconds = None if attempts is None or rate.seconds is None else attempts * rate.seconds
             cost = None if attempts is None or price is None else rate.cost(price, attempts)
-            cells.append(Cell(c, v, on[v.pk], key, existing.get(key), samples, seconds, cost, price is not None))
+            cells.append(Cell(c, v, on[c.pk, v.pk], key, existing.get(key), samples, seconds, cost, price is not None))
     return cells
 
 

@@ -38,6 +38,9 @@ class SettingsIn(Strict):
     temperature = serializers.FloatField(
         required=False, min_value=0, max_value=2, help_text="0 takes the likeliest token each time."
     )
+    calibration = serializers.IntegerField(
+        required=False, allow_null=True, min_value=1, help_text="Id of a calibration set, for schemes that need one."
+    )
 
 
 class JobIn(Strict):

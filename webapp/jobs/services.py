@@ -14,7 +14,8 @@ from django.utils import timezone
 from webapp.accounts.models import Team, User, Visibility
 from webapp.accounts.selectors import May, require
 from webapp.accounts.services import record
-from webapp.catalog.models import BenchmarkVersion, Contender, Suite
+from webapp.catalog.models import BenchmarkVersion, CalibrationSet, Contender, Suite
+from webapp.catalog.selectors import calibration_sets
 from webapp.celery import enqueue
 from webapp.errors import Unprocessable
 from webapp.jobs import planning, quota
@@ -56,7 +57,7 @@ def submit_job(*, actor: User, team: Team, request: JobRequest) -> tuple[Job, bo
 
 def _submit(actor: User, team: Team, request: JobRequest) -> Job:
     limited = quota.hold(team)
-    settings, cells = _plan(team, request)
+    settings, cells = _plan(actor, team, request)
     expected = planning.estimate(cells)
     quota.require_room(limited, expected)
     job = Job.objects.create(
@@ -83,13 +84,26 @@ def _submit(actor: User, team: Team, request: JobRequest) -> Job:
 def plan_job(*, actor: User, team: Team, request: JobRequest) -> list[planning.Cell]:
     """What submitting would do: the same checks and the same cells, and nothing is written."""
     require(actor, team, May.SUBMIT)
-    return _plan(team, request)[1]
+    return _plan(actor, team, request)[1]
 
 
-def _plan(team: Team, request: JobRequest) -> tuple[dict[str, Any], list[planning.Cell]]:
+def _plan(actor: User, team: Team, request: JobRequest) -> tuple[dict[str, Any], list[planning.Cell]]:
     _time_limit(request)
     settings = planning.clean_settings(request.settings or {})
-    return settings, planning.plan(team, request.contenders, request.versions, settings)
+    calibration = _calibration(actor, settings)
+    return settings, planning.plan(team, request.contenders, request.versions, settings, calibration)
+
+
+def _calibration(actor: User, settings: Mapping[str, Any]) -> CalibrationSet | None:
+    """The set that is named, of those that the person may see."""
+    if planning.CALIBRATION not in settings:
+        return None
+    found = calibration_sets(actor).filter(pk=settings[planning.CALIBRATION]).first()
+    if found is None:
+        raise Unprocessable(
+            "There is no such calibration set.", field=planning.CALIBRATION, remedy="Choose one that you can see."
+        )
+    return found
 
 
 def _same_key(actor: User, request: JobRequest) -> Job | None:

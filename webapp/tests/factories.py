@@ -16,7 +16,8 @@ from webapp.accounts.models import Role, Team, User, Visibility
 from webapp.accounts.selectors import May, may
 from webapp.catalog import prices
 from webapp.catalog import services as catalog
-from webapp.catalog.models import BenchmarkVersion, EntryVersion, Price, Source, Suite
+from webapp.catalog.calibration import create_calibration_set
+from webapp.catalog.models import BenchmarkVersion, CalibrationSet, EntryVersion, Price, Source, Suite
 from webapp.catalog.sources import SourceRequest
 from webapp.jobs import leases
 from webapp.jobs import services as jobs
@@ -64,6 +65,10 @@ def price(actor: User, version: EntryVersion, **fields: Any) -> Price:
     usual = {"source": "An invoice", "valid_from": date(2020, 1, 1), "hour_usd": None if by_tokens else Decimal(36)}
     request = prices.PriceRequest(**{**usual, **fields})
     return prices.add_price(actor=actor, entry=version.entry, request=request)
+
+
+def calibration_set(actor: User, team: Team, name: str = "stories", **more: Any) -> CalibrationSet:
+    return create_calibration_set(actor=actor, team=team, name=name, texts=["One text.", "Another one."], **more)
 
 
 def documents(size: int) -> list[bytes]:

@@ -14,7 +14,8 @@ STATUSES = {
         GET results:compare
         GET pages:home  GET pages:help  GET pages:healthz  GET pages:setup
         GET accounts:sign_up
-        GET catalog:entries  GET catalog:benchmarks  GET catalog:suites
+        GET catalog:entries  GET catalog:benchmarks  GET catalog:suites  GET catalog:calibration_sets
+        GET api:calibration_sets
         GET leaderboards:leaderboards
         GET schema  GET docs
         GET api:schemes  GET api:analyses
@@ -36,6 +37,7 @@ STATUSES = {
         GET pages:workers
         GET accounts:profile  GET accounts:change_password  GET accounts:create_team  POST accounts:create_token
         GET catalog:register_entry  GET catalog:create_benchmark  GET catalog:create_suite
+        GET catalog:create_calibration_set
         GET jobs:jobs  GET jobs:submit_job
         GET results:reports  GET results:request_report  GET results:linear_audit
         GET reviews:reviews  GET reviews:inbox_count  GET reviews:request_review
@@ -56,6 +58,7 @@ STATUSES = {
         GET leaderboards:leaderboard  GET leaderboards:standings
         GET leaderboards:tournament  GET leaderboards:tournament_result
         GET api:entry  GET api:prices  GET api:benchmark  GET api:benchmark_samples  GET api:suite
+        GET api:calibration_set
         GET api:job  GET api:job_runs  GET api:run  GET api:run_events  GET api:run_samples
         GET api:leaderboard  GET api:leaderboard_report  GET api:report
         GET reviews:review  GET reviews:review_state  GET reviews:sign_off  GET reviews:sign_off_json
@@ -68,6 +71,7 @@ STATUSES = {
     # What submitters and owners write. A form that names a team of others is refused on its field.
     "302 422 422 422 302 302": """
         POST catalog:register_entry  POST catalog:create_benchmark  POST catalog:create_suite
+        POST catalog:create_calibration_set
         POST jobs:submit_job  POST results:linear_audit
         POST leaderboards:create_leaderboard
     """,
@@ -88,7 +92,8 @@ STATUSES = {
     # Whoever sees a board may keep a view of it for themselves.
     "302 404 302 302 302 302": "POST leaderboards:save_view",
     "401 400 403 403 201 201": """
-        POST api:entries  POST api:benchmarks  POST api:suites  POST api:leaderboards  POST api:reviews
+        POST api:entries  POST api:benchmarks  POST api:suites  POST api:calibration_sets
+        POST api:leaderboards  POST api:reviews
     """,
     # The same page reads and, sent its form, asks for a report.
     "404 404 403 403 302 302": "POST leaderboards:tournament  POST results:report",

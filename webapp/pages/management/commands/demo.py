@@ -19,6 +19,7 @@ from django.db import transaction
 
 from webapp.accounts.models import Team, User, Visibility
 from webapp.accounts.services import create_team
+from webapp.catalog.calibration import create_calibration_set, texts_of
 from webapp.catalog.expert_costs import PAPER
 from webapp.catalog.models import BenchmarkVersion, EntryVersion, Source, Suite
 from webapp.catalog.prices import PriceRequest, add_price, set_expert_cost
@@ -98,6 +99,7 @@ class Command(BaseCommand):
         suite = create_suite(
             actor=user, team=team, name="small-world", title="Small world", versions=versions, visibility=PUBLIC
         )
+        _calibration(user, team, suite)
         entries = [_entry(user, team, name, about) for name, about in ENTRIES.items()]
         _board(user, team, suite)
         request = JobRequest(
@@ -153,6 +155,21 @@ def _entry(user: User, team: Team, name: str, about: DemoEntry) -> EntryVersion:
     )
     add_price(actor=user, entry=version.entry, request=price)
     return version
+
+
+def _calibration(user: User, team: Team, suite: Suite) -> None:
+    """Stories of the same world that hold no question of its benchmarks (deploy/demo/calibration.py)."""
+    with Path(FOLDER / "calibration.jsonl").open("rb") as lines:
+        texts = texts_of(lines)
+    create_calibration_set(
+        actor=user,
+        team=team,
+        name="small-world-stories",
+        title="Stories of the small world",
+        suite=suite,
+        texts=texts,
+        visibility=PUBLIC,
+    )
 
 
 def _board(user: User, team: Team, suite: Suite) -> Leaderboard:
