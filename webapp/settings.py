@@ -166,6 +166,7 @@ SPECTACULAR_SETTINGS = {
         # A job has the states of a run.
         "State": "webapp.jobs.models.Run.State",
         "ReportState": "webapp.results.models.Report.State",
+        "ReviewState": "webapp.reviews.models.Review.State",
         "Visibility": "webapp.accounts.models.Visibility",
     },
 }

@@ -8,7 +8,7 @@ from django.contrib import admin
 from django.db.models import Model
 from django.http import HttpRequest
 
-from webapp.accounts.models import AuditEvent, Membership, Team, Token, User
+from webapp.accounts.models import AuditEvent, Invitation, Membership, Team, Token, User
 
 if TYPE_CHECKING:  # only the type checker knows Django's admin as generic
     ModelAdmin = admin.ModelAdmin[Any]
@@ -60,6 +60,13 @@ class MembershipAdmin(ReadOnly):
 class TokenAdmin(ReadOnly):
     list_display = ["prefix", "user", "name", "expires_at", "last_used_at", "revoked_at"]
     list_select_related = ["user"]
+    exclude = ["digest"]
+
+
+@admin.register(Invitation)
+class InvitationAdmin(ReadOnly):
+    list_display = ["prefix", "team", "role", "created_by", "expires_at", "used", "uses", "revoked_at"]
+    list_select_related = ["team", "created_by"]
     exclude = ["digest"]
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from django import forms
 
+from webapp.accounts.invitations import INVITED, MAX_DAYS, MAX_USES
 from webapp.accounts.models import Role, Scope, slug
 from webapp.accounts.services import MAX_TOKEN_DAYS
 from webapp.forms import ServiceForm
@@ -39,6 +40,16 @@ class TeamForm(ServiceForm):
 class MemberForm(ServiceForm):
     username = forms.CharField(max_length=150, widget=forms.TextInput(attrs={"autocapitalize": "none"}))
     role = forms.ChoiceField(choices=Role, initial=Role.VIEWER)
+
+
+class InvitationForm(ServiceForm):
+    role = forms.ChoiceField(choices=[(role.value, role.label) for role in INVITED], initial=Role.VIEWER)
+    days = forms.IntegerField(
+        min_value=1, max_value=MAX_DAYS, initial=7, label="Days it holds", help_text=f"1 to {MAX_DAYS}."
+    )
+    uses = forms.IntegerField(
+        min_value=1, max_value=MAX_USES, initial=1, label="People who can use it", help_text=f"1 to {MAX_USES}."
+    )
 
 
 class SpendingLimitForm(ServiceForm):

@@ -107,6 +107,32 @@ class Token(models.Model):
         return f"{self.name} ({self.prefix}…)"
 
 
+class Invitation(models.Model):
+    """A link by which people join a team. Only the SHA-256 of its secret is kept."""
+
+    team = models.ForeignKey(Team, on_delete=models.CASCADE, related_name="invitations")
+    created_by = models.ForeignKey(User, on_delete=models.CASCADE, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True)
+    role = models.CharField(max_length=12, choices=Role)
+    prefix = models.CharField(max_length=6)
+    digest = models.CharField(max_length=64, unique=True)
+    uses = models.PositiveSmallIntegerField(default=1)
+    used = models.PositiveSmallIntegerField(default=0)
+    expires_at = models.DateTimeField()
+    revoked_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=models.Q(used__lte=models.F("uses")), name="invitation_not_overused"),
+            models.CheckConstraint(
+                condition=models.Q(role__in=["viewer", "reviewer", "submitter"]), name="invitation_makes_no_owner"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.prefix}… to {self.team_id} as {self.role}"
+
+
 class AuditEvent(models.Model):
     """Who did what, when, before and after. The database refuses to change or delete a row (migration 0002)."""
 

@@ -7,10 +7,10 @@ from enum import StrEnum
 from typing import TypeVar
 
 from django.contrib.auth.models import AnonymousUser
-from django.db.models import Model, Q, QuerySet
+from django.db.models import F, Model, Q, QuerySet
 from django.utils import timezone
 
-from webapp.accounts.models import AuditEvent, Membership, Role, Team, Token, User, Visibility
+from webapp.accounts.models import AuditEvent, Invitation, Membership, Role, Team, Token, User, Visibility
 from webapp.errors import NotAllowed
 
 M = TypeVar("M", bound=Model)
@@ -80,6 +80,21 @@ def members(team: Team) -> QuerySet[Membership]:
 
 def tokens(user: User) -> QuerySet[Token]:
     return user.tokens.filter(revoked_at=None).order_by("-created_at")
+
+
+def _live_invitations() -> QuerySet[Invitation]:
+    return Invitation.objects.filter(revoked_at=None, expires_at__gt=timezone.now(), used__lt=F("uses"))
+
+
+def invitations(team: Team) -> QuerySet[Invitation]:
+    """Those that somebody could still use."""
+    return _live_invitations().filter(team=team).select_related("created_by").order_by("-pk")
+
+
+def invitation_of(secret: str) -> Invitation | None:
+    """The invitation with this secret while it holds; one of somebody who is no owner any more does not."""
+    found = _live_invitations().filter(digest=digest(secret)).select_related("team", "created_by").first()
+    return found if found and may(found.created_by, found.team, May.MANAGE) else None
 
 
 def audit_events(team: Team) -> QuerySet[AuditEvent]:

@@ -18,5 +18,8 @@ urlpatterns = [
     path("teams/<str:name>/members/", views.set_member, name="set_member"),
     path("teams/<str:name>/members/<str:username>/remove/", views.remove_member, name="remove_member"),
     path("teams/<str:name>/spending-limit/", views.set_spending_limit, name="set_spending_limit"),
+    path("teams/<str:name>/invitations/", views.invite, name="invite"),
+    path("teams/<str:name>/invitations/<int:pk>/revoke/", views.revoke_invitation, name="revoke_invitation"),
+    path("join/<str:secret>/", views.join, name="join"),
     path("teams/<str:name>/audit/", views.audit, name="audit"),
 ]

@@ -20,8 +20,8 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST
 
-from webapp.accounts import selectors, services
-from webapp.accounts.forms import MemberForm, SignUpForm, SpendingLimitForm, TeamForm, TokenForm
+from webapp.accounts import invitations, selectors, services
+from webapp.accounts.forms import InvitationForm, MemberForm, SignUpForm, SpendingLimitForm, TeamForm, TokenForm
 from webapp.accounts.models import Role, Team, User
 from webapp.accounts.selectors import May
 from webapp.errors import NotAllowed
@@ -112,7 +112,12 @@ def _team(request: MemberRequest, name: str) -> Team:
 
 
 def team(
-    request: MemberRequest, name: str, form: MemberForm | None = None, limit_form: SpendingLimitForm | None = None
+    request: MemberRequest,
+    name: str,
+    form: MemberForm | None = None,
+    limit_form: SpendingLimitForm | None = None,
+    invite_form: InvitationForm | None = None,
+    link: str = "",
 ) -> HttpResponse:
     found = _team(request, name)
     form = form or MemberForm()
@@ -121,12 +126,54 @@ def team(
         "team": found,
         "form": form,
         "limit_form": limit_form,
+        "invite_form": invite_form or InvitationForm(),
+        "link": link,
         "members": selectors.members(found),
         "roles": Role.choices,
         "may_manage": selectors.may(request.user, found, May.MANAGE),
         "crumbs": [("Profile", reverse("accounts:profile")), (found.name, "")],
     }
-    return render(request, "accounts/team.html", context, status=max(form.status, limit_form.status))
+    if context["may_manage"]:
+        context["invitations"] = selectors.invitations(found)
+    status = max(form.status, limit_form.status, context["invite_form"].status)
+    response = render(request, "accounts/team.html", context, status=status)
+    if link:
+        response["Cache-Control"] = "no-store"
+    return response
+
+
+@require_POST
+def invite(request: MemberRequest, name: str) -> HttpResponse:
+    """Answers with the team's page itself, not a redirect: the link is on this one answer and nowhere else."""
+    found = _team(request, name)
+    selectors.require(request.user, found, May.MANAGE)
+    form = InvitationForm(request.POST)
+    made = form.attempt(invitations.invite, actor=request.user, team=found)
+    if made is None:
+        return team(request, name, invite_form=form)
+    return team(request, name, link=request.build_absolute_uri(reverse("accounts:join", args=[made[1]])))
+
+
+@require_POST
+def revoke_invitation(request: MemberRequest, name: str, pk: int) -> HttpResponse:
+    found = get_object_or_404(_team(request, name).invitations.select_related("team"), pk=pk)
+    invitations.revoke_invitation(actor=request.user, invitation=found)
+    messages.success(request, "The invitation is revoked. Who has joined by it stays.")
+    return redirect("accounts:team", name)
+
+
+@never_cache
+def join(request: MemberRequest, secret: str) -> HttpResponse:
+    """What the link leads to: who invites to what, and a button."""
+    if request.method == "POST":
+        membership = invitations.accept_invitation(actor=request.user, secret=secret)
+        messages.success(request, f"You are {membership.role} of {membership.team.title}.")
+        return redirect("accounts:team", membership.team.name)
+    found = selectors.invitation_of(secret)
+    if found is None:
+        raise invitations.no_longer_holds()
+    already = selectors.may(request.user, found.team, May.READ)
+    return render(request, "accounts/join.html", {"invitation": found, "already": already})
 
 
 def create_team(request: MemberRequest) -> HttpResponse:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from webapp.accounts.invitations import invite
 from webapp.accounts.models import User
 from webapp.catalog.models import BenchmarkVersion, EntryVersion
 from webapp.jobs.models import Job
@@ -27,6 +28,7 @@ def addresses(
     return {
         "accounts:team": ("lab",),
         "accounts:audit": ("lab",),
+        "accounts:join": (invite(actor=alice, team=board.team, role="viewer", days=1, uses=1)[1],),
         "catalog:entry": ENTRY,
         "catalog:add_entry_version": ENTRY,
         "catalog:describe_entry": ENTRY,

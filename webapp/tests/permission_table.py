@@ -26,7 +26,7 @@ STATUSES = {
     "200 302 302 302 302 302": "GET accounts:sign_in  PUT accounts:sign_in",
     "302 302 302 302 302 302": """
         POST accounts:sign_in  POST accounts:sign_out  POST accounts:sign_up
-        POST accounts:create_team
+        POST accounts:create_team  POST accounts:join
     """,
     # Without saying what to compare there is nothing.
     "400 400 400 400 400 400": "GET api:compare",
@@ -36,6 +36,7 @@ STATUSES = {
     "302 200 200 200 200 200": """
         GET pages:workers
         GET accounts:profile  GET accounts:change_password  GET accounts:create_team  POST accounts:create_token
+        GET accounts:join
         GET catalog:register_entry  GET catalog:create_benchmark  GET catalog:create_suite
         GET catalog:create_calibration_set
         GET jobs:jobs  GET jobs:submit_job
@@ -113,10 +114,11 @@ STATUSES = {
     "401 404 403 403 409 409": "POST api:send_review",
     # What owners decide. The member in question is the reviewer, who may leave.
     "302 404 403 403 403 302": """
-        POST accounts:set_member  POST accounts:set_spending_limit
+        POST accounts:set_member  POST accounts:set_spending_limit  POST accounts:revoke_invitation
         POST catalog:withdraw_price  POST results:price_job
         POST reviews:publish_review  POST reviews:dismiss_verdict
     """,
+    "302 404 403 403 403 200": "POST accounts:invite",
     "302 404 403 302 403 302": "POST accounts:remove_member",
     "401 404 403 403 403 200": """
         PUT api:member  PUT api:spending_limit  POST api:withdraw_price  POST api:price_job

@@ -23,6 +23,7 @@ from django.test import Client
 from django.urls import NoReverseMatch, reverse
 
 from webapp.accounts import services as accounts
+from webapp.accounts.invitations import invite
 from webapp.accounts.models import Team, Token, User
 from webapp.catalog import services as catalog
 from webapp.catalog.models import Benchmark, BenchmarkVersion, CalibrationSet, EntryVersion, ModelEntry, Suite
@@ -65,6 +66,7 @@ def world(
     run, _ = (factories.finish([True, False, True, True]) for _ in range(2))
     factories.refresh(board)
     report = factories.report(bob, board, "multiplicity")
+    invitation, secret = invite(actor=team.memberships.get(role="owner").user, team=team, role="viewer", days=1, uses=9)
     reviewer: Any = people["reviewer"]
     review = factories.review(bob, reviewer, board, [run.pk])
     for model in OWNED:
@@ -83,7 +85,8 @@ def world(
         "runs": {"pk": run.pk, "index": 1},
         "reports": {"pk": report.pk, "at": 1},
         "reviews": {"pk": review.pk, "verdict": review.verdicts.get().pk, "comment": review.comments.get().pk},
-        "teams": {"name": "lab", "username": "rita"},
+        "teams": {"name": "lab", "username": "rita", "pk": invitation.pk},
+        "join": {"secret": secret},
         "tokens": {"pk": Token.objects.get(user=bob).pk},
         "profile": {"pk": Token.objects.get(user=bob).pk},
     }
@@ -131,6 +134,7 @@ def bodies(
         "accounts:create_token": {"name": "t", "scopes": ["read"], "days": 1},
         "accounts:set_member": {"username": "vera", "role": "viewer"},
         "accounts:set_spending_limit": {"usd": "100"},
+        "accounts:invite": {"role": "viewer", "days": 7, "uses": 1},
         "catalog:register_entry": {**named, **source},
         "catalog:add_entry_version": source,
         "catalog:create_benchmark": {**named, **questions},
@@ -149,7 +153,13 @@ def bodies(
         "leaderboards:save_view": {"name": "Mine", "query": "sort=name"},
         "results:report": FLIPS,
         "results:request_report": {**FLIPS, "analysis": "multiplicity", "suite": suite.pk, "contenders": first.pk},
-        "results:linear_audit": {**AUDIT, "source": "pasted", "pasted": TABLE_OF_FEATURES, "team": team.pk, "visibility": "team"},
+        "results:linear_audit": {
+            **AUDIT,
+            "source": "pasted",
+            "pasted": TABLE_OF_FEATURES,
+            "team": team.pk,
+            "visibility": "team",
+        },
         "leaderboards:change_leaderboard": {"title": "Other", "order": "mean-score", "visibility": "team"},
         "api:teams": {"name": "fresh", "title": "Fresh"},
         "api:member": {"role": "viewer"},

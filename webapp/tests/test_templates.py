@@ -20,6 +20,7 @@ ACTIONS |= {"leaderboards:save_view", "leaderboards:delete_view"}
 ACTIONS |= {"results:report_compare"}  # it leads on
 ACTIONS |= {"results:compare_pairs", "results:compare_export"}  # downloads
 ACTIONS |= {
+    "accounts:invite", "accounts:revoke_invitation",
     "reviews:send_review", "reviews:answer_comment", "reviews:resolve_comment", "reviews:freeze_again",
     "reviews:dismiss_verdict", "reviews:withdraw_review", "reviews:publish_review", "reviews:sign_off_json",
 }  # fmt: skip
