@@ -1,4 +1,4 @@
-"""REST of entries, benchmarks, suites and schemes."""
+"""REST of entries, benchmarks, suites and calibration sets."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from rest_framework.parsers import MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from evaluation.schemes import SCHEMES
 from webapp.catalog import calibration, price_list, prices, selectors, services
 from webapp.catalog.models import Benchmark, BenchmarkVersion, CalibrationSet, ModelEntry, Price, Sample, Suite
 from webapp.catalog.serializers import (
@@ -36,7 +35,6 @@ from webapp.catalog.serializers import (
     PriceOut,
     ReasonIn,
     SampleOut,
-    SchemeOut,
     SourceIn,
     SuiteIn,
     SuiteOut,
@@ -277,17 +275,6 @@ class CalibrationSetDetail(PublicResource, RetrieveAPIView[CalibrationSet]):
         return get_object_or_404(selectors.calibration_sets(self.request.user), pk=self.kwargs["pk"])
 
 
-class Schemes(PublicResource):
-    """The schemes that an entry can be evaluated with."""
-
-    serializer_class = SchemeOut
-    pagination_class = None  # type: ignore[assignment]
-
-    @extend_schema(responses=SchemeOut(many=True))
-    def get(self, request: Request) -> Response:
-        return Response(self.shown(SchemeOut, SCHEMES.values(), many=True))
-
-
 urlpatterns = [
     path("entries/", Entries.as_view(), name="entries"),
     path("entries/<str:team>/<str:name>/", EntryDetail.as_view(), name="entry"),
@@ -309,5 +296,4 @@ urlpatterns = [
     path("suites/<str:team>/<str:name>/", SuiteDetail.as_view(), name="suite"),
     path("calibration-sets/", CalibrationSets.as_view(), name="calibration_sets"),
     path("calibration-sets/<int:pk>/", CalibrationSetDetail.as_view(), name="calibration_set"),
-    path("schemes/", Schemes.as_view(), name="schemes"),
 ]

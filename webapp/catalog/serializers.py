@@ -364,14 +364,3 @@ class CalibrationSetIn(Strict):
     visibility = VisibilityField(required=False)
     suite = SuiteReference(required=False)
     texts = serializers.ListField(child=serializers.CharField(trim_whitespace=False), allow_empty=False)
-
-
-class SchemeOut(serializers.Serializer[Any]):
-    """How weights are stored and multiplied."""
-
-    key = serializers.CharField()
-    title = serializers.CharField()
-    family = serializers.CharField()
-    bits = serializers.FloatField()
-    devices = serializers.ListField(child=serializers.CharField())
-    needs_calibration = serializers.BooleanField()

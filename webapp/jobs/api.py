@@ -22,6 +22,7 @@ from webapp.accounts.selectors import teams_where
 from webapp.catalog.selectors import suite_versions
 from webapp.jobs import planning, quota, selectors, services
 from webapp.jobs.models import Job, Run, RunEvent
+from webapp.jobs.offers import offers
 from webapp.jobs.serializers import (
     JobDetailOut,
     JobIn,
@@ -30,6 +31,7 @@ from webapp.jobs.serializers import (
     RunDetailOut,
     RunEventOut,
     RunOut,
+    SchemeOut,
     SpendingOut,
     WorkerOut,
     contenders,
@@ -223,6 +225,17 @@ class Workers(Resource):
         return Response(WorkerOut(selectors.workers(), many=True, context=context).data)
 
 
+class Schemes(PublicResource):
+    """The schemes that an entry can be evaluated with, and why some cannot be run now."""
+
+    serializer_class = SchemeOut
+    pagination_class = None  # type: ignore[assignment]
+
+    @extend_schema(responses=SchemeOut(many=True))
+    def get(self, request: Request) -> Response:
+        return Response(self.shown(SchemeOut, offers(), many=True))
+
+
 urlpatterns = [
     path("jobs/", Jobs.as_view(), name="jobs"),
     path("jobs/<int:pk>/", JobDetail.as_view(), name="job"),
@@ -233,5 +246,6 @@ urlpatterns = [
     path("runs/<int:pk>/", RunDetail.as_view(), name="run"),
     path("runs/<int:pk>/events/", RunEvents.as_view(), name="run_events"),
     path("teams/<str:name>/spending/", TeamSpending.as_view(), name="team_spending"),
+    path("schemes/", Schemes.as_view(), name="schemes"),
     path("workers/", Workers.as_view(), name="workers"),
 ]

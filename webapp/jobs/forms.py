@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 import uuid
+from collections.abc import Mapping
 from typing import Any, cast
 
 from django import forms
+from django.forms.boundfield import BoundWidget
 from django.http import QueryDict
 
 from evaluation.schemes import SCHEMES
@@ -17,6 +19,7 @@ from webapp.catalog.models import CalibrationSet, EntryVersion, Source, Suite
 from webapp.catalog.selectors import calibration_sets, latest_versions, suite_versions, suites
 from webapp.catalog.services import contender
 from webapp.forms import ServiceForm
+from webapp.jobs.offers import Offer, families, offers
 from webapp.jobs.services import JobRequest
 
 DEFAULT_SCHEME = next(iter(SCHEMES))
@@ -37,6 +40,18 @@ class SetChoices(forms.ModelChoiceField):  # type: ignore[type-arg]
         return f"{chosen} · {chosen.team.name} · {chosen.size:,} texts"
 
 
+class SchemeBoxes(forms.CheckboxSelectMultiple):
+    """reasons: why a scheme cannot be chosen, by its key."""
+
+    reasons: Mapping[str, str] = {}
+
+    def create_option(self, name: str, value: Any, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        option: dict[str, Any] = super().create_option(name, value, *args, **kwargs)
+        if self.reasons.get(str(value)):
+            option["attrs"]["disabled"] = True
+        return option
+
+
 class SubmitForm(ServiceForm):
     """Entries x schemes on a suite. All but the entries has a default, so that a first job is three clicks."""
 
@@ -53,8 +68,9 @@ class SubmitForm(ServiceForm):
         choices=[(info.key, f"{info.key}: {info.title}") for info in SCHEMES.values()],
         error_messages={"required": "Choose at least one scheme."},
         initial=[DEFAULT_SCHEME],
-        help_text="How weights are stored and multiplied. An endpoint is evaluated as it is served, once.",
-        widget=forms.CheckboxSelectMultiple,
+        help_text="How weights are stored and multiplied. Choose several to compare them with their reference. An "
+        "endpoint is evaluated as it is served, once, whatever is chosen here.",
+        widget=SchemeBoxes,
     )
     calibration = SetChoices(
         CalibrationSet.objects.none(),
@@ -106,6 +122,14 @@ class SubmitForm(ServiceForm):
         for name, rows in choices.items():
             self.fields[name].queryset = rows  # type: ignore[attr-defined]
         self.fields["team"].initial = usual_team(user)
+        self.offers = offers()
+        self.fields["schemes"].widget.reasons = {offer.info.key: offer.reason for offer in self.offers}
+
+    @property
+    def scheme_families(self) -> list[tuple[str, list[tuple[Offer, BoundWidget]]]]:
+        """(family, its schemes with their boxes), as the page groups them."""
+        boxes = {str(box.data["value"]): box for box in self["schemes"]}
+        return [(name, [(one, boxes[one.info.key]) for one in own]) for name, own in families(self.offers).items()]
 
     @property
     def more(self) -> list[forms.BoundField]:

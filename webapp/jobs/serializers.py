@@ -275,3 +275,22 @@ class WorkerOut(serializers.ModelSerializer[Worker]):
     def get_run(self, worker: Worker) -> int | None:
         run = self.context["current"].get(worker.name)
         return run.pk if run and run.pk in self.context["visible"] else None
+
+
+class SchemeOut(serializers.Serializer[Any]):
+    """How weights are stored and multiplied, and whether a running worker can do it.
+
+    bits: nominal, per changed weight, scales included; 0: as its author stored it. emulated: the answers are those of
+    the format, speed and memory are not. reason: why no running worker offers it; empty when one does, or none runs.
+    """
+
+    key = serializers.CharField(source="info.key")
+    title = serializers.CharField(source="info.title")
+    family = serializers.CharField(source="info.family")
+    bits = serializers.FloatField(source="info.bits")
+    devices = serializers.ListField(source="info.devices", child=serializers.CharField())
+    packages = serializers.ListField(source="info.packages", child=serializers.CharField())
+    needs_calibration = serializers.BooleanField(source="info.needs_calibration")
+    emulated = serializers.BooleanField(source="info.emulated")
+    available = serializers.BooleanField()
+    reason = serializers.CharField()
