@@ -76,7 +76,7 @@ options.pareto = ({ contenders: all }, c, width) => {
     grid: { left: 56, right: 28, top: 24, bottom: 52 },
     xAxis: money(c, "Mean cost of an attempt", across),
     yAxis: axis(c, "Accuracy, %", { min: ({ min }) => Math.max(0, Math.floor((min - 3) / 10) * 10), max: ({ max }) => Math.min(100, Math.ceil((max + 3) / 10) * 10), nameGap: 38, axisLabel: { color: c.muted } }),
-    brush: { xAxisIndex: 0, yAxisIndex: 0, brushType: "rect", z: 100, throttleType: "debounce", throttleDelay: 150, outOfBrush: {}, brushStyle: { color: "transparent", borderColor: c.ink, borderWidth: 1 } },
+    brush: { xAxisIndex: 0, yAxisIndex: 0, brushType: "rect", throttleType: "debounce", throttleDelay: 150, outOfBrush: {}, brushStyle: { color: "transparent", borderColor: c.ink, borderWidth: 1 } },
     toolbox: { show: false },
     series: [
       {
