@@ -2,15 +2,16 @@
 import { axis, draw, fixed, frame, options, said } from "./charts.js";
 import "./walk.js";
 
-const SYMBOLS = ["circle", "rect", "triangle", "diamond", "arrow", "roundRect", "circle", "rect", "triangle"];
+const SYMBOLS = ["circle", "rect", "triangle", "diamond", "emptyCircle", "emptyRect", "emptyTriangle", "emptyDiamond", "circle"];
 const DASHES = ["solid", "dashed", "dotted"];
 const SMALL = 0.0001;
+const NARROW = 480; // the legend takes three lines
 const probability = (value) => (value > 0 && value < SMALL ? `< ${SMALL}` : fixed(value, 4));
 const short = (value) => String(+value.toPrecision(3));
 const near = (a, b) => Math.abs(a / b - 1) < 1e-9;
 
 /* The band is stacked areas: an invisible one up to its lower end, then its width, in two shades of conflict. */
-options["viable-ranges"] = ({ rows, predicted, low, high, conflict, n, chosen }, c) => {
+options["viable-ranges"] = ({ rows, predicted, low, high, conflict, n, chosen }, c, width) => {
   const place = (at) => (rows.length > 1 ? 1 + (at * (n - 1)) / (rows.length - 1) : 1);
   const points = (values) => values.map((value, at) => [place(at), value]);
   const area = (name, values, style) => ({
@@ -23,7 +24,7 @@ options["viable-ranges"] = ({ rows, predicted, low, high, conflict, n, chosen },
     ...frame(c),
     animation: false,
     legend: { top: 0, left: 48, itemWidth: 24, data: ["Baseline", moved, kept], textStyle: { color: c.ink } },
-    grid: { left: 56, right: 24, top: 40, bottom: 48 },
+    grid: { left: 56, right: 24, top: width < NARROW ? 84 : 40, bottom: 48 },
     xAxis: axis(c, "Rows, by the baseline’s probability", { scale: false, min: 1, max: Math.max(n, 2), minInterval: 1, splitLine: { show: false }, axisLabel: { color: c.muted, hideOverlap: true } }),
     yAxis: axis(c, "Probability of label 1", { scale: false, min: 0, max: 1, nameGap: 38, axisLabel: { color: c.muted } }),
     series: [
@@ -55,9 +56,9 @@ function shares(lines, across, { own, x, marks, tip }, c) {
       const hue = c.hues[at % c.hues.length];
       return {
         type: "line", name, data: across.map((value, i) => [value, 100 * values[i]]), symbol: SYMBOLS[at], symbolSize: 7, z: at === own ? 4 : 3,
-        itemStyle: { color: hue }, lineStyle: { color: hue, width: at === own ? 3.5 : 1.5, type: DASHES[at % DASHES.length] },
+        itemStyle: { color: hue }, lineStyle: { color: hue, width: at === own ? 3.5 : 1.5, type: at === own ? "solid" : DASHES[at % DASHES.length] },
         markLine: at ? undefined : {
-          silent: true, symbol: "none", lineStyle: { color: c.muted, type: "dashed" },
+          silent: true, symbol: "none", precision: -1, lineStyle: { color: c.muted, type: "dashed" },
           data: marks.map(([label, value]) => ({ xAxis: value, label: { formatter: label, color: c.muted, fontSize: 11, position: "insideEndTop", rotate: 90 } })),
         },
       };

@@ -65,7 +65,8 @@ class LinearView:
 
     @cached_property
     def verdict(self) -> list[str]:
-        return [self.result.verdict, self._decisions(), self._scale(), self._proof()]
+        said = [self.result.verdict, self._decisions(), self._scale(), self._proof()]
+        return [sentence.replace(" %", "\u00a0%").replace(" × ", "\u00a0×\u00a0") for sentence in said]
 
     @cached_property
     def turned(self) -> NDArray[np.bool_]:

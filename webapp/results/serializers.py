@@ -11,7 +11,7 @@ from evaluation.features import MAXIMUM_FEATURES, MAXIMUM_NAME, MAXIMUM_ROWS
 from webapp.accounts.serializers import TeamField, VisibilityField
 from webapp.catalog.serializers import BenchmarkReference, SuiteReference
 from webapp.rest import JSONObject, Strict
-from webapp.results.models import FeatureUpload, Report, Score
+from webapp.results.models import Report, Score
 from webapp.results.uploads import uploads
 
 

@@ -47,7 +47,7 @@ BUDGETS = {
     "results:compare_sample": 11,
     "results:reports": 6,
     "results:request_report": 6,
-    "results:linear_audit": 6,
+    "results:linear_audit": 8,
     "results:report": 7,
     "results:report_result": 5,
     "results:report_samples": 4,
