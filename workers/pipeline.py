@@ -154,7 +154,7 @@ def _store(run: Run, lease: Lease, evaluation: Evaluation, presence: Presence, *
     """Drain the engine into Postgres until it has no more, or raise what ends the run early."""
     began = flushed = beaten = shown = time.monotonic()
     waiting: list[Attempt] = []
-    known = False
+    known, told = False, 0
     for batch in evaluation:
         presence.busy()
         if not known and evaluation.total is not None:
@@ -168,12 +168,22 @@ def _store(run: Run, lease: Lease, evaluation: Evaluation, presence: Presence, *
             waiting, flushed = [], now
         if now - beaten >= 1.0:
             _keep(run, lease, now - began)
+            told = _tell(lease, evaluation, told)
             beaten = now
         if now - shown >= BOARD_SECONDS:
             _landed(run)
             shown = now
     if waiting:
         record_scores(lease=lease, attempts=waiting, seconds=time.monotonic() - flushed)
+
+
+def _tell(lease: Lease, evaluation: Evaluation, told: int) -> int:
+    """Show how far a search has come, once per step. Returns the step that was told last."""
+    news = evaluation.search
+    step = int(news.get("step", 0))
+    if step > told and evaluation.total is None:
+        leases.searched(lease=lease, news=news)
+    return max(step, told)
 
 
 def _keep(run: Run, lease: Lease, spent: float) -> None:

@@ -6,9 +6,10 @@ that was declared lost and comes back can change nothing.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 from django.conf import settings
 from django.db import transaction
@@ -116,8 +117,24 @@ def start(*, lease: Lease, total: int, attempts: int | None = None) -> None:
     run = locked(lease)
     planned = run.settings.get("attempts", 1)
     settings = run.settings if attempts in {None, planned} else {**run.settings, "attempts": attempts}
-    Run.objects.filter(pk=run.pk).update(total=total, settings=settings)
+    reason = _running(run) if "search" in run.provenance else run.reason
+    Run.objects.filter(pk=run.pk).update(total=total, settings=settings, reason=reason)
     progressed(run)
+
+
+@transaction.atomic
+def searched(*, lease: Lease, news: Mapping[str, Any]) -> None:
+    """How far a scheme that searches has come: `step` of `of`, `kl` in nats, and the map of `bits` where it has one."""
+    run = locked(lease)
+    steps = f"step {news['step']} of {news['of']}" if "of" in news else "under way"
+    kl = f", KL {news['kl']:.4f} nats a token" if "kl" in news else ""
+    reason = f"{_running(run)} Searching: {steps}{kl}."
+    Run.objects.filter(pk=run.pk).update(reason=reason, provenance={"search": dict(news)})
+    progressed(run)
+
+
+def _running(run: Run) -> str:
+    return f"Running on {run.worker}, attempt {run.attempt} of {run.last_attempt}."
 
 
 def progressed(run: Run) -> None:

@@ -19,6 +19,7 @@ from webapp.catalog.selectors import entries, latest_versions
 from webapp.jobs import planning, quota, selectors, services
 from webapp.jobs.forms import SubmitForm
 from webapp.jobs.models import Job, Run
+from webapp.jobs.scheme_facts import scheme_facts, searching
 from webapp.requests import MemberRequest, PageRequest
 
 ACTIVE = {Run.State.QUEUED, Run.State.RUNNING}
@@ -130,6 +131,8 @@ def run(request: PageRequest, pk: int) -> HttpResponse:
         "position": selectors.queue_position(found) if found.state == Run.State.QUEUED else None,
         "waiting": selectors.waiting_reason([found]),
         "active": found.state in ACTIVE,
+        "scheme": scheme_facts(found.provenance),
+        "search": searching(found.provenance) if found.state in ACTIVE else None,
         "events": found.events.order_by("-pk"),
         "others": [other for other in selectors.runs_of_cell(found, request.user)[:20] if other.pk != found.pk],
         "call": _call(request, found),
