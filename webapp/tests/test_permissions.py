@@ -125,6 +125,7 @@ def bodies(
         "api:reviews": {"team": "lab", "title": "Ship it?", "runs": [world["runs"]["pk"]]},
         "api:verdicts": rule,
         "api:comments": {"body": "Why?"},
+        "api:resolve_comment": {"resolved": True},
         "api:freeze_review": {},
         "api:withdraw_review": {},
         "api:dismiss_verdict": {"reason": "She is away."},
