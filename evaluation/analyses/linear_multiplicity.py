@@ -17,7 +17,7 @@ from evaluation.analyses.base import Analysis, Frozen, parameter
 from evaluation.analyses.linear.discrepancy import ROUNDS, bracketed
 from evaluation.analyses.linear.events import Ranges, probabilities
 from evaluation.analyses.linear.fitting import Baseline, fitted
-from evaluation.analyses.linear.level_set import LevelSet
+from evaluation.analyses.linear.level_set import TOLERANCE, LevelSet
 from evaluation.analyses.linear.loss import Points, compressed, with_intercept
 from evaluation.errors import BadParameter
 from evaluation.features import FeatureTable
@@ -27,6 +27,7 @@ KINDS = ("absolute", "percent", "profile")
 DELTAS = (0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5)
 SHARES = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0)  # of the report's epsilon, for the curve over epsilon
 NAMED_LEVEL = 0.95
+ROUGH = 1e-7  # tolerance of the curve
 
 
 @dataclass(frozen=True)
@@ -100,7 +101,7 @@ def compute(table: FeatureTable, params: LinearMultiplicityParams) -> LinearMult
         level = LevelSet.around(baseline, epsilon)
         ranges = _ranges(level, points, baseline)
         found = bracketed(level, ranges, params.delta, rounds=params.search)
-        curve = _curve(level, points, baseline, epsilon)
+        curve = _curve(level, ranges, baseline)
     ambiguity = ranges.ambiguity(params.delta)
     bounds = (found.low, max(found.low, min(found.high, ambiguity)))
     predicted = ranges.predicted[points.of_row]
@@ -163,13 +164,17 @@ def _profile(level: float, n: int) -> float:
     return float(gammaincinv(0.5, level) / n)
 
 
-def _ranges(level: LevelSet, points: Points, baseline: Baseline) -> Ranges:
-    upper, lower = level.reach(points.design), level.reach(-points.design)
+def _ranges(level: LevelSet, points: Points, baseline: Baseline, tolerance: float = TOLERANCE) -> Ranges:
+    upper, lower = level.reach(points.design, tolerance), level.reach(-points.design, tolerance)
     return Ranges(points, upper, lower, probabilities(points.design @ baseline.coefficients))
 
 
-def _curve(level: LevelSet, points: Points, baseline: Baseline, epsilon: float) -> AmbiguityCurve:
-    found = [_ranges(level.within(epsilon * share), points, baseline) for share in SHARES]
+def _curve(level: LevelSet, own: Ranges, baseline: Baseline) -> AmbiguityCurve:
+    """Around the report's epsilon, whose ranges are known."""
+    epsilon = level.epsilon
+    found = [
+        own if share == 1 else _ranges(level.within(epsilon * share), own.points, baseline, ROUGH) for share in SHARES
+    ]
     values = np.array([[ranges.ambiguity(delta) for delta in DELTAS] for ranges in found])
     return AmbiguityCurve(epsilon * np.array(SHARES), np.array(DELTAS), values)
 

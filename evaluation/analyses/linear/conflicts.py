@@ -16,7 +16,8 @@ from evaluation.tables import Floats
 
 Flags = NDArray[np.bool_]
 PAIRS = 3_000  # tested at most, the likeliest first: an untested pair counts as possible, which only loosens the bound
-WORK = 1.5e9  # pairs x rows x coefficients squared at most
+WORK = 3e10  # steps x rows x coefficients squared, after which no further pair is tested
+PORTION = 500  # pairs tested together
 ROUNDS = 12
 ORDERS = 60
 ROUGH = 1e-7
@@ -37,10 +38,8 @@ def excluding(level: LevelSet, events: Events, models: Floats) -> Flags:
         events.directions / norms[:, None], events.thresholds / norms, events.point, events.weight, events.opposite
     )
     likely = np.argsort(-_likelihood(level, turned / norms[:, None], unit.thresholds, first, second), kind="stable")
-    rows, width = level.loss.rows.shape
-    chosen = likely[: int(min(PAIRS, WORK / (rows * width**2)))]
-    pairs = np.stack([first[chosen], second[chosen]], axis=1)
-    for one, other in pairs[_shown(level, unit, pairs)].tolist():
+    pairs = np.stack([first, second], axis=1)[likely[:PAIRS]]
+    for one, other in pairs[_all_shown(level, unit, pairs)].tolist():
         excluded[one, other] = excluded[other, one] = True
     return excluded
 
@@ -60,8 +59,23 @@ def _likelihood(
     return np.asarray(thresholds[first] + thresholds[second] - furthest)
 
 
-def _shown(level: LevelSet, events: Events, pairs: NDArray[np.intp]) -> Flags:
-    """(pair,) whether the exclusion is proven."""
+def _all_shown(level: LevelSet, events: Events, pairs: NDArray[np.intp]) -> Flags:
+    """(pair,) whether the exclusion is proven, for as many as the work allows."""
+    found = np.zeros(len(pairs), dtype=np.bool_)
+    rows, width = level.loss.rows.shape
+    left = WORK / (rows * width**2)
+    for start in range(0, len(pairs), PORTION):
+        if left <= 0:
+            break
+        portion = slice(start, start + PORTION)
+        found[portion], steps = _shown(level, events, pairs[portion])
+        left -= steps
+    return found
+
+
+def _shown(level: LevelSet, events: Events, pairs: NDArray[np.intp]) -> tuple[Flags, int]:
+    """(pair,) whether the exclusion is proven, and the steps that it took."""
+    steps = 0
     found = np.zeros(len(pairs), dtype=np.bool_)
     open_ = np.arange(len(pairs))
     low, high = np.zeros(len(pairs)), np.ones(len(pairs))
@@ -73,6 +87,7 @@ def _shown(level: LevelSet, events: Events, pairs: NDArray[np.intp]) -> Flags:
         mixed = share * events.directions[one] + (1 - share) * events.directions[other]
         asked = share[:, 0] * events.thresholds[one] + (1 - share[:, 0]) * events.thresholds[other]
         reach = level.reach(mixed, ROUGH)
+        steps += reach.steps
         lacking = events.thresholds[one] - np.einsum("pk,pk->p", events.directions[one], reach.points)
         lacking_other = events.thresholds[other] - np.einsum("pk,pk->p", events.directions[other], reach.points)
         proven = reach.bound < asked - 1e-9 * np.abs(asked)
@@ -81,7 +96,7 @@ def _shown(level: LevelSet, events: Events, pairs: NDArray[np.intp]) -> Flags:
         upwards = lacking > lacking_other
         low[open_[upwards]], high[open_[~upwards]] = share[upwards, 0], share[~upwards, 0]
         open_ = open_[~proven & ~possible]
-    return found
+    return found, steps
 
 
 def clique_bound(excluded: Flags, weight: Floats) -> tuple[list[list[int]], float]:
