@@ -175,10 +175,10 @@ def _stopping(played: Sequence[Replay], truth: _Truth, error: float) -> Stopping
 
 
 def _verdict(params: AdaptiveParams, own: Point, even: Point, everything: int) -> str:
-    share = f"{own.cells / everything:.0%} of the {everything:,} evaluations"
     name = "UCB-E" if params.method == "ucb-e" else "Uniform spending"
-    said = f"With {share}, {name} names the best contender in {own.found_best:.0%} of {params.seeds} replays"
-    return f"{said}; uniform spending in {even.found_best:.0%}." if params.method == "ucb-e" else f"{said}."
+    share, found, usual = (f"{100 * x:.0f} %" for x in (own.cells / everything, own.found_best, even.found_best))
+    said = f"With {share} of the {everything:,} evaluations, {name} names the best contender in {found} of the replays"
+    return f"{said}; uniform spending in {usual}." if params.method == "ucb-e" else f"{said}."
 
 
 ADAPTIVE: Analysis[ScoreTable, AdaptiveParams, AdaptiveResult] = Analysis(

@@ -217,18 +217,18 @@ def _places(table: RouteTable, rows: Integers, cost: Floats, quality: Floats) ->
 
 def _verdict(routers: Sequence[Router], best: str) -> str:
     """The router that keeps 99 % of the best contender's quality most cheaply."""
+    kept = f"{100 * KEPT:.0f} % of the quality of {best}"
     able = [router for router in routers if router.nearly.relative_cost is not None]
     if not able:
-        return f"No router keeps {KEPT:.0%} of the quality of {best}."
+        return f"No router keeps {kept}."
     router = min(able, key=lambda one: one.nearly.relative_cost or 0.0)
-    spent = router.nearly
-    if spent.relative_cost is None or spent.relative_cost >= 1:
-        return f"No router keeps {KEPT:.0%} of the quality of {best} for less than it costs."
-    low, high = spent.low, spent.high
-    interval = f", interval {low:.0%} to {high:.0%}" if low is not None and high is not None else ""
+    spent, low, high = router.nearly.relative_cost, router.nearly.low, router.nearly.high
+    if spent is None or spent >= 1:
+        return f"No router keeps {kept} for less than it costs."
+    interval = f", 95 % interval {100 * low:.0f} to {100 * high:.0f} %" if low is not None and high is not None else ""
     names = {"single": "One contender alone", "cascade": "A two-step cascade"}
     name = names.get(router.name, f"The router by {router.name}")
-    return f"{name} keeps {KEPT:.0%} of the quality of {best} at {spent.relative_cost:.0%} of its cost{interval}."
+    return f"{name} keeps {kept} at {100 * spent:.0f} % of its cost{interval}."
 
 
 def _warnings(table: RouteTable, whole: RouteTable, pair: Pair | None) -> tuple[str, ...]:

@@ -93,7 +93,7 @@ def test_routers_that_know_the_subject_save_most_of_the_money():
         assert saved.relative_cost < (0.9 if name == "neighbours" else 0.5), name
         assert saved.low <= saved.relative_cost <= saved.high
         assert by_name[name].aiq > result.aiq
-    assert "of its cost, interval" in result.verdict
+    assert "of its cost, 95 % interval" in result.verdict
     assert result.oracle.quality >= result.quality.max()
     assert (result.apgr, result.cpt) == (result.pair.apgr, result.pair.cpt)
 
