@@ -25,6 +25,7 @@ from webapp.results.linear import LinearView
 from webapp.results.models import PackedScores, Report, Score
 from webapp.results.multiplicity import MultiplicityView
 from webapp.results.packing import unpack
+from webapp.results.quantization import QuantizationView, run_facts
 from webapp.results.spending_report import EstimateView, RoutingView, SearchView
 from webapp.results.tournament import TournamentView
 
@@ -34,16 +35,18 @@ OUTCOMES = {"all": {}, "right": {"score__gte": 1.0}, "wrong": {"score__lt": 1.0}
 
 # How the page of an analysis draws its result: the name in the template's context, and what takes the stored result
 # and the parameters. What is not here is drawn as plain tables.
-DRAWN: dict[str, tuple[str, Callable[[Any, Mapping[str, Any]], Any]]] = {
+DRAWN: dict[str, tuple[str, Callable[..., Any]]] = {
     "swiss": ("tournament", TournamentView),
     "multiplicity": ("multiplicity", MultiplicityView),
     "linear-multiplicity": ("audit", LinearView),
     "cost-of-pass": ("costs", CostOfPassView),
+    "quantization": ("quantization", QuantizationView),
     "adaptive": ("spending", SearchView),
     "estimation": ("spending", EstimateView),
     "routing": ("spending", RoutingView),
 }
-
+# Pages that also tell what the runs of the report recorded: their view takes `run_facts`, too.
+WITH_RUNS = {"quantization"}
 MEANS = (
     "pk", "contender", "contender__name", "contender__version__entry__team__name", "version", "version__number",
     "version__benchmark__name", "version__benchmark__team__name", "version__higher_is_better", "mean",
@@ -76,7 +79,8 @@ def report_context(pk: int | None) -> dict[str, Any]:
     known = ANALYSES.get(report.analysis)
     if report.analysis in DRAWN and known and report.analysis_version == str(known.version):
         name, view = DRAWN[report.analysis]
-        return {**context, name: view(report.result, report.parameters)}
+        more = (run_facts(report.inputs["runs"]),) if report.analysis in WITH_RUNS else ()
+        return {**context, name: view(report.result, report.parameters, *more)}
     return {**context, "figures": figures(report.result or {})}
 
 
