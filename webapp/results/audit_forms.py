@@ -31,7 +31,7 @@ class AuditParameters(ReportForm):
 
     SAID = {
         "epsilon": ("ε, how near", "A model competes while its loss is at most this much above the best one’s."),
-        "epsilon_kind": ("ε is …", "What ε counts: see beside."),
+        "epsilon_kind": ("ε is …", "In which unit ε is given."),
         "delta": ("δ, how far", "Two probabilities this far apart are in conflict. 0.1: ten points."),
         "ridge": (
             "Ridge",
@@ -103,7 +103,8 @@ class AuditForm(AuditParameters):
         self.fields.update(fields)
         for name, when in (("table", FILE), ("pasted", PASTED), ("kept", KEPT)):
             self.fields[name].when = f"source={when}"  # type: ignore[attr-defined]
-        self.fields["label"].when = FRESH  # type: ignore[attr-defined]
+        for name in ("label", "team"):
+            self.fields[name].when = FRESH  # type: ignore[attr-defined]
         self.initial["team"] = usual_team(user)
 
     def clean(self) -> dict[str, Any]:

@@ -99,7 +99,14 @@ def audit_margins(
     table = _refused(lambda: margin_table(margins, run_of[outcome]), {"labels": "outcome", "label": "outcome"})
     private = any(row.private for row in taken.values())
     visibility = Visibility.PRIVATE if private else Visibility.TEAM
-    upload = _keep(actor, data.team, table, f"Margins on {data.title}", f"{judged.name} is right", visibility)
+    upload = _keep(
+        actor,
+        data.team,
+        table,
+        f"margins on {data.title.removeprefix('Benchmark ')}",
+        f"{judged.name} is right",
+        visibility,
+    )
     return audit_upload(
         actor=actor, upload=upload, parameters=parameters, title=title, visibility=visibility, runs=[*run_of.values()]
     )

@@ -132,7 +132,7 @@ def test_the_page_takes_the_margins_of_a_benchmark(
     answer = client.post(ADDRESS, body)
     report = Report.objects.get()
     assert answer["Location"] == f"/reports/{report.pk}/#main"
-    assert report.inputs["about"].startswith("Margins on Benchmark lab/sums v1: 4 rows, 2 features")
+    assert report.inputs["about"].startswith("margins on lab/sums v1: 4 rows, 2 features")
     client.force_login(vera)
     assert client.post(ADDRESS, body).status_code == 403
     assert client.get(ADDRESS, {"benchmark": 10**6}).status_code == 404
