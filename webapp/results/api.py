@@ -16,12 +16,10 @@ from rest_framework.response import Response
 
 from evaluation.analyses import ANALYSES
 from evaluation.analyses.base import Analysis, described
-from webapp.errors import Unprocessable
 from webapp.jobs.selectors import jobs, runs
 from webapp.jobs.serializers import RunOut
 from webapp.rest import SEARCH, Page, PublicResource
 from webapp.results import candidates, selectors
-from webapp.results.candidates import Candidates
 from webapp.results.costing import price_runs
 from webapp.results.models import Report, Score
 from webapp.results.reports import request_analysis
@@ -117,18 +115,10 @@ class Reports(PublicResource, ListAPIView[Report]):
             found=found,
             analysis=asked["analysis"],
             parameters=asked.get("parameters", {}),
-            contenders=None if named is None else [_contender(found, name, "contenders") for name in named],
+            contenders=None if named is None else [found.named(name, "contenders") for name in named],
             title=asked.get("title", ""),
-            noise=_contender(found, asked["noise"], "noise") if "noise" in asked else None,
+            noise=found.named(asked["noise"], "noise") if "noise" in asked else None,
         )
-
-
-def _contender(found: Candidates, name: str, field: str) -> int:
-    pk = next((row.pk for row in found.complete if row.name == name), None)
-    if pk is None:
-        known = f"Known: {', '.join(row.name for row in found.complete)}."
-        raise Unprocessable(f"There is no contender “{name}” with all its results.", field=field, remedy=known)
-    return pk
 
 
 class ReportDetail(PublicResource):

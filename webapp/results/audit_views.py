@@ -90,15 +90,17 @@ class LinearAudits(PublicResource):
         request=AuditIn, responses={202: OpenApiResponse(ReportOut, "Queued; `Location` is where it will be.")}
     )
     def post(self, request: Request) -> Response:
-        """Ask for an audit of linear models on a table: a CSV file (multipart), its text, arrays, or a kept table."""
+        """Ask for an audit of linear models on a CSV file, its text, arrays, a kept table or margins of contenders."""
         report = _audited(self.actor, self.read(AuditIn))
         location = request.build_absolute_uri(reverse("api:report", args=[report.pk]))
         return Response(self.shown(ReportOut, report), status=202, headers={"Location": location})
 
 
 def _audited(actor: Any, values: dict[str, Any]) -> Report:
-    """By what was sent: arrays, a kept table, a file, or its text."""
+    """By what was sent: margins, arrays, a kept table, a file, or its text."""
     values.setdefault("parameters", {})
+    if "benchmark" in values:
+        return _margins(actor, values)
     if "features" in values:
         return audit_arrays(actor=actor, **values)
     if "upload" in values:
@@ -108,6 +110,21 @@ def _audited(actor: Any, values: dict[str, Any]) -> Report:
     content = file.read() if file else text.encode()
     name = file.name if file else values.pop("name", "table.csv")
     return request_audit(actor=actor, **{**values, "content": content, "name": name})
+
+
+def _margins(actor: Any, values: dict[str, Any]) -> Report:
+    asked = {"benchmark": str(values["benchmark"].pk), "team": values["team"].name if "team" in values else ""}
+    data = candidates.find(actor, asked)
+    assert data is not None  # noqa: S101 - the serializer has found the benchmark
+    found = candidates.candidates(actor, data)
+    return audit_margins(
+        actor=actor,
+        found=found,
+        contenders=[found.named(name, "contenders") for name in values["contenders"]],
+        outcome=found.named(values["outcome"], "outcome"),
+        parameters=values["parameters"],
+        title=values.get("title", ""),
+    )
 
 
 urlpatterns = [path("reports/linear/", LinearAudits.as_view(), name="linear_audits")]

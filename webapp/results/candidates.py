@@ -95,6 +95,14 @@ class Candidates:
             raise Unprocessable(problem, field="contenders", remedy="Choose among those that are complete.")
         return [row for row in self.complete if row.pk in set(pks)]
 
+    def named(self, name: str, field: str) -> int:
+        """Id of a complete contender. Raises Unprocessable on that field of the request."""
+        pk = next((row.pk for row in self.complete if row.name == name), None)
+        if pk is None:
+            known = f"Known: {', '.join(row.name for row in self.complete)}."
+            raise Unprocessable(f"There is no contender “{name}” with all its results.", field=field, remedy=known)
+        return pk
+
     def noise(self, pk: int, chosen: Sequence[Candidate]) -> tuple[str, tuple[int, ...]]:
         """Name and second runs of a contender that ran twice. Raises Unprocessable."""
         row = next((row for row in self.repeated if row.pk == pk and row in chosen), None)

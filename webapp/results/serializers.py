@@ -111,9 +111,15 @@ class UploadField(serializers.IntegerField):
 
 
 class AuditIn(Strict):
-    """A table of features to audit: a CSV file (in a multipart body), its text, arrays, or a table that was kept."""
+    """A table to audit: a CSV file (in a multipart body), its text, arrays, a kept table, or margins on a benchmark.
 
-    SOURCES: tuple[str, ...] = ("file", "csv", "features", "upload")
+    A margin is the best minus the second log-likelihood of a sample's choices: how sure a contender was.
+    """
+
+    SOURCES: tuple[str, ...] = ("file", "csv", "features", "upload", "benchmark")
+    NEEDS: dict[str, set[str]] = {
+        "features": {"team", "names", "labels"}, "upload": set(), "benchmark": {"contenders", "outcome"}
+    }  # fmt: skip
 
     team = TeamField(required=False)
     label = serializers.CharField(max_length=100, required=False, help_text="The column of labels, 0 or 1, in a CSV.")  # type: ignore[assignment]
@@ -130,6 +136,12 @@ class AuditIn(Strict):
         child=serializers.IntegerField(min_value=0, max_value=1), required=False, help_text="0 or 1, one per row."
     )
     upload = UploadField(required=False, min_value=1, help_text="The id of a table that was kept; then no team.")
+    benchmark = BenchmarkReference(required=False)
+    contenders = serializers.ListField(
+        child=serializers.CharField(max_length=200), required=False, min_length=1, max_length=MAXIMUM_FEATURES,
+        help_text="Whose margins on the benchmark are the features, by name.",
+    )  # fmt: skip
+    outcome = serializers.CharField(max_length=200, required=False, help_text="The label: whether this one is right.")
     name = serializers.CharField(max_length=200, required=False, help_text="What to call a table that is no file.")
     parameters = JSONObject(required=False, help_text="Of the analysis linear-multiplicity: see `/analyses/`.")
     title = serializers.CharField(max_length=120, required=False, allow_blank=True)
@@ -139,8 +151,7 @@ class AuditIn(Strict):
         named = [name for name in self.SOURCES if name in attrs]
         if len(named) != 1:
             raise serializers.ValidationError(f"Send the table as one of {', '.join(self.SOURCES)}.")
-        needed = {"features": {"team", "names", "labels"}, "upload": set()}.get(named[0], {"team", "label"})
-        missing = sorted(needed - set(attrs))
+        missing = sorted(self.NEEDS.get(named[0], {"team", "label"}) - set(attrs))
         if missing:
             raise serializers.ValidationError({name: ["This field is required."] for name in missing})
         return attrs

@@ -226,7 +226,7 @@ def test_rest_takes_arrays_and_kept_tables(api: Callable[..., APIClient], bob: U
         ({**body, "features": [[1.0], [1.0, 2.0]]}, 422, "features"),
         ({**body, "names": ["age"]}, 422, "features"),
         ({**body, "parameters": {"epsilon": -1}}, 422, "epsilon"),
-        ({**body, "csv": "x,y"}, 400, "one of file, csv, features, upload"),
+        ({**body, "csv": "x,y"}, 400, "one of file, csv, features, upload, benchmark"),
         ({"team": "lab", "features": arrays["features"]}, 400, "labels"),
         ({"upload": upload + 7}, 400, "upload"),
     ):
@@ -234,3 +234,17 @@ def test_rest_takes_arrays_and_kept_tables(api: Callable[..., APIClient], bob: U
         assert answer.status_code == status, wrong
         assert field in json.dumps(answer.json()["errors"]), wrong
     assert api(charlie).post(REST, {"upload": upload}, format="json").status_code == 400
+
+
+def test_rest_takes_margins(
+    api: Callable[..., APIClient], bob: User, vera: User, benchmark: BenchmarkVersion, runs: list[Run]
+) -> None:
+    body = {"benchmark": "lab/sums", "contenders": ["small@fp32"], "outcome": "large@fp32"}
+    answer = api(bob).post(REST, {**body, "parameters": {"ridge": 0.1}}, format="json")
+    assert answer.status_code == 202, answer.content
+    assert answer.json()["inputs"]["runs"] == [runs[0].pk, runs[2].pk]
+    assert uploads.feature_table(answer.json()["inputs"]["features"]).labels.tolist() == [0, 1, 1, 0]
+    answer = api(bob).post(REST, {**body, "outcome": "nobody@fp32"}, format="json")
+    assert (answer.status_code, list(answer.json()["errors"])) == (422, ["outcome"])
+    assert api(bob).post(REST, {"benchmark": "lab/sums"}, format="json").status_code == 400
+    assert api(vera).post(REST, body, format="json").status_code == 403
