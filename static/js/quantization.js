@@ -4,23 +4,23 @@ import "./walk.js";
 
 const SYMBOLS = ["circle", "rect", "triangle", "diamond", "roundRect", "pin", "arrow"];
 const DASHES = ["solid", "dashed", "dotted"];
-const UNITS = [[2 ** 30, "GiB"], [2 ** 20, "MiB"], [2 ** 10, "KiB"]];
+const UNITS = [[1e9, "GB"], [1e6, "MB"], [1e3, "kB"]];
 
 const size = (bytes) => {
   const [unit, name] = UNITS.find(([least]) => bytes >= least) ?? [1, "B"];
   return `${(bytes / unit).toLocaleString("en", { maximumSignificantDigits: 3 })} ${name}`;
 };
 
-/* Ticks at powers of two, as many as there is room for. */
-function binary(values) {
+/* A logarithmic axis of bytes; each tick is twice the one before. */
+function doubling(values) {
   const [min, max] = [Math.min(...values) / 1.25, 1.25 * Math.max(...values)];
   const ticks = [];
-  for (let tick = 2 ** Math.ceil(Math.log2(min)); tick <= max; tick *= 2) ticks.push(tick);
+  for (let tick = 10 ** Math.floor(Math.log10(min)); tick <= max; tick *= 2) if (tick >= min) ticks.push(tick);
   return { type: "log", logBase: 2, min, max, axisTick: { show: true, customValues: ticks }, splitLine: { show: false }, labels: ticks };
 }
 
 options["size-quality"] = ({ sized }, c) => {
-  const { labels, ...across } = binary(sized.map((one) => one.bytes));
+  const { labels, ...across } = doubling(sized.map((one) => one.bytes));
   const front = sized.filter((one) => !one.dominated).map((one) => [one.bytes, 100 * one.accuracy]);
   if (front.length) front.push([across.max, front.at(-1)[1]]);
   return {

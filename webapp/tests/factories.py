@@ -119,9 +119,9 @@ def worker(name: str = "worker-1", *, schemes: Sequence[str] = tuple(SCHEMES)) -
     return name
 
 
-def claim(name: str = "worker-1") -> Lease:
+def claim(name: str = "worker-1", *, schemes: Sequence[str] = tuple(SCHEMES)) -> Lease:
     """Take the next run of the queue, which must not be empty."""
-    run = leases.claim(worker=name, schemes=SCHEMES)
+    run = leases.claim(worker=name, schemes=schemes)
     assert run is not None, "no run is queued"
     lease = leases.lease_of(run)
     leases.start(lease=lease, total=run.version.samples or 4)

@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 from django.conf import settings as conf
-from django.test import Client
 
 from webapp.catalog.calibration import create_calibration_set, texts_of
 from webapp.catalog.services import contender, create_benchmark
@@ -80,7 +79,7 @@ def choices(run: Run) -> list[Any]:
     return list(Score.objects.filter(run=run).order_by("index").values_list("choice", flat=True))
 
 
-def test_a_sweep_becomes_a_report_of_what_changed(lab: Lab, client: Client) -> None:
+def test_a_sweep_becomes_a_report_of_what_changed(lab: Lab) -> None:
     job = sweep(lab, *SCHEMES)
     work()
     runs = {run.contender.scheme: run for run in job.runs.select_related("contender")}
@@ -101,9 +100,6 @@ def test_a_sweep_becomes_a_report_of_what_changed(lab: Lab, client: Client) -> N
     assert (small.emulated, rows["tiny-m@int8"].measured.kernel) == (True, "torchao")
     kl = dict(zip(view.result.contenders, view.result.kl_mean, strict=True))
     assert kl["tiny-m@gptq_int3"] > 10 * kl["tiny-m@int8"] > 0
-    client.force_login(lab.owner)
-    page = client.get(f"/runs/{runs['gptq_int3'].pk}/").content.decode()
-    assert "What gptq_int3 did to the weights" in page
 
 
 class Search:
