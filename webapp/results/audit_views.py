@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.conf import settings
 from django.db.models import QuerySet
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
@@ -47,7 +48,7 @@ def linear_audit(request: MemberRequest) -> HttpResponse:
         "found": found,
         "benchmarks": _benchmarks(request),
         "analysis": ANALYSES[AUDIT],
-        "limits": {"rows": MAXIMUM_ROWS, "features": MAXIMUM_FEATURES},
+        "limits": {"rows": MAXIMUM_ROWS, "features": MAXIMUM_FEATURES, "seconds": settings.REPORT_MAX_SECONDS},
         "may_submit": _may_submit(request, found),
         "crumbs": [("Reports", reverse("results:reports")), ("Linear audit", "")],
     }
