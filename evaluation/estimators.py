@@ -79,6 +79,8 @@ def aipw(values: ArrayLike, sampled: Integers, others: Floats, level: float = 0.
     """
     y, features = np.asarray(values, dtype=np.float64), np.asarray(others, dtype=np.float64).T
     n, size = y.size, len(features)
+    if n == size:
+        return _with_interval(float(y.mean()), 0.0, n, size, level)
     if n < 2 * FOLDS:
         raise NotEnoughData(f"{n} samples are too few for {FOLDS} folds.", field="samples", remedy="Ask at least 10.")
     rest = np.setdiff1d(np.arange(size), sampled)

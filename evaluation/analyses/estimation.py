@@ -7,7 +7,7 @@ misses the mark", arXiv 2506.07673 (AIPW).
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from evaluation.errors import BadParameter, BadTable, NotEnoughData
 from evaluation.estimators import FOLDS, Estimated, aipw, lure, random_mean
 from evaluation.tables import Floats, Integers, ScoreTable
 
+FEWEST = 2 * FOLDS  # samples that AIPW can learn from
 METHODS = ("aipw", "lure", "random")
 Draw = Callable[[np.random.Generator], Estimated]
 
@@ -25,7 +26,7 @@ class EstimationParams:
     """Parameters of the replay."""
 
     contender: str = parameter("", "Who is estimated; empty: the first by name")
-    samples: int = parameter(50, "How many samples it is asked", minimum=2, maximum=10_000_000)
+    samples: int = parameter(0, "How many samples it is asked; 0: a tenth, at least 10", minimum=0, maximum=10_000_000)
     method: str = parameter("aipw", "How samples are drawn and used", choices=METHODS)
     floor: float = parameter(0.2, "LURE: share of the draws that is uniform", minimum=0.1, maximum=1)
     seeds: int = parameter(100, "Replays", minimum=1, maximum=100_000)
@@ -71,8 +72,9 @@ def compute(table: ScoreTable, params: EstimationParams) -> EstimationResult:
     # By name, so that the order of rows changes no sum.
     others = sorted((at for at in range(len(scores)) if at != row), key=lambda at: table.contenders[at])
     target, known_scores = scores[row], scores[others]
-    if params.samples > target.size:
-        raise BadParameter(f"There are {target.size} samples.", field="samples", remedy="Ask for fewer.")
+    params = replace(params, samples=params.samples or min(target.size, max(FEWEST, target.size // 10)))
+    if not 1 < params.samples <= target.size:
+        raise BadParameter(f"There are {target.size} samples; ask 2 or more of them.", field="samples")
     drawn = _replay(_method(target, known_scores, params), params)
     plain = _replay(lambda rng: _random(target, params, rng), params)
     value = np.array([one.value for one in drawn])
@@ -128,7 +130,7 @@ def _method(target: Floats, others: Floats, params: EstimationParams) -> Draw:
     if params.method == "aipw":
         if not len(others):
             raise NotEnoughData("AIPW learns from other contenders, and there is none.", field="method")
-        if params.samples < 2 * FOLDS:
+        if params.samples < min(FEWEST, target.size):
             raise BadParameter(
                 "AIPW needs at least 10 samples.", field="samples", remedy="Ask for more, or use random."
             )

@@ -120,7 +120,11 @@ def test_a_table_of_scores_has_an_axis_of_attempts(priced: Lease, alice: User, t
         alice, team, factories.suite(alice, team, "again", [several.version]), [entry], "bf16"
     ).runs.get()
     factories.finish([True, False, True, False])
-    runs = list(Run.objects.filter(pk__in=[several.pk, once.pk]).select_related("contender", "version__benchmark"))
+    runs = list(
+        Run.objects.filter(pk__in=[several.pk, once.pk])
+        .select_related("contender", "version__benchmark")
+        .order_by("pk")
+    )
     table = selectors.score_table(runs)
     assert table.values.shape == (2, 4, 3)
     np.testing.assert_array_equal(table.values[0], np.array(RIGHTS, dtype=float))

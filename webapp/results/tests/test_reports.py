@@ -17,7 +17,7 @@ from webapp.accounts.models import AuditEvent, Team, User
 from webapp.errors import NotAllowed, Unprocessable
 from webapp.jobs.models import Job, Run
 from webapp.results import reports, selectors
-from webapp.results.models import Report
+from webapp.results.models import Report, Score
 from webapp.tests import factories
 
 ALL, HALF = [True] * 4, [True, False] * 2
@@ -62,6 +62,7 @@ def test_a_computed_report_holds_what_the_analysis_says_of_these_runs(bob: User,
 
 @pytest.mark.parametrize("key", [key for key, one in ANALYSES.items() if one.needs in reports.TABLES])
 def test_every_analysis_makes_a_report(key: str, bob: User, team: Team, runs: list[int]) -> None:
+    Score.objects.filter(run__in=runs).update(cost_usd=0.25)
     report = ask(bob, team, runs, analysis=key)
     assert reports.compute_report(report_id=report.pk) is True
     report.refresh_from_db()
