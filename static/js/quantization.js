@@ -19,7 +19,8 @@ function doubling(values) {
   return { type: "log", logBase: 2, min, max, axisTick: { show: true, customValues: ticks }, splitLine: { show: false }, labels: ticks };
 }
 
-options["size-quality"] = ({ sized }, c) => {
+options["size-quality"] = ({ sized: all }, c) => {
+  const sized = [...all].sort((a, b) => b.dominated - a.dominated); // the frontier on top
   const { labels, ...across } = doubling(sized.map((one) => one.bytes));
   const front = sized.filter((one) => !one.dominated).map((one) => [one.bytes, 100 * one.accuracy]);
   if (front.length) front.push([across.max, front.at(-1)[1]]);

@@ -17,7 +17,7 @@ from evaluation.analyses.base import from_json
 from evaluation.analyses.quantization import QuantizationResult, Shares
 from evaluation.paired import clopper_pearson
 from evaluation.schemes import SCHEMES
-from webapp.jobs.models import Run
+from webapp.jobs.models import Run, Worker
 from webapp.results.compare_query import Query
 from webapp.results.cost_figures import MISSING, CostFigure, share, span
 
@@ -26,7 +26,7 @@ RUN = (
     "version__benchmark__name", "cost_usd", "done", "provenance__scheme_report__bits",
     "provenance__scheme_report__nominal_bytes", "provenance__scheme_report__bytes_in_memory",
     "provenance__peak_memory_bytes", "provenance__efficiency__latency_p50", "provenance__efficiency__throughput",
-    "provenance__environment__gpu", "provenance__environment__processor",
+    "provenance__environment__gpu", "worker",
 )  # fmt: skip
 LINKS = 12  # benchmarks whose flipped samples are linked one by one
 
@@ -90,7 +90,11 @@ class Entry:
     name: str
     n: int
     rows: list[Row]
-    verdict: str
+
+    @property
+    def sentences(self) -> list[str]:
+        """A verdict for each that is compared, in the order of the rows."""
+        return [row.verdict for row in self.rows if row.verdict]
 
 
 class QuantizationView:
@@ -132,10 +136,8 @@ class QuantizationView:
     def _entry(self, reference: str, places: list[int]) -> Entry:
         names = self.result.contenders
         order = sorted(places, key=lambda at: (names[at] != reference, -self._bits(names[at]), names[at]))
-        said = [self.result.verdicts[at] for at in order if self.result.verdicts[at]]
-        verdict = "; ".join(said) + "." if said else "Nothing is compared with it."
         return Entry(reference.rpartition("@")[0] or reference, int(self.result.n[places[0]]),
-                     [self._row(at) for at in order], verdict)  # fmt: skip
+                     [self._row(at) for at in order])  # fmt: skip
 
     def _bits(self, name: str) -> float:
         known = self.measured.get(name)
@@ -270,15 +272,19 @@ class QuantizationView:
 
 
 def run_facts(run_ids: Sequence[int]) -> list[dict[str, Any]]:
-    """What the page needs of a report's runs, in one query, in the order of the ids."""
+    """What the page needs of a report's runs, in two queries, in the order of the ids."""
     found = {run["pk"]: run for run in Run.objects.filter(pk__in=run_ids).values(*RUN)}
+    workers = Worker.objects.filter(name__in={run["worker"] for run in found.values()})
+    known = dict(workers.values_list("name", "device"))
+    for run in found.values():
+        run["device"] = run["provenance__environment__gpu"] or known.get(run["worker"], "")
     return [found[pk] for pk in run_ids if pk in found]
 
 
 def _measured(runs: Sequence[Mapping[str, Any]]) -> Measured:
     scheme = SCHEMES.get(runs[0]["contender__scheme"])
     costs, done = [run["cost_usd"] for run in runs], sum(run["done"] for run in runs)
-    devices = {run["provenance__environment__gpu"] or run["provenance__environment__processor"] or "" for run in runs}
+    devices = {run["device"] for run in runs}
     emulated = bool(scheme and scheme.emulated)
     return Measured(
         contender=runs[0]["contender"],
