@@ -100,7 +100,7 @@ class Entry:
 class QuantizationView:
     """result: as `to_json` wrote it. runs: `run_facts` of the report's runs."""
 
-    heads = ("Answers changed", "Lost", "Won", "Wrong to other wrong")
+    heads = ("Answers changed", "Lost", "Won", "Wrong → wrong")
 
     def __init__(
         self, result: Mapping[str, Any], parameters: Mapping[str, Any], runs: Sequence[Mapping[str, Any]] = ()
