@@ -26,6 +26,7 @@ ACTIVE = {Run.State.QUEUED, Run.State.RUNNING}
 FEW = 3
 RUNS_SHOWN = 50
 CELLS_SHOWN = 50
+SWEEP_RUNS = 300  # more ids than that make too long an address
 
 
 def _job(request: PageRequest, pk: int) -> Job:
@@ -54,10 +55,18 @@ def job(request: PageRequest, pk: int) -> HttpResponse:
     context = {
         **progress,
         "may_submit": may(request.user, found.team, May.SUBMIT),
+        "sweep": _sweep([run for run, _ in progress["runs"]]),
         "may_price": may(request.user, found.team, May.MANAGE) and selectors.has_unpriced(progress["runs"]),
         "crumbs": [("Jobs", reverse("jobs:jobs")), (f"Job {found.pk}", "")],
     }
     return render(request, "jobs/job.html", context)
+
+
+def _sweep(runs: list[Run]) -> str:
+    """The ids of finished runs under several schemes, for a report that compares them; "" where there are none."""
+    done = [run for run in runs if run.state == Run.State.DONE]
+    several = len({run.contender.scheme for run in done}) > 1
+    return ",".join(str(run.pk) for run in done) if several and len(done) <= SWEEP_RUNS else ""
 
 
 @login_not_required

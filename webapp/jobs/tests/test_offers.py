@@ -11,10 +11,12 @@ from rest_framework.test import APIClient
 
 from evaluation.schemes import SCHEMES
 from webapp.accounts.models import Team, User
+from webapp.catalog import services as catalog
 from webapp.catalog.models import EntryVersion, Suite
 from webapp.jobs import leases
 from webapp.jobs.models import Job
 from webapp.jobs.offers import offers
+from webapp.jobs.services import JobRequest, submit_job
 from webapp.tests import factories
 
 GPU = "It runs on cuda, not on cpu."
@@ -85,3 +87,19 @@ def test_by_rest(api: Callable[[User | None], APIClient]) -> None:
     assert (rows["int4_packed"]["available"], rows["int4_packed"]["reason"]) == (False, GPU)
     assert rows["gptq_int3"]["needs_calibration"] is True
     assert rows["nvfp4"]["emulated"] is True
+
+
+def test_a_finished_sweep_leads_to_its_report(
+    client: Client, alice: User, team: Team, suite: Suite, entry: EntryVersion
+) -> None:
+    factories.worker()
+    plain = factories.job(alice, team, suite, [entry])
+    rows = [catalog.contender(version=entry, scheme=scheme) for scheme in ("fp32", "bf16")]
+    request = JobRequest(contenders=rows, versions=[item.version for item in suite.items.all()])
+    sweep = submit_job(actor=alice, team=team, request=request)[0]
+    for _ in range(4):
+        factories.finish([True] * 4)
+    client.force_login(alice)
+    ids = ",".join(str(part.run_id) for part in sweep.parts.order_by("pk"))
+    assert f"analysis=quantization&amp;runs={ids}" in client.get(f"/jobs/{sweep.pk}/").content.decode()
+    assert "analysis=quantization" not in client.get(f"/jobs/{plain.pk}/").content.decode()
