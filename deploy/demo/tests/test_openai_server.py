@@ -92,7 +92,7 @@ def test_a_chat_answers_with_a_message(post: Post) -> None:
         ("/completions", {"prompt": []}, 400),
         ("/completions", {"prompt": [1, 99_999]}, 400),
         ("/completions", {"prompt": [5] * 500}, 400),
-        ("/completions", {"prompt": PROMPT, "temperature": 1}, 400),
+        ("/completions", {"prompt": PROMPT, "temperature": 3}, 400),
         ("/chat/completions", {"messages": "hello"}, 400),
     ],
 )
