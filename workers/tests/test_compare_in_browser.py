@@ -65,12 +65,18 @@ def test_from_the_choice_to_one_sample_and_back(page: Page, runs: list[Run], bro
     assert page.evaluate("window.neverReloaded")
 
     page.locator(".compare-list tbody a").first.click()
-    expect(page.get_by_role("heading", name="Sample 0")).to_be_visible()
+    shows_sample(page, 0)
     page.keyboard.press("j")
-    expect(page.get_by_role("heading", name="Sample 1")).to_be_visible()
+    shows_sample(page, 1)
     page.keyboard.press("k")
-    expect(page.get_by_role("heading", name="Sample 0")).to_be_visible()
+    shows_sample(page, 0)
     page.keyboard.press("u")
     page.wait_for_url(re.compile("filter=disagree#samples$"))
     expect(page.locator(".compare-list tbody tr")).to_have_count(3)
     assert broken == []
+
+
+def shows_sample(page: Page, index: int) -> None:
+    """The page of this sample, with its scripts: keys are heard from then on."""
+    expect(page.get_by_role("heading", name=f"Sample {index}", exact=True)).to_be_visible()
+    page.wait_for_load_state("load")
