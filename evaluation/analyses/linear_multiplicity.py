@@ -62,8 +62,9 @@ class LinearMultiplicityResult(Frozen):
     wrong. epsilon: absolute; two_n_epsilon: on the scale of twice a log-likelihood ratio; profile_epsilon: the absolute
     epsilon of a 95 % profile interval of one coefficient.
     predicted: (row,) the baseline's probability of label 1; ranges: (row, 2) least and largest of a competing model.
-    certificate_gap: the most, in logits, by which a range could be wider than it says. ambiguity: share of rows moved
-    by delta by some model; discrepancy: bracket of the largest share moved by one model, and how it was found.
+    gaps: (row, 2) the most, in logits, by which each end can lie further out than it says; certificate_gap: the largest
+    of them. ambiguity: share of rows moved by delta by some model; discrepancy: bracket of the largest share moved by
+    one model, and how it was found.
     """
 
     names: tuple[str, ...]
@@ -80,6 +81,7 @@ class LinearMultiplicityResult(Frozen):
     ridge: float
     predicted: Floats
     ranges: Floats
+    gaps: Floats
     certificate_gap: float
     hard: int
     ambiguity: float
@@ -121,6 +123,7 @@ def compute(table: FeatureTable, params: LinearMultiplicityParams) -> LinearMult
         ridge=params.ridge,
         predicted=predicted,
         ranges=np.column_stack([ranges.low, ranges.high])[points.of_row],
+        gaps=np.column_stack([ranges.lower.gap, ranges.upper.gap])[points.of_row],
         certificate_gap=float(max(ranges.upper.gap.max(), ranges.lower.gap.max())),
         hard=ranges.upper.hard + ranges.lower.hard,
         ambiguity=ambiguity,

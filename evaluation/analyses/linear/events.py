@@ -50,7 +50,7 @@ class Ranges:
 
     def ambiguity(self, delta: float) -> float:
         """The share of examples that are."""
-        return float(self.points.weights[self.ambiguous(delta)].sum())
+        return min(1.0, float(self.points.weights[self.ambiguous(delta)].sum()))
 
 
 @dataclass(frozen=True, eq=False)

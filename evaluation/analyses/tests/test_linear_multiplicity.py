@@ -80,6 +80,8 @@ def test_what_always_holds():
         assert 0 <= low <= high <= result.ambiguity <= 1
         assert (result.ranges[:, 0] <= result.predicted).all()
         assert (result.predicted <= result.ranges[:, 1]).all()
+        assert result.gaps.shape == result.ranges.shape
+        assert 0 <= result.gaps.min() <= result.gaps.max() == result.certificate_gap
         assert (np.diff(result.curve.ambiguity, axis=0) >= 0).all()
         assert (np.diff(result.curve.ambiguity, axis=1) <= 0).all()
         assert result.two_n_epsilon == pytest.approx(2 * 80 * 0.02)
