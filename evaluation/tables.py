@@ -175,6 +175,17 @@ class ScoreTable:
         with np.errstate(invalid="ignore"):
             return np.asarray(np.where(made, self.values, 0.0).sum(axis=2) / made.sum(axis=2))
 
+    def complete_per_sample(self) -> Floats:
+        """The same where there is no hole. Raises NotEnoughData, which names the first one."""
+        scores = self.per_sample
+        holes = np.argwhere(np.isnan(scores))
+        if holes.size:
+            row, column = holes[0].tolist()
+            benchmark, index = self.samples[column]
+            problem = f"There is no score of {self.contenders[row]} on {benchmark}, sample {index}."
+            raise NotEnoughData(problem, field="scores", remedy="A replay needs complete scores.")
+        return scores
+
     def by_benchmark(self, *, partial: bool = False) -> BenchmarkTable:
         """Mean over samples of the mean over attempts, with its standard error and number of samples.
 

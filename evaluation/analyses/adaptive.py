@@ -145,14 +145,9 @@ def compute(table: ScoreTable, params: AdaptiveParams) -> AdaptiveResult:
 
 def complete_scores(table: ScoreTable) -> Floats:
     """(contender, sample) mean over attempts. Raises NotEnoughData for a hole, BadTable outside 0..1."""
-    scores = table.per_sample
+    scores = table.complete_per_sample()
     if len(scores) < 2:
         raise NotEnoughData("One contender alone cannot be searched for.", field="contenders")
-    if bool(np.isnan(scores).any()):
-        row, column = np.argwhere(np.isnan(scores))[0].tolist()
-        benchmark, index = table.samples[column]
-        problem = f"There is no score of {table.contenders[row]} on {benchmark}, sample {index}."
-        raise NotEnoughData(problem, field="scores", remedy="A replay needs complete scores.")
     if bool((scores < 0).any() or (scores > 1).any()) or not all(table.higher_is_better):
         raise BadTable("A search needs scores from 0 to 1, of which more is better.", field="values")
     return np.asarray(scores)

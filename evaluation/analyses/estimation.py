@@ -161,12 +161,7 @@ def _replay(draw: Draw, params: EstimationParams) -> list[Estimated]:
 
 
 def _complete(table: ScoreTable) -> Floats:
-    scores = table.per_sample
-    if bool(np.isnan(scores).any()):
-        row, column = np.argwhere(np.isnan(scores))[0].tolist()
-        benchmark, index = table.samples[column]
-        problem = f"There is no score of {table.contenders[row]} on {benchmark}, sample {index}."
-        raise NotEnoughData(problem, field="scores", remedy="A replay needs complete scores.")
+    scores = table.complete_per_sample()
     if bool((scores < 0).any() or (scores > 1).any()):
         raise BadTable("Estimates by few samples need scores from 0 to 1.", field="values")
     return np.asarray(scores)
