@@ -10,10 +10,11 @@ from urllib.parse import urlencode
 from django.contrib.auth.decorators import login_not_required
 from django.core.cache import cache
 from django.db.models import QuerySet
-from django.http import HttpResponse
+from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 
+from evaluation.errors import NotEnoughData
 from webapp.accounts.selectors import Viewer
 from webapp.catalog.models import Suite
 from webapp.catalog.selectors import suites
@@ -34,7 +35,10 @@ KEPT_SECONDS = 3600  # finished runs do not change
 def report_compare(request: PageRequest, pk: int) -> HttpResponse:
     """To the comparison of contenders of a report, named by `contender`; on its suite, else on its first benchmark."""
     runs = list(get_object_or_404(selectors.reports(request.user), pk=pk).inputs["runs"])
-    rows = runs_with_names(runs)
+    try:
+        rows = runs_with_names(runs)
+    except NotEnoughData as error:  # an audit of an uploaded table has no runs, and runs may be gone
+        raise Http404(str(error)) from error
     names = row_names(rows)
     wanted = request.GET.getlist("contender")
     chosen = [str(row["contender"]) for row in rows if names[row["pk"]] in wanted]

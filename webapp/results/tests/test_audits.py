@@ -164,3 +164,12 @@ def test_rest_takes_a_file_or_its_text(client: Any, bob: User, team: Team, multi
     assert len(report.result["ranges"]) == 60
     both = client.post(address, json.dumps({**same, "csv": "", "file": ""}), content_type="application/json")
     assert both.status_code == 400
+
+
+def test_an_audit_has_no_runs_to_compare(client: Any, bob: User, team: Team) -> None:
+    """What reads the runs behind a report says that there is nothing, and does not break."""
+    report = done(asked(bob, team, text(table())))
+    client.force_login(bob)
+    assert client.get(f"/reports/{report.pk}/").status_code == 200
+    assert client.get(reverse("results:report_compare", args=[report.pk])).status_code == 404
+    assert client.get(reverse("results:report_efficiency", args=[report.pk])).status_code == 200
