@@ -4,21 +4,31 @@ from __future__ import annotations
 
 from webapp.accounts import api as accounts
 from webapp.catalog import api as catalog
+from webapp.exports import api as exports
+from webapp.imports import api as imports
 from webapp.jobs import api as jobs
 from webapp.leaderboards import api as leaderboards
+from webapp.notices import api as notices
+from webapp.releases import api as releases
 from webapp.results import api as results
 from webapp.results import audit_views as audits
 from webapp.results import compare_api as comparisons
 from webapp.reviews import api as reviews
+from webapp.searches import api as searches
 
 app_name = "api"
 urlpatterns = [
     *accounts.urlpatterns,
+    *notices.urlpatterns,
     *catalog.urlpatterns,
     *jobs.urlpatterns,
     *results.urlpatterns,
     *comparisons.urlpatterns,
     *audits.urlpatterns,
+    *searches.urlpatterns,
     *leaderboards.urlpatterns,
+    *releases.urlpatterns,
     *reviews.urlpatterns,
+    *imports.urlpatterns,
+    *exports.urlpatterns,
 ]

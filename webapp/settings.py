@@ -34,11 +34,16 @@ INSTALLED_APPS = [
     "django_htmx",
     "channels",
     "webapp.accounts",
+    "webapp.notices",
     "webapp.catalog",
     "webapp.jobs",
     "webapp.results",
+    "webapp.searches",
     "webapp.leaderboards",
+    "webapp.releases",
     "webapp.reviews",
+    "webapp.imports",
+    "webapp.exports",
     "webapp.pages",
 ]
 

@@ -9,7 +9,10 @@ import pytest
 from django.conf import settings
 from django.urls import get_resolver, reverse
 
-APPS = ("accounts", "catalog", "jobs", "results", "leaderboards", "reviews", "pages")
+APPS = (
+    "accounts", "notices", "catalog", "jobs", "results", "searches", "leaderboards", "releases", "reviews", "imports",
+    "exports", "pages",
+)  # fmt: skip
 # Addresses that draw nothing of their own: they act and send on, or answer in plain text.
 ACTIONS = {
     "accounts:sign_out", "accounts:demo_sign_in", "accounts:create_token", "accounts:revoke_token",

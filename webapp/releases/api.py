@@ -1,0 +1,7 @@
+"""REST of releases."""
+
+from __future__ import annotations
+
+from django.urls import URLPattern
+
+urlpatterns: list[URLPattern] = []
