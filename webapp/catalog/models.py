@@ -30,6 +30,7 @@ class Source(models.TextChoices):
     DIRECTORY = "directory", "Directory on the workers"
     HUB = "hub", "Hub repository at a pinned commit"
     ENDPOINT = "endpoint", "OpenAI-compatible endpoint"
+    IMPORTED = "imported", "Known from imported results, cannot be run here"
 
 
 class EntryVersion(models.Model):
@@ -141,6 +142,10 @@ class Price(models.Model):
 
     def __str__(self) -> str:
         return f"price of {self.entry} from {self.valid_from}"
+
+
+# The kind of a version whose samples came with results from elsewhere, without a way to ask and score them.
+IMPORTED_KIND = "imported"
 
 
 class Benchmark(Owned):

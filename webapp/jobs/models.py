@@ -22,7 +22,14 @@ class Run(models.Model):
     A run is *leased*: a worker claims it, keeps it by heartbeats, and fences every write with `attempt`, which grows
     with each claim. `last_attempt` is the attempt after which a lost run is given up. A finished run with the same
     `identity` is reused by later jobs; the partial unique constraint makes that a fact, not a hope.
+
+    An imported run was measured elsewhere: no worker ever had it, it is done from its first moment, and its identity
+    is never that of a run made here.
     """
+
+    class Origin(models.TextChoices):
+        HERE = "here", "Run here"
+        IMPORTED = "imported", "Imported, not run here"
 
     class State(models.TextChoices):
         QUEUED = "queued", "Queued"
@@ -38,6 +45,7 @@ class Run(models.Model):
     version = models.ForeignKey(BenchmarkVersion, on_delete=models.CASCADE, related_name="runs")
     settings = models.JSONField(default=default_settings)
     identity = models.CharField(max_length=64)
+    origin = models.CharField(max_length=8, choices=Origin, default=Origin.HERE)
     priority = models.SmallIntegerField(default=0)
     max_seconds = models.PositiveIntegerField()
 
@@ -81,6 +89,9 @@ class Run(models.Model):
                 condition=~Q(state="running") | Q(leased_until__isnull=False), name="running_has_a_lease"
             ),
             models.CheckConstraint(condition=~Q(state="done") | Q(mean__isnull=False), name="done_has_a_mean"),
+            models.CheckConstraint(
+                condition=Q(origin="here") | Q(origin="imported", state="done", attempt=0), name="imported_run_is_done"
+            ),
         ]
         indexes = [
             models.Index(fields=["-priority", "queued_at", "id"], condition=Q(state="queued"), name="run_queue"),

@@ -13,7 +13,7 @@ from django.utils import timezone
 from evaluation.schemes import SCHEMES
 from webapp.accounts.models import Team
 from webapp.catalog.calibration import refuse_prompts
-from webapp.catalog.models import BenchmarkVersion, CalibrationSet, Contender, Source
+from webapp.catalog.models import IMPORTED_KIND, BenchmarkVersion, CalibrationSet, Contender, Source
 from webapp.catalog.selectors import prices_on, unit_prices
 from webapp.errors import Unprocessable
 from webapp.jobs.estimates import Estimate, attempts_of, rates
@@ -136,6 +136,7 @@ def check(
         raise Unprocessable("No benchmark is chosen.", field="suite", remedy="Choose a suite with benchmarks.")
     if len(contenders) * len(versions) > MAX_RUNS:
         raise Unprocessable(f"This job has more than {MAX_RUNS} runs.", field="contenders", remedy="Split it.")
+    _check_imported(contenders, versions)
     for contender in contenders:
         _check_endpoint(team, contender, versions)
     idle = next((key for key in LATER if settings.get(key, LATER[key]) != LATER[key]), None)
@@ -161,6 +162,24 @@ def check_calibration(
             remedy="Choose a calibration set, or upload one.",
         )
     refuse_prompts(calibration.texts, versions, field=CALIBRATION)
+
+
+def _check_imported(contenders: Iterable[Contender], versions: Iterable[BenchmarkVersion]) -> None:
+    """What came with results from elsewhere is known by its results alone: there is nothing that could run."""
+    for contender in contenders:
+        if contender.version.source == Source.IMPORTED:
+            raise Unprocessable(
+                f"{contender} is known from imported results only: where its weights are is not known here.",
+                field="contenders",
+                remedy="Register the entry with its checkpoint or endpoint, and submit that version.",
+            )
+    for version in versions:
+        if version.kind == IMPORTED_KIND:
+            raise Unprocessable(
+                f"{version} came with imported results: its samples are here, but not how to ask and score them.",
+                field="suite",
+                remedy="Upload the benchmark with its definition, or name its lm-eval task, and submit that version.",
+            )
 
 
 def _check_endpoint(team: Team, contender: Contender, versions: Iterable[BenchmarkVersion]) -> None:
