@@ -60,7 +60,7 @@ class SourceForm(TeamedForm):
     SOURCE = ("source", "location", "revision", "endpoint_model", "endpoint_style", "tokenizer", "api_key")
     aliases = {"base_url": "location"}
 
-    source = forms.ChoiceField(choices=Source, initial=Source.DIRECTORY)
+    source = forms.ChoiceField(choices=Source.registered(), initial=Source.DIRECTORY)
     location = forms.CharField(
         max_length=500,
         help_text="The absolute folder on the workers, owner/name of a hub repository, or an address ending in /v1.",

@@ -32,6 +32,11 @@ class Source(models.TextChoices):
     ENDPOINT = "endpoint", "OpenAI-compatible endpoint"
     IMPORTED = "imported", "Known from imported results, cannot be run here"
 
+    @classmethod
+    def registered(cls) -> list[tuple[str, str]]:
+        """Those that a person can register; an imported one comes with its results."""
+        return [choice for choice in cls.choices if choice[0] != cls.IMPORTED]
+
 
 class EntryVersion(models.Model):
     """One immutable state of an entry (the database refuses to change it: migration 0002).

@@ -142,7 +142,7 @@ class EntryOut(OwnedOut):
 class SourceIn(Strict):
     """Where the weights are."""
 
-    source = serializers.ChoiceField(choices=Source.choices)  # type: ignore[assignment]
+    source = serializers.ChoiceField(choices=Source.registered())  # type: ignore[assignment]
     location = serializers.CharField(
         max_length=500, help_text="Absolute directory, `owner/name`, or address up to /v1."
     )

@@ -32,6 +32,8 @@ class VersionChoices(forms.ModelMultipleChoiceField):  # type: ignore[type-arg]
             facts.append(f"{version.parameters:,} parameters")
         if version.source == Source.ENDPOINT:
             facts.append("endpoint, as served")
+        if version.source == Source.IMPORTED:
+            facts.append("imported, cannot be run")
         return " · ".join(facts)
 
 
