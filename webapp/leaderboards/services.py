@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -140,12 +140,15 @@ def _locked(board_id: int) -> Leaderboard | None:
     return Leaderboard.objects.select_for_update().filter(pk=board_id).first()
 
 
+def runs_behind(board: Leaderboard, versions: Sequence[int]) -> QuerySet[Run]:
+    """Oldest first. What its author keeps private stays off shared boards."""
+    runs = usual(Run.objects.filter(team=board.team_id, version__in=versions)).order_by("pk")
+    return runs if board.visibility == Visibility.PRIVATE else runs.exclude(visibility=Visibility.PRIVATE)
+
+
 def _refresh_cells(board: Leaderboard) -> bool:
     versions = [version.pk for version in suite_versions(board.suite)]
-    runs = usual(Run.objects.filter(team=board.team_id, version__in=versions)).order_by("pk")
-    if board.visibility != Visibility.PRIVATE:
-        runs = runs.exclude(visibility=Visibility.PRIVATE)  # what its author keeps private stays off shared boards
-    rows = grid(runs.values(*FIELDS, **MADE_BY), versions)
+    rows = grid(runs_behind(board, versions).values(*FIELDS, **MADE_BY), versions)
     old = {standing.contender_id: standing for standing in board.standings.all()}
     next_version = board.version + 1
     changed = [

@@ -1,0 +1,196 @@
+"""Releases: the list, those of a board, the board as of a day, a release as page, JSON, CSV, badge and embedded table."""
+
+from __future__ import annotations
+
+import csv
+from typing import Any
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_not_required
+from django.contrib.auth.models import AnonymousUser
+from django.core.paginator import Paginator
+from django.http import Http404, HttpResponse, JsonResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils.cache import patch_cache_control
+from django.views.decorators.clickjacking import xframe_options_exempt
+from django.views.decorators.http import require_POST
+
+from webapp.accounts.models import Visibility
+from webapp.accounts.selectors import May, may
+from webapp.errors import Unprocessable
+from webapp.leaderboards.models import Leaderboard
+from webapp.leaderboards.selectors import leaderboards
+from webapp.releases import selectors, services, snapshots
+from webapp.releases.badge import badge as drawn_badge
+from webapp.releases.forms import DayForm, FreezeForm, WithdrawForm
+from webapp.releases.models import Release
+from webapp.requests import MemberRequest, PageRequest
+from webapp.security import EMBEDDED
+
+ROWS = 200  # on one page of a frozen board
+EMBEDDED_ROWS = 100
+SHARED_SECONDS = 300  # that browsers and proxies may keep a public badge or table
+
+
+def _board(request: PageRequest, team: str, name: str) -> Leaderboard:
+    return get_object_or_404(leaderboards(request.user), team__name=team, name=name)
+
+
+def _find(request: PageRequest, pk: int) -> Release:
+    return get_object_or_404(selectors.releases(request.user).defer(None), pk=pk)
+
+
+def _crumbs(board: Leaderboard, last: str, page: str = "") -> list[tuple[str, str]]:
+    named = [board.team.name, board.name]
+    crumbs = [("Boards", reverse("leaderboards:leaderboards")), (board.title, reverse("leaderboards:leaderboard", args=named))]
+    middle = [("Releases", reverse("releases:board_releases", args=named))] if page else []
+    return [*crumbs, *middle, (last, "")]
+
+
+@login_not_required
+def releases(request: PageRequest) -> HttpResponse:
+    search = request.GET.get("q", "").strip()[:80]
+    page = Paginator(selectors.releases(request.user, search=search), 50).get_page(request.GET.get("page"))
+    return render(request, "releases/releases.html", {"page": page, "search": search})
+
+
+@login_not_required
+def board_releases(request: PageRequest, team: str, name: str) -> HttpResponse:
+    """The releases of a board; sent its form, one more."""
+    board = _board(request, team, name)
+    usual = {"visibility": board.visibility, "on": request.GET.get("on", "")}
+    form = FreezeForm(request.POST or None, initial=usual)
+    if request.method == "POST":
+        made = form.attempt(services.freeze, actor=request.user, board=board)
+        if made:
+            messages.success(request, f"“{made.title}” is frozen.")
+            return redirect("releases:release", made.pk)
+    context = {
+        "board": board,
+        "page": Paginator(selectors.releases(request.user, board=board), 50).get_page(request.GET.get("page")),
+        "days": selectors.days(board),
+        "form": form,
+        "may_freeze": may(request.user, board.team, May.SUBMIT),
+        "crumbs": _crumbs(board, "Releases"),
+    }
+    return render(request, "releases/board_releases.html", context, status=form.status)
+
+
+def as_of(request: MemberRequest, team: str, name: str) -> HttpResponse:
+    """A board as it stood at the end of a day, against the release before it."""
+    board, form = _board(request, team, name), DayForm(request.GET)
+    if not form.is_valid():
+        raise Unprocessable("This is not a day.", field="on", remedy="Write it as 2026-11-21.")
+    moment = services.end_of(form.day)
+    frozen = snapshots.as_of(board, moment)
+    context = {
+        "board": board,
+        "drawn": selectors.drawn(frozen, selectors.before(request.user, board, moment)),
+        "on": form.day or moment.date(),
+        "as_of": moment,
+        "days": selectors.days(board),
+        "may_freeze": may(request.user, board.team, May.SUBMIT),
+        "crumbs": _crumbs(board, "As of a day", "releases"),
+    }
+    return render(request, "releases/as_of.html", context)
+
+
+@login_not_required
+def release(request: PageRequest, pk: int) -> HttpResponse:
+    found = _find(request, pk)
+    shown = selectors.drawn(found.frozen, selectors.before(request.user, found.leaderboard, found.as_of))
+    context = {
+        "release": found,
+        "drawn": shown,
+        "page": Paginator(shown.ranked, ROWS).get_page(request.GET.get("page")),
+        "manages": may(request.user, found.team, May.MANAGE),
+        "form": WithdrawForm(),
+        "visibilities": Visibility.choices,
+        "site": request.build_absolute_uri("/").rstrip("/"),
+        "crumbs": _crumbs(found.leaderboard, found.title, "releases"),
+    }
+    return render(request, "releases/release.html", context)
+
+
+@login_not_required
+def release_json(request: PageRequest, pk: int) -> HttpResponse:
+    """What is frozen, with its hash, for whoever wants to keep or check it."""
+    found = _find(request, pk)
+    body = {"release": found.name, "title": found.title, "sha256": found.sha256, "frozen": found.frozen}
+    return _download(JsonResponse(body, json_dumps_params={"indent": 1}), found, "json")
+
+
+@login_not_required
+def release_csv(request: PageRequest, pk: int) -> HttpResponse:
+    found = _find(request, pk)
+    response = HttpResponse(content_type="text/csv; charset=utf-8")
+    writer = csv.writer(response)
+    names = [column["benchmark"] for column in found.frozen["columns"]]
+    writer.writerow(["rank_low", "rank_high", "contender", "value", "error", *names])
+    for row in found.frozen["standings"]:
+        means = [cell.get("mean") for cell in row["cells"]]
+        writer.writerow([row["rank_low"], row["rank_high"], row["contender"], row["value"], row["error"], *means])
+    return _download(response, found, "csv")
+
+
+def _download(response: HttpResponse, found: Release, kind: str) -> HttpResponse:
+    name = f"{found.leaderboard.name}-{found.name}.{kind}"
+    response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
+    return response
+
+
+@login_not_required
+def badge(request: PageRequest, pk: int) -> HttpResponse:
+    """For READMEs. Of a release that is not public only those who see it get one."""
+    found = _find(request, pk)
+    try:
+        drawn = drawn_badge(
+            found.frozen, found.name, request.GET.get("contender", ""), withdrawn=found.withdrawn_at is not None
+        )
+    except LookupError as error:
+        raise Http404 from error
+    return _shared(HttpResponse(drawn, content_type="image/svg+xml"), found)
+
+
+@login_not_required
+@xframe_options_exempt
+def embed(request: PageRequest, pk: int) -> HttpResponse:
+    """The table alone, for a frame on another site: of public releases, and without whoever looks at it."""
+    found = get_object_or_404(selectors.releases(AnonymousUser()).defer(None), pk=pk)
+    top = request.GET.get("top", "")
+    rows = min(EMBEDDED_ROWS, int(top)) if top.isdecimal() and len(top) < 5 and int(top) else EMBEDDED_ROWS
+    shown = selectors.drawn(found.frozen)
+    response = render(request, "releases/embed.html", {"release": found, "drawn": shown, "lines": shown.ranked[:rows]})
+    response.headers["Content-Security-Policy"] = EMBEDDED
+    return _shared(response, found)
+
+
+def _shared(response: HttpResponse, found: Release) -> HttpResponse:
+    public = found.visibility == Visibility.PUBLIC
+    patch_cache_control(response, public=public, private=not public, max_age=SHARED_SECONDS if public else 0)
+    return response
+
+
+@require_POST
+def withdraw_release(request: MemberRequest, pk: int) -> HttpResponse:
+    found, form = _find(request, pk), WithdrawForm(request.POST)
+    if form.attempt(services.withdraw, actor=request.user, release=found) is None:
+        _say(request, form)
+    return redirect("releases:release", pk)
+
+
+@require_POST
+def show_release(request: MemberRequest, pk: int) -> HttpResponse:
+    found = _find(request, pk)
+    try:
+        services.show_to(actor=request.user, release=found, visibility=request.POST.get("visibility", ""))
+    except Unprocessable as error:
+        messages.error(request, str(error))
+    return redirect("releases:release", pk)
+
+
+def _say(request: MemberRequest, form: Any) -> None:
+    for errors in form.errors.values():
+        for error in errors:
+            messages.error(request, str(error))
