@@ -44,6 +44,10 @@ class Cell:
 class CostOfPassView:
     """result: as `to_json` wrote it."""
 
+    template = "components/cost_of_pass.html"
+    scripts = ("js/costs.js",)
+    styles = ("css/costs.css",)
+
     def __init__(self, result: Mapping[str, Any], parameters: Mapping[str, Any]) -> None:
         self.result = from_json(CostOfPassResult, result)
         self.parameters = parameters

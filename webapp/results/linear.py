@@ -57,6 +57,9 @@ class WideRow:
 class LinearView:
     """result: as `to_json` wrote it."""
 
+    template = "components/linear_multiplicity.html"
+    scripts = ("js/linear.js",)
+
     def __init__(self, result: Mapping[str, Any], parameters: Mapping[str, Any]) -> None:
         self.result = from_json(LinearMultiplicityResult, result)
         self.parameters = parameters

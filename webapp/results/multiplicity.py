@@ -61,6 +61,9 @@ class Figure:
 class MultiplicityView:
     """result: as `to_json` wrote it."""
 
+    template = "components/multiplicity.html"
+    scripts = ("js/multiplicity.js",)
+
     def __init__(self, result: Mapping[str, Any], parameters: Mapping[str, Any]) -> None:
         self.result = from_json(MultiplicityResult, result)
         self.parameters = parameters

@@ -100,6 +100,8 @@ class Entry:
 class QuantizationView:
     """result: as `to_json` wrote it. runs: `run_facts` of the report's runs."""
 
+    template = "components/quantization.html"
+    scripts = ("js/quantization.js",)
     heads = ("Answers changed", "Lost", "Won", "Wrong → wrong")
 
     def __init__(

@@ -34,7 +34,8 @@ OUTCOMES = {"all": {}, "right": {"score__gte": 1.0}, "wrong": {"score__lt": 1.0}
 
 
 # How the page of an analysis draws its result: the name in the template's context, and what takes the stored result
-# and the parameters. What is not here is drawn as plain tables.
+# and the parameters. It names its `template`, and its `scripts` and `styles` where it has some. What is not here is
+# drawn as plain tables.
 DRAWN: dict[str, tuple[str, Callable[..., Any]]] = {
     "swiss": ("tournament", TournamentView),
     "multiplicity": ("multiplicity", MultiplicityView),
@@ -72,7 +73,7 @@ def report_context(pk: int | None) -> dict[str, Any]:
     report = None if pk is None else Report.objects.select_related("team", "created_by").filter(pk=pk).first()
     if report is None:
         return {"report": None}
-    context: dict[str, Any] = {"report": report, "analysis": ANALYSES.get(report.analysis)}
+    context: dict[str, Any] = {"report": report, "analysis": ANALYSES.get(report.analysis), **_files(report.analysis)}
     if report.state != Report.State.DONE:
         return context
     # Of an older version of the analysis only the plain numbers are sure to be understood.
@@ -80,8 +81,15 @@ def report_context(pk: int | None) -> dict[str, Any]:
     if report.analysis in DRAWN and known and report.analysis_version == str(known.version):
         name, view = DRAWN[report.analysis]
         more = (run_facts(report.inputs["runs"]),) if report.analysis in WITH_RUNS else ()
-        return {**context, name: view(report.result, report.parameters, *more)}
+        drawn = view(report.result, report.parameters, *more)
+        return {**context, name: drawn, "drawn": drawn}
     return {**context, "figures": figures(report.result or {})}
+
+
+def _files(analysis: str) -> dict[str, tuple[str, ...]]:
+    """What the page of an analysis loads beside the charts, before there is a result, too."""
+    view = DRAWN[analysis][1] if analysis in DRAWN else None
+    return {"scripts": getattr(view, "scripts", ()), "styles": getattr(view, "styles", ())}
 
 
 def waiting_reports(limit: int) -> list[int]:

@@ -33,6 +33,8 @@ ROUTERS = {
 class SearchView:
     """The best contender within a budget."""
 
+    template = "components/spending_report.html"
+    scripts = ("js/spending.js",)
     heads = ["Mean, %", "Samples asked, mean", "Named the best, %"]
 
     def __init__(self, result: Mapping[str, Any], parameters: Mapping[str, Any]) -> None:
@@ -99,6 +101,8 @@ class SearchView:
 class EstimateView:
     """One contender from few samples."""
 
+    template = "components/spending_report.html"
+    scripts = ("js/spending.js",)
     heads: list[str] = []
     rows: Rows = []
     title = ""
@@ -142,6 +146,8 @@ class EstimateView:
 class RoutingView:
     """Which contender for which question."""
 
+    template = "components/spending_report.html"
+    scripts = ("js/spending.js",)
     heads = ["Quality, %", "Mean cost", "Place"]
     title = "Contenders"
 

@@ -89,6 +89,8 @@ class Line:
 class TournamentView:
     """What `components/tournament.html` draws of a report's result and parameters."""
 
+    template = "components/tournament.html"
+
     def __init__(self, result: Any, parameters: Mapping[str, Any]) -> None:
         self.result = from_json(SwissResult, result)
         self.parameters = parameters

@@ -9,6 +9,8 @@ import pytest
 from django.conf import settings
 from django.urls import get_resolver, reverse
 
+from webapp.results.selectors import DRAWN
+
 APPS = (
     "accounts", "notices", "catalog", "jobs", "results", "searches", "leaderboards", "releases", "reviews", "imports",
     "exports", "pages",
@@ -104,6 +106,7 @@ def test_no_template_is_left_over():
 
 def test_every_component_is_used():
     sources = [path.read_text() for path in FOLDER.rglob("*.html")]
+    sources += [f'"{view.template}"' for _, view in DRAWN.values()]
     unused = [
         path.name
         for path in (FOLDER / "components").glob("*.html")
