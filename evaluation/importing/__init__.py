@@ -1,0 +1,1 @@
+"""Results that were made elsewhere, read as streams: bounded, strict, and never executed."""
