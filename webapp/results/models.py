@@ -1,11 +1,12 @@
-"""What came back: scores sample by sample, the same scores packed for analyses, and reports."""
+"""What came back: scores sample by sample, the same scores packed for analyses, reports, and measured speeds."""
 
 from __future__ import annotations
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 
-from webapp.accounts.models import Owned
+from webapp.accounts.models import Owned, User
+from webapp.catalog.models import Contender
 from webapp.jobs.models import Run
 
 
@@ -121,3 +122,55 @@ class Report(Owned):
 
     def __str__(self) -> str:
         return self.title or f"{self.analysis} report {self.pk}"
+
+
+class Measurement(models.Model):
+    """How fast and heavy a contender is by the fixed protocol: asked for by somebody, or made by an idle worker.
+
+    result: `evaluation.protocol.Efficiency.to_dict`. device, protocol and versions (a hash of what multiplied) say with
+    what it may be compared. settings: those of a run that the loaded weights depend on. attempts: claims by workers.
+    """
+
+    class State(models.TextChoices):
+        QUEUED = "queued", "Queued"
+        RUNNING = "running", "Running"
+        DONE = "done", "Done"
+        FAILED = "failed", "Failed"
+
+    contender = models.ForeignKey(Contender, on_delete=models.CASCADE, related_name="measurements")
+    settings = models.JSONField(default=dict)
+    state = models.CharField(max_length=10, choices=State, default=State.QUEUED)
+    reason = models.TextField(default="Waiting for a worker.")
+    device = models.CharField(max_length=120, blank=True)
+    protocol = models.CharField(max_length=40, blank=True)
+    versions = models.CharField(max_length=64, blank=True)
+    result = models.JSONField(null=True, blank=True)
+    worker = models.CharField(max_length=200, blank=True)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    asked_by = models.ForeignKey(User, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
+    asked_at = models.DateTimeField(auto_now_add=True)
+    started_at = models.DateTimeField(null=True, blank=True)
+    measured_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["contender"], condition=models.Q(state__in=["queued", "running"]), name="measurement_asked_once"
+            ),
+            models.UniqueConstraint(
+                fields=["contender", "device", "protocol", "versions"],
+                condition=models.Q(state="done"),
+                name="measurement_once",
+            ),
+            models.CheckConstraint(
+                condition=~models.Q(state="done") | models.Q(result__isnull=False), name="measured_has_a_result"
+            ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["id"], condition=models.Q(state__in=["queued", "running"]), name="measurements_waiting"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.contender} on {self.device or 'no device yet'}"
