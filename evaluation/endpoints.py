@@ -24,8 +24,11 @@ def check_url(url: str, allowed_networks: Collection[str] = ()) -> None:
     resolve(host, port, allowed_networks)
 
 
-def split_url(url: str) -> tuple[str, int]:
-    """Host and port of an http(s) URL. Raises EndpointRefused for anything else, credentials included."""
+def split_url(url: str, *, with_query: bool = False) -> tuple[str, int]:
+    """Host and port of an http(s) URL. Raises EndpointRefused for anything else, credentials included.
+
+    with_query: a query is welcome; nothing will be appended to this URL.
+    """
     try:
         parts = urlsplit(url)
         host, port = parts.hostname, parts.port
@@ -37,11 +40,15 @@ def split_url(url: str) -> tuple[str, int]:
             field="base_url",
             remedy="An example: https://models.example.com/v1",
         )
-    if parts.username is not None or parts.password is not None or parts.query or parts.fragment:
+    if parts.username is not None or parts.password is not None or parts.fragment:
         raise EndpointRefused(
-            "The address must not hold a user, a password, a query or a fragment.",
+            "The address must not hold a user, a password or a fragment.",
             field="base_url",
-            remedy="Give the key in its own field.",
+            remedy="Leave them out. Where a key is needed it has its own field.",
+        )
+    if parts.query and not with_query:
+        raise EndpointRefused(
+            "The address must not hold a query.", field="base_url", remedy="Give the key in its own field."
         )
     return host, port or (443 if parts.scheme == "https" else 80)
 

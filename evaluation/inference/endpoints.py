@@ -11,7 +11,7 @@ import math
 import ssl
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,8 +21,9 @@ from urllib.parse import urlsplit
 
 import httpcore
 
-from evaluation.endpoints import check_url, resolve, split_url
+from evaluation.endpoints import check_url, split_url
 from evaluation.errors import EndpointRefused
+from evaluation.guarded import GuardedNetwork
 from evaluation.inference.forward import Answer, Stop
 from evaluation.inference.harness import LIKELIHOOD, RemoteFormat
 from evaluation.inference.sampling import Sampling
@@ -37,34 +38,6 @@ UNKNOWN_CONTEXT = 131_072  # tokens; a server that takes less says so itself
 PROBE_TEXT = "The quick brown fox jumps over the lazy dog"
 
 
-class _GuardedNetwork(httpcore.NetworkBackend):
-    """Connects only to addresses that are public or allowed, looked up at the moment of connecting."""
-
-    def __init__(self, allowed: Sequence[str]) -> None:
-        self.allowed = allowed
-        self.plain = httpcore.SyncBackend()
-
-    def connect_tcp(
-        self,
-        host: str,
-        port: int,
-        timeout: float | None = None,
-        local_address: str | None = None,
-        socket_options: Iterable[Any] | None = None,
-    ) -> httpcore.NetworkStream:
-        addresses = resolve(host, port, self.allowed)
-        for place, address in enumerate(addresses, start=1):
-            try:
-                return self.plain.connect_tcp(address, port, timeout, local_address, socket_options)
-            except (httpcore.ConnectError, httpcore.ConnectTimeout):
-                if place == len(addresses):
-                    raise
-        raise httpcore.ConnectError(f"{host} has no address")
-
-    def sleep(self, seconds: float) -> None:
-        time.sleep(seconds)
-
-
 class Client:
     """Requests to one endpoint. `post` may be called from several threads. Raises EndpointRefused in words."""
 
@@ -77,7 +50,7 @@ class Client:
         self.pool = httpcore.ConnectionPool(
             ssl_context=ssl.create_default_context(),
             max_connections=max(1, endpoint.concurrency),
-            network_backend=_GuardedNetwork(endpoint.allowed_networks),
+            network_backend=GuardedNetwork(endpoint.allowed_networks),
         )
 
     def get(self, path: str) -> tuple[int, Any]:
