@@ -70,7 +70,8 @@ class RunSpec:
 
     attempts: at each sample; at temperature 0 they would all be equal. Log-likelihoods are no matter of chance: samples
     that are scored by them are answered once, whatever is asked for.
-    skip: (sample, attempt) that are finished already (resume); limit: only the first `limit` samples.
+    skip: (sample, attempt) that are finished already (resume); limit: only the first `limit` samples; subset: only
+    these samples, by their numbers in the whole benchmark (None: all).
     calibration: texts for schemes that need them; the others ignore it.
     """
 
@@ -83,6 +84,7 @@ class RunSpec:
     attempts: int = 1
     temperature: float = 0.0
     limit: int | None = None
+    subset: frozenset[int] | None = None
     skip: frozenset[tuple[int, int]] = frozenset()
     calibration: Calibration | None = None
 

@@ -27,6 +27,7 @@ def spec_of(run: Run, *, device: str, skip: frozenset[tuple[int, int]]) -> RunSp
         attempts=attempts_of(chosen),
         temperature=float(chosen.get("temperature") or 0.0),
         limit=chosen["limit"],
+        subset=None if run.subset is None else frozenset(run.subset),
         skip=skip,
         calibration=calibration_of(chosen["calibration"]) if chosen.get("calibration") else None,
     )

@@ -190,22 +190,26 @@ def build_samples(
     *,
     limit: int | None,
     skip: frozenset[tuple[int, int]],
+    subset: frozenset[int] | None = None,
     chat: Callable[..., Any] | None,
     attempts: int = 1,
 ) -> Iterator[Sample]:
     """The samples that are still to do, in order, once for each attempt.
 
-    Few-shot examples are drawn in the order of the documents, so the skipped ones are built too: a resumed run asks
-    exactly what the whole one asked.
+    Few-shot examples are drawn in the order of the documents, so the skipped ones are built too, and those outside the
+    subset: a resumed or partial run asks exactly what the whole one asks.
     """
     options: dict[str, Any] = {"apply_chat_template": True, "chat_template": chat} if chat else {}
     shots = task.config.num_fewshot or 0
     for number, document in task.doc_iterator(limit=limit):
+        outside = subset is not None and number not in subset
+        if outside and not shots:
+            continue
         prefix = {"gen_prefix": given} if (given := task.doc_to_prefix(document)) else {}
         context = task.fewshot_context(document, num_fewshot=shots, **options, **prefix)
         metadata = (task.config.task, number, task.config.repeats)
         for attempt in range(attempts):
-            if (number, attempt) in skip:
+            if outside or (number, attempt) in skip:
                 continue
             built = task.construct_requests(doc=document, ctx=context, metadata=metadata, **options)
             yield Sample(number, document, built if isinstance(built, list) else [built], attempt)

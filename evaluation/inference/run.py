@@ -201,7 +201,7 @@ def _attempts(spec: RunSpec, engine: Engine, progress: _Progress) -> Iterator[At
         progress.check()
         progress.phase = "building"
         progress.attempts = 1 if kind == harness.LIKELIHOOD else spec.attempts
-        build = partial(harness.build_samples, task, limit=spec.limit, skip=spec.skip)
+        build = partial(harness.build_samples, task, limit=spec.limit, skip=spec.skip, subset=spec.subset)
         samples = list(build(chat=contender.chat, attempts=progress.attempts))
         scoring = Scoring(spec.benchmark.name, task, samples, metric)
         if spec.benchmark.harness_task:

@@ -45,6 +45,8 @@ class Run(models.Model):
     version = models.ForeignKey(BenchmarkVersion, on_delete=models.CASCADE, related_name="runs")
     settings = models.JSONField(default=default_settings)
     identity = models.CharField(max_length=64)
+    # The samples that a partial run asks, in their order; None: the whole benchmark (or its start, with a limit).
+    subset = ArrayField(models.PositiveIntegerField(), null=True, blank=True)
     origin = models.CharField(max_length=8, choices=Origin, default=Origin.HERE)
     priority = models.SmallIntegerField(default=0)
     max_seconds = models.PositiveIntegerField()
@@ -102,6 +104,10 @@ class Run(models.Model):
     def __str__(self) -> str:
         return f"{self.contender} on {self.version}"
 
+    @property
+    def is_partial(self) -> bool:
+        return self.subset is not None
+
 
 class Job(Owned):
     """A team's request: contenders x benchmarks of a suite."""
@@ -121,6 +127,8 @@ class Job(Owned):
     state = models.CharField(max_length=10, choices=State, default=State.QUEUED)
     reason = models.TextField(default="Waiting for a worker.")
     finished_at = models.DateTimeField(null=True, blank=True)
+    # More runs may join it: while it grows it is not over when all its runs are.
+    grows = models.BooleanField(default=False)
     # What was expected of it when it was submitted: `estimates.Estimate.to_json`; {} for jobs older than estimates.
     estimate = models.JSONField(default=dict, blank=True)
     # What pages compare to know whether they show the latest state.

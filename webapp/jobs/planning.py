@@ -43,6 +43,7 @@ class Cell:
     seconds: float | None
     cost_usd: float | None  # None where the price or the history is missing
     is_priced: bool
+    subset: tuple[int, ...] | None = None  # the samples of a partial run
 
     @property
     def remaining_seconds(self) -> float | None:
@@ -116,12 +117,15 @@ def identity(
     version: BenchmarkVersion,
     settings: Mapping[str, Any],
     calibration: CalibrationSet | None = None,
+    subset: Sequence[int] | None = None,
 ) -> str:
     """sha256 of everything that the scores depend on; contender and version are immutable, so their ids serve. Of a
-    calibration set its texts count, not which set holds them."""
+    calibration set its texts count, not which set holds them; of a subset, which samples are in it."""
     told = {key: value for key, value in sorted(settings.items()) if key not in LATER or value != LATER[key]}
     if CALIBRATION in told and calibration is not None:
         told[CALIBRATION] = calibration.content_hash
+    if subset is not None:
+        told["subset"] = hashlib.sha256(json.dumps(list(subset)).encode()).hexdigest()
     parts = [team.pk, contender.pk, version.pk, told]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
@@ -216,14 +220,20 @@ def plan(
     versions: Sequence[BenchmarkVersion],
     settings: Mapping[str, Any],
     calibration: CalibrationSet | None = None,
+    subsets: Mapping[int, Sequence[int]] | None = None,
 ) -> list[Cell]:
     """One cell per contender x benchmark, in this order; three queries whatever their number, and one for the prompts
-    where texts are looked at."""
+    where texts are looked at. subsets: of a version's id, the samples that are asked; None: all of every one."""
     contenders, versions = list(dict.fromkeys(contenders)), list(dict.fromkeys(versions))
     check(team, contenders, versions, settings)
     check_calibration(contenders, versions, calibration)
     on = {(c.pk, v.pk): settings_of(c, v, settings) for c in contenders for v in versions}
-    keys = {(c.pk, v.pk): identity(team, c, v, on[c.pk, v.pk], calibration) for c in contenders for v in versions}
+    chosen = {pk: tuple(sorted(samples)) for pk, samples in (subsets or {}).items()}
+    keys = {
+        (c.pk, v.pk): identity(team, c, v, on[c.pk, v.pk], calibration, chosen.get(v.pk))
+        for c in contenders
+        for v in versions
+    }
     active = Run.objects.filter(identity__in=keys.values(), state__in=ACTIVE)
     existing = {run.identity: run for run in active}
     history = rates(contenders, versions)
@@ -233,11 +243,13 @@ def plan(
         price = unit_prices(prices.get(c.pk))
         for v in versions:
             key, rate = keys[c.pk, v.pk], history[c.pk, v.pk]
-            samples = _samples(v, settings.get("limit"))
+            subset = chosen.get(v.pk)
+            samples = _samples(v, settings.get("limit")) if subset is None else len(subset)
             attempts = None if samples is None else samples * attempts_of(on[c.pk, v.pk])
             seconds = None if attempts is None or rate.seconds is None else attempts * rate.seconds
             cost = None if attempts is None or price is None else rate.cost(price, attempts)
-            cells.append(Cell(c, v, on[c.pk, v.pk], key, existing.get(key), samples, seconds, cost, price is not None))
+            there = existing.get(key)
+            cells.append(Cell(c, v, on[c.pk, v.pk], key, there, samples, seconds, cost, price is not None, subset))
     return cells
 
 

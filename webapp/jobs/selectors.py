@@ -37,7 +37,7 @@ def runs(user: Viewer) -> QuerySet[Run]:
 
 def usual(runs: QuerySet[Run]) -> QuerySet[Run]:
     """Those of whole benchmarks whose answers are not drawn: what boards and comparisons show beside each other."""
-    return runs.filter(settings__limit=None).exclude(settings__temperature__gt=0)
+    return runs.filter(settings__limit=None, subset=None).exclude(settings__temperature__gt=0)
 
 
 def job_runs(job: Job) -> list[Run]:

@@ -72,13 +72,22 @@ def _submit(actor: User, team: Team, request: JobRequest) -> Job:
         idempotency_key=request.key,
         request_hash=request.body_hash,
     )
-    fresh = _make_runs(job, [cell for cell in cells if cell.existing is None], _time_limit(request))
+    new = add_runs(job=job, cells=cells, max_seconds=_time_limit(request))
+    record(actor=actor, team=team, verb="submitted", target=job, after={"runs": len(cells), "new": new})
+    return job
+
+
+def add_runs(*, job: Job, cells: Sequence[planning.Cell], max_seconds: int) -> int:
+    """The runs of these cells join the job, the workers are rung. Returns how many are new: identical ones are reused.
+
+    Call it in a transaction that holds the team (`quota.hold`) where it has a limit.
+    """
+    fresh = _make_runs(job, [cell for cell in cells if cell.existing is None], max_seconds)
     _attach(job, cells, fresh)
     settle(job)
     enqueue("job_changed", job.pk)
     ring(len(fresh))
-    record(actor=actor, team=team, verb="submitted", target=job, after={"runs": len(cells), "new": len(fresh)})
-    return job
+    return len(fresh)
 
 
 def plan_job(*, actor: User, team: Team, request: JobRequest) -> list[planning.Cell]:
@@ -148,6 +157,7 @@ def _make_runs(job: Job, cells: Iterable[planning.Cell], max_seconds: int) -> se
             identity=cell.identity,
             priority=job.priority,
             max_seconds=max_seconds,
+            subset=None if cell.subset is None else list(cell.subset),
             total=cell.samples,
             estimated_usd=cell.cost_usd,
             last_attempt=conf.RUN_ATTEMPTS,
@@ -181,15 +191,22 @@ def ring(runs: int) -> None:
 def settle(job: Job) -> None:
     """Derive the job's state and reason from its runs. Call it in the transaction that changed one of them."""
     now = Job.objects.select_for_update().get(pk=job.pk)
+    _ring_for_growth(now)
     if now.state == Job.State.CANCELLED:
         _changed(job)
         return
     counts = dict(job.runs.values_list("state").annotate(n=Count("id")).order_by())
-    state, reason = _verdict(counts)
+    state, reason = _growing(counts) if now.grows else _verdict(counts)
     over = state in {Job.State.DONE, Job.State.FAILED, Job.State.CANCELLED}
     job.state, job.reason, job.finished_at = state, reason, (timezone.now() if over else None)
     Job.objects.filter(pk=job.pk).update(state=state, reason=reason, finished_at=job.finished_at)
     _changed(job)
+
+
+def _ring_for_growth(job: Job) -> None:
+    """Searches stand right of jobs: the one whose job this is looks at it again."""
+    if job.grows:
+        enqueue("advance_search", job.pk)
 
 
 def _changed(job: Job) -> None:
@@ -213,6 +230,15 @@ def _verdict(counts: Mapping[str, int]) -> tuple[str, str]:
     if cancelled:
         return Job.State.CANCELLED, f"Cancelled with {done} of {total} runs done. Retry runs the rest."
     return Job.State.DONE, f"All {total} runs are done." if total > 1 else "Its run is done."
+
+
+def _growing(counts: Mapping[str, int]) -> tuple[str, str]:
+    """Of a job that more runs may join: whether its runs are done or failed, it is not over."""
+    state, reason = _verdict(counts)
+    if state in {Job.State.QUEUED, Job.State.RUNNING}:
+        return state, reason
+    ended = sum(counts.values())
+    return Job.State.RUNNING, f"{ended} {'run has' if ended == 1 else 'runs have'} ended; what comes next is decided."
 
 
 def run_changed(run: Run) -> None:
@@ -255,6 +281,7 @@ def cancel_job(*, actor: User, job: Job) -> Job:
     job.save(update_fields=["state", "reason", "finished_at", "changes"])
     publish(f"job.{job.pk}", job=job.pk)
     enqueue("job_changed", job.pk)
+    _ring_for_growth(job)
     record(actor=actor, team=job.team, verb="cancelled", target=job)
     return job
 

@@ -153,13 +153,14 @@ def checked_params(analysis: AnyAnalysis, parameters: Mapping[str, Any]) -> Any:
 
 
 def _check_runs(team: Team, analysis: AnyAnalysis, params: Any, runs: Sequence[int]) -> None:
-    usable = Run.objects.filter(pk__in=runs, team=team, state=Run.State.DONE)
+    usable = Run.objects.filter(pk__in=runs, team=team, state=Run.State.DONE, subset=None)
     pairs = list(usable.values_list("contender", "version"))
     if analysis.needs not in TABLES:
         raise Unprocessable(f"{analysis.title} is not computed from runs.", field="analysis")
     if not runs or len(pairs) != len(runs):
-        problem = "Some of these runs are not finished." if runs else "No contender has all its results yet."
-        raise Unprocessable(problem, field="runs", remedy="Wait until the runs are done.")
+        problem = "Some runs are partial or not finished." if runs else "No contender has all its results yet."
+        remedy = "Wait until the runs are done. Partial ones belong to a search: run their contenders in full."
+        raise Unprocessable(problem, field="runs", remedy=remedy)
     contenders, versions = (len(set(ids)) for ids in zip(*pairs, strict=True))
     _check_time(analysis, contenders, versions, params)
 

@@ -288,7 +288,7 @@ def neighbours(run: Run, index: int) -> tuple[int | None, int | None]:
 
 def same_sample(run: Run, index: int, others: QuerySet[Run]) -> QuerySet[Score]:
     """What other finished runs of this benchmark version answered to the sample first, newest run per contender."""
-    finished = others.filter(version=run.version, state=Run.State.DONE).exclude(pk=run.pk)
+    finished = others.filter(version=run.version, state=Run.State.DONE, subset=None).exclude(pk=run.pk)
     newest = finished.filter(contender=OuterRef("contender")).order_by("-pk").values("pk")[:1]
     runs = finished.filter(pk=Subquery(newest))
     scores = Score.objects.filter(run__in=runs, index=index, attempt=0).select_related("run__contender")

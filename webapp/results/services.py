@@ -189,7 +189,7 @@ def interval(values: np.ndarray, estimate: Estimate) -> tuple[float | None, floa
 def store_questions(*, run: Run, questions: Sequence[Question]) -> None:
     """The questions of one of lm-eval's own tasks, from the first worker that reads them; later ones find them there.
 
-    A run of the whole benchmark also fixes how many samples it has; a trial with a limit, or a resumed one, does not.
+    A run of the whole benchmark also fixes how many samples it has; a trial, a partial or a resumed one does not.
     """
     if not questions:
         return
@@ -209,7 +209,7 @@ def store_questions(*, run: Run, questions: Sequence[Question]) -> None:
         for question in questions
     ]
     Sample.objects.bulk_create(rows, batch_size=2000, ignore_conflicts=True)
-    if version.samples is None and run.settings["limit"] is None and run.done == 0:
+    if version.samples is None and run.settings["limit"] is None and run.done == 0 and not run.is_partial:
         BenchmarkVersion.objects.filter(pk=version.pk).update(samples=len(rows))
 
 

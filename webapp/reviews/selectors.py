@@ -83,6 +83,7 @@ def _latest(runs: Iterable[int]) -> list[tuple[Run, int]]:
         contender__in={run.contender_id for run in frozen},
         version__in={run.version_id for run in frozen},
         state=Run.State.DONE,
+        subset=None,
         team__in={run.team_id for run in frozen},
     ).exclude(visibility=Visibility.PRIVATE)
     columns = "contender", "version", "settings"

@@ -260,9 +260,9 @@ def _check_subject(actor: User, team: Team, subject: Subject) -> list[int]:
     runs = list(dict.fromkeys(subject.runs if report is None else report.inputs["runs"]))
     if not 1 <= len(runs) <= MOST_RUNS:
         raise Unprocessable(f"A review is of 1 to {MOST_RUNS} runs.", field="runs", remedy="Choose some.")
-    readable = visible(Run.objects.filter(pk__in=runs, team=team, state=Run.State.DONE), actor)
+    readable = visible(Run.objects.filter(pk__in=runs, team=team, state=Run.State.DONE, subset=None), actor)
     if readable.count() != len(runs):
-        raise Unprocessable("Some of these runs are not finished, or not the team’s.", field="runs")
+        raise Unprocessable("Some of these runs are partial, not finished, or not the team’s.", field="runs")
     return runs
 
 

@@ -102,9 +102,10 @@ def of_board(board: Leaderboard) -> Asked:
 
 def of_job(user: Viewer, job: Job) -> Asked:
     every = visible(job.runs.all(), user)
-    runs = list(every.filter(state=Run.State.DONE, team=job.team).order_by("pk").values_list("pk", flat=True))
+    whole = every.filter(state=Run.State.DONE, team=job.team, subset=None)
+    runs = list(whole.order_by("pk").values_list("pk", flat=True))
     short = every.count() - len(runs)
-    said = f"{short} of its runs have not finished and are not part of it." if short else ""
+    said = f"{short} of its runs have not finished, or are partial, and are not part of it." if short else ""
     return Asked(job.team, Subject(runs), f"Results of {job.title}", "job", str(job.pk), said)
 
 
