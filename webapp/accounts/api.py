@@ -18,6 +18,7 @@ from webapp.accounts.serializers import (
     Member,
     NewToken,
     RoleIn,
+    RunningLimitIn,
     SpendingLimitIn,
     TeamIn,
     TeamOut,
@@ -107,6 +108,16 @@ class SpendingLimit(TeamResource):
         return Response(self.shown(TeamOut, team))
 
 
+class RunningLimit(TeamResource):
+    @extend_schema(request=RunningLimitIn, responses=TeamOut)
+    def put(self, request: Request, name: str) -> Response:
+        """Limit how many runs workers may have in hand for a team at once; null takes the limit away. Operators only,
+        for any team."""
+        team = get_object_or_404(selectors.limitable_teams(request.user), name=name)
+        team = services.set_running_limit(actor=self.actor, team=team, **self.read(RunningLimitIn))
+        return Response(self.shown(TeamOut, team))
+
+
 class AuditEvents(TeamResource, ListAPIView[AuditEvent]):
     """Who did what in a team, newest first."""
 
@@ -156,6 +167,7 @@ urlpatterns = [
     path("teams/<str:name>/members/", Members.as_view(), name="members"),
     path("teams/<str:name>/members/<str:username>/", MemberDetail.as_view(), name="member"),
     path("teams/<str:name>/spending-limit/", SpendingLimit.as_view(), name="spending_limit"),
+    path("teams/<str:name>/running-limit/", RunningLimit.as_view(), name="running_limit"),
     path("teams/<str:name>/audit-events/", AuditEvents.as_view(), name="audit_events"),
     path("tokens/", Tokens.as_view(), name="tokens"),
     path("tokens/<int:pk>/", TokenDetail.as_view(), name="token"),

@@ -8,7 +8,7 @@ from django import forms
 
 from webapp.accounts.invitations import INVITED, MAX_DAYS, MAX_USES
 from webapp.accounts.models import Role, Scope, slug
-from webapp.accounts.services import MAX_TOKEN_DAYS
+from webapp.accounts.services import MAX_RUNNING, MAX_TOKEN_DAYS
 from webapp.forms import ServiceForm
 
 
@@ -60,6 +60,16 @@ class SpendingLimitForm(ServiceForm):
         decimal_places=2,
         required=False,
         help_text="Empty: no limit. 0: only what costs nothing.",
+    )
+
+
+class RunningLimitForm(ServiceForm):
+    runs = forms.IntegerField(
+        label="Runs at once",
+        min_value=0,
+        max_value=MAX_RUNNING,
+        required=False,
+        help_text="Empty: as many as there are workers. Others take turns with it in any case.",
     )
 
 

@@ -28,6 +28,8 @@ class Team(models.Model):
     title = models.CharField(max_length=120)
     # US dollars per calendar month (UTC) that its jobs may cost; None: no limit.
     spending_limit_usd = models.DecimalField(max_digits=12, decimal_places=2, null=True, blank=True)
+    # Runs that workers may have in hand for it at once; None: as many as there are workers.
+    running_limit = models.PositiveSmallIntegerField(null=True, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:

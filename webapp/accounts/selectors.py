@@ -74,6 +74,22 @@ def require(user: Viewer, team: Team, what: May) -> None:
         raise NotAllowed(f"This needs the role {roles} in the team {team.name}.", remedy="Ask an owner of the team.")
 
 
+def is_operator(user: Viewer) -> bool:
+    """Who looks after the platform itself: workers, limits of teams."""
+    return user.is_authenticated and user.is_active and (user.is_staff or user.is_superuser)
+
+
+def require_operator(user: Viewer) -> None:
+    """Raises NotAllowed, in words, unless the person is an operator."""
+    if not is_operator(user):
+        raise NotAllowed("This needs an operator of the platform.", remedy="Ask somebody who runs it.")
+
+
+def limitable_teams(user: Viewer) -> QuerySet[Team]:
+    """All teams for an operator, who limits them; for others those that they know."""
+    return Team.objects.all() if is_operator(user) else teams_where(user)
+
+
 def members(team: Team) -> QuerySet[Membership]:
     return team.memberships.select_related("user").order_by("user__username")
 

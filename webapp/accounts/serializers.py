@@ -8,7 +8,7 @@ from rest_framework import serializers
 
 from webapp.accounts.models import AuditEvent, Membership, Role, Scope, Team, Token, User, Visibility, slug
 from webapp.accounts.selectors import teams_where
-from webapp.accounts.services import MAX_TOKEN_DAYS
+from webapp.accounts.services import MAX_RUNNING, MAX_TOKEN_DAYS
 from webapp.rest import Named, Strict
 
 NAME = r"^[a-z0-9][a-z0-9._-]{0,62}$"
@@ -56,15 +56,20 @@ class Me(serializers.ModelSerializer[User]):
 
 
 class TeamOut(serializers.ModelSerializer[Team]):
-    """spending_limit_usd: what its jobs may cost in a calendar month (UTC); null: no limit."""
+    """spending_limit_usd: what its jobs may cost in a calendar month (UTC); running_limit: runs that workers may have
+    in hand for it at once. Null: no limit."""
 
     class Meta:
         model = Team
-        fields = ["name", "title", "spending_limit_usd", "created_at"]
+        fields = ["name", "title", "spending_limit_usd", "running_limit", "created_at"]
 
 
 class SpendingLimitIn(Strict):
     usd = serializers.DecimalField(max_digits=12, decimal_places=2, min_value=0, allow_null=True)
+
+
+class RunningLimitIn(Strict):
+    runs = serializers.IntegerField(min_value=0, max_value=MAX_RUNNING, allow_null=True)
 
 
 class TeamIn(Strict):

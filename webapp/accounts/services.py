@@ -15,11 +15,12 @@ from django.utils import timezone
 from django.utils.text import slugify
 
 from webapp.accounts.models import AuditEvent, Membership, Role, Scope, Team, Token, User
-from webapp.accounts.selectors import May, digest, require
+from webapp.accounts.selectors import May, digest, require, require_operator
 from webapp.errors import Conflict, DomainError, Unprocessable
 
 MAX_TOKEN_DAYS = 365
 MAX_LIMIT_USD = 10**9
+MAX_RUNNING = 10_000
 
 
 def record(
@@ -128,6 +129,22 @@ def set_spending_limit(*, actor: User, team: Team, usd: Decimal | None) -> Team:
         team.save(update_fields=["spending_limit_usd"])
         said = [{"usd": str(limit) if limit is not None else "none"} for limit in (before, team.spending_limit_usd)]
         record(actor=actor, team=team, verb="set spending limit", target=team, before=said[0], after=said[1])
+    return team
+
+
+@transaction.atomic
+def set_running_limit(*, actor: User, team: Team, runs: int | None) -> Team:
+    """Runs that workers may have in hand for the team at once; None: no limit. Workers are everybody's, so this is
+    the operators' to set. Runs under way go on."""
+    require_operator(actor)
+    if runs is not None and not 0 <= runs <= MAX_RUNNING:
+        raise Unprocessable(f"A limit is 0 to {MAX_RUNNING:,} runs.", field="runs", remedy="Empty: no limit.")
+    team = Team.objects.select_for_update(no_key=True).get(pk=team.pk)
+    before, team.running_limit = team.running_limit, runs
+    if before != runs:
+        team.save(update_fields=["running_limit"])
+        said = [{"runs": "none" if limit is None else limit} for limit in (before, runs)]
+        record(actor=actor, team=team, verb="set running limit", target=team, before=said[0], after=said[1])
     return team
 
 

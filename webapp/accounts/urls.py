@@ -18,6 +18,7 @@ urlpatterns = [
     path("teams/<str:name>/members/", views.set_member, name="set_member"),
     path("teams/<str:name>/members/<str:username>/remove/", views.remove_member, name="remove_member"),
     path("teams/<str:name>/spending-limit/", views.set_spending_limit, name="set_spending_limit"),
+    path("teams/<str:name>/running-limit/", views.set_running_limit, name="set_running_limit"),
     path("teams/<str:name>/invitations/", views.invite, name="invite"),
     path("teams/<str:name>/invitations/<int:pk>/revoke/", views.revoke_invitation, name="revoke_invitation"),
     path("join/<str:secret>/", views.join, name="join"),

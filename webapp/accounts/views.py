@@ -21,7 +21,15 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST
 
 from webapp.accounts import invitations, selectors, services
-from webapp.accounts.forms import InvitationForm, MemberForm, SignUpForm, SpendingLimitForm, TeamForm, TokenForm
+from webapp.accounts.forms import (
+    InvitationForm,
+    MemberForm,
+    RunningLimitForm,
+    SignUpForm,
+    SpendingLimitForm,
+    TeamForm,
+    TokenForm,
+)
 from webapp.accounts.models import Role, Team, User
 from webapp.accounts.selectors import May
 from webapp.errors import NotAllowed
@@ -117,6 +125,7 @@ def team(
     form: MemberForm | None = None,
     limit_form: SpendingLimitForm | None = None,
     invite_form: InvitationForm | None = None,
+    running_form: RunningLimitForm | None = None,
     link: str = "",
 ) -> HttpResponse:
     found = _team(request, name)
@@ -126,6 +135,8 @@ def team(
         "team": found,
         "form": form,
         "limit_form": limit_form,
+        "running_form": running_form or RunningLimitForm(initial={"runs": found.running_limit}),
+        "is_operator": selectors.is_operator(request.user),
         "invite_form": invite_form or InvitationForm(),
         "link": link,
         "members": selectors.members(found),
@@ -135,7 +146,7 @@ def team(
     }
     if context["may_manage"]:
         context["invitations"] = selectors.invitations(found)
-    status = max(form.status, limit_form.status, context["invite_form"].status)
+    status = max(form.status, limit_form.status, context["invite_form"].status, context["running_form"].status)
     response = render(request, "accounts/team.html", context, status=status)
     if link:
         response["Cache-Control"] = "no-store"
@@ -208,6 +219,21 @@ def set_spending_limit(request: MemberRequest, name: str) -> HttpResponse:
     limit = changed.spending_limit_usd
     messages.success(
         request, "There is no spending limit now." if limit is None else f"The limit is ${limit:,} a month now."
+    )
+    return redirect("accounts:team", name)
+
+
+@require_POST
+def set_running_limit(request: MemberRequest, name: str) -> HttpResponse:
+    found = get_object_or_404(selectors.limitable_teams(request.user), name=name)
+    selectors.require_operator(request.user)
+    form = RunningLimitForm(request.POST)
+    changed = form.attempt(services.set_running_limit, actor=request.user, team=found)
+    if changed is None:
+        return team(request, name, running_form=form)
+    limit = changed.running_limit
+    messages.success(
+        request, "Its runs at once are not limited now." if limit is None else f"At most {limit} at once now."
     )
     return redirect("accounts:team", name)
 

@@ -21,6 +21,7 @@ STATUSES = {
         GET api:schemes  GET api:analyses
         GET api:entries  GET api:benchmarks  GET api:suites  GET api:jobs  GET api:runs  GET api:leaderboards
         GET api:reports  GET api:reviews
+        GET releases:releases  GET api:releases
     """,
     # Signed-in people have no business at the door.
     "200 302 302 302 302 302": "GET accounts:sign_in  PUT accounts:sign_in",
@@ -30,8 +31,10 @@ STATUSES = {
     """,
     # Without saying what to compare there is nothing.
     "400 400 400 400 400 400": "GET api:compare",
-    # Only in the demo, only from this machine.
-    "404 404 404 404 404 404": "POST accounts:demo_sign_in  GET results:compare_pairs  GET results:compare_export",
+    # Only in the demo, only from this machine; nothing to compare; frames on other sites show only what is public.
+    "404 404 404 404 404 404": """
+        POST accounts:demo_sign_in  GET results:compare_pairs  GET results:compare_export  GET releases:embed
+    """,
     # Whatever belongs to the person, or to everybody who signed in.
     "302 200 200 200 200 200": """
         GET pages:workers
@@ -64,11 +67,13 @@ STATUSES = {
         GET api:leaderboard  GET api:leaderboard_report  GET api:report
         GET reviews:review  GET reviews:review_state  GET reviews:sign_off  GET reviews:sign_off_json
         GET api:review  GET api:sign_off
+        GET releases:release  GET releases:release_json  GET releases:release_csv  GET releases:badge
+        GET releases:board_releases  GET api:release
     """,
     # It leads on.
     "404 404 302 302 302 302": "GET results:report_compare",
-    "302 404 200 200 200 200": "GET accounts:team  GET accounts:audit  GET jobs:team_spending",
-    "401 404 200 200 200 200": "GET api:team  GET api:members  GET api:audit_events  GET api:team_spending",
+    "302 404 200 200 200 200": "GET accounts:team  GET accounts:audit  GET jobs:team_spending  GET releases:as_of",
+    "401 404 200 200 200 200": "GET api:team  GET api:members  GET api:audit_events  GET api:team_spending  GET api:leaderboard_as_of",
     # What submitters and owners write. A form that names a team of others is refused on its field.
     "302 422 422 422 302 302": """
         POST catalog:register_entry  POST catalog:create_benchmark  POST catalog:create_suite
@@ -94,10 +99,10 @@ STATUSES = {
     "302 404 302 302 302 302": "POST leaderboards:save_view",
     "401 400 403 403 201 201": """
         POST api:entries  POST api:benchmarks  POST api:suites  POST api:calibration_sets
-        POST api:leaderboards  POST api:reviews
+        POST api:leaderboards  POST api:reviews  POST api:releases
     """,
     # The same page reads and, sent its form, asks for a report.
-    "404 404 403 403 302 302": "POST leaderboards:tournament  POST results:report",
+    "404 404 403 403 302 302": "POST leaderboards:tournament  POST results:report  POST releases:board_releases",
     "401 400 403 403 202 202": "POST api:jobs  POST api:reports  POST api:linear_audits",
     "401 404 403 403 201 201": "POST api:entry_versions  POST api:benchmark_versions  POST api:prices",
     "401 404 403 403 200 200": """
@@ -112,17 +117,22 @@ STATUSES = {
     "401 404 403 201 201 201": "POST api:comments",
     "401 404 403 200 200 200": "POST api:resolve_comment",
     "401 404 403 403 409 409": "POST api:send_review",
+    # What operators of the platform decide, who are nobody here: an owner is not one.
+    "302 404 403 403 403 403": "POST accounts:set_running_limit",
+    "401 404 403 403 403 403": "PUT api:running_limit",
     # What owners decide. The member in question is the reviewer, who may leave.
     "302 404 403 403 403 302": """
         POST accounts:set_member  POST accounts:set_spending_limit  POST accounts:revoke_invitation
         POST catalog:withdraw_price  POST results:price_job
         POST reviews:publish_review  POST reviews:dismiss_verdict
+        POST releases:withdraw_release  POST releases:show_release
     """,
     "302 404 403 403 403 200": "POST accounts:invite",
     "302 404 403 302 403 302": "POST accounts:remove_member",
     "401 404 403 403 403 200": """
         PUT api:member  PUT api:spending_limit  POST api:withdraw_price  POST api:price_job
         POST api:publish_review  POST api:dismiss_verdict
+        PATCH api:release  POST api:withdraw_release
     """,
     "401 404 403 204 403 204": "DELETE api:member",
 }

@@ -29,6 +29,7 @@ from webapp.catalog import services as catalog
 from webapp.catalog.models import Benchmark, BenchmarkVersion, CalibrationSet, EntryVersion, ModelEntry, Suite
 from webapp.jobs.models import Job, Run
 from webapp.leaderboards.models import Leaderboard
+from webapp.releases.models import Release
 from webapp.results.models import Report
 from webapp.reviews.models import Review
 from webapp.tests import factories
@@ -85,6 +86,7 @@ def world(
         "runs": {"pk": run.pk, "index": 1},
         "reports": {"pk": report.pk, "at": 1},
         "reviews": {"pk": review.pk, "verdict": review.verdicts.get().pk, "comment": review.comments.get().pk},
+        "releases": {"pk": factories.release(bob, board).pk},
         "teams": {"name": "lab", "username": "rita", "pk": invitation.pk},
         "join": {"secret": secret},
         "tokens": {"pk": Token.objects.get(user=bob).pk},
@@ -129,12 +131,19 @@ def bodies(
         "api:freeze_review": {},
         "api:withdraw_review": {},
         "api:dismiss_verdict": {"reason": "She is away."},
+        "releases:board_releases": {"name": "fresh", "visibility": "team"},
+        "releases:withdraw_release": {"reason": "A mistake."},
+        "releases:show_release": {"visibility": "team"},
+        "api:releases": {"leaderboard": "lab/main", "name": "fresh"},
+        "api:release": {"visibility": "team"},
+        "api:withdraw_release": {"reason": "A mistake."},
         "accounts:sign_in": {"username": "alice", "password": factories.PASSWORD},
         "accounts:sign_up": {"username": "new", "email": "new@example.org", "password": factories.PASSWORD},
         "accounts:create_team": {"name": "fresh", "title": "Fresh"},
         "accounts:create_token": {"name": "t", "scopes": ["read"], "days": 1},
         "accounts:set_member": {"username": "vera", "role": "viewer"},
         "accounts:set_spending_limit": {"usd": "100"},
+        "accounts:set_running_limit": {"runs": "3"},
         "accounts:invite": {"role": "viewer", "days": 7, "uses": 1},
         "catalog:register_entry": {**named, **source},
         "catalog:add_entry_version": source,
@@ -165,6 +174,7 @@ def bodies(
         "api:teams": {"name": "fresh", "title": "Fresh"},
         "api:member": {"role": "viewer"},
         "api:spending_limit": {"usd": "100.00"},
+        "api:running_limit": {"runs": 3},
         "api:tokens": {"name": "t", "scopes": ["read"]},
         "api:entries": {**rest, **source},
         "api:entry": {"title": "Other"},
@@ -263,7 +273,7 @@ SEES = {
     "team": {"viewer", "reviewer", "submitter", "owner"},
     "public": set(PEOPLE),
 }
-OWNED = (ModelEntry, Benchmark, Suite, CalibrationSet, Job, Run, Report, Leaderboard, Review)
+OWNED = (ModelEntry, Benchmark, Suite, CalibrationSet, Job, Run, Report, Leaderboard, Review, Release)
 SEEN_BY_VISIBILITY = [key for key, row in TABLE.items() if key[0] == "GET" and row == TABLE["GET", "catalog:entry"]]
 
 

@@ -21,6 +21,7 @@ ACTIONS = {
     "accounts:set_member", "accounts:remove_member", "jobs:cancel_job", "jobs:retry_job", "pages:healthz",
     "accounts:set_spending_limit", "catalog:withdraw_price", "catalog:set_expert_cost", "results:price_job",
 }  # fmt: skip
+ACTIONS |= {"accounts:set_running_limit"}
 ACTIONS |= {"leaderboards:save_view", "leaderboards:delete_view"}
 ACTIONS |= {"results:report_compare"}  # it leads on
 ACTIONS |= {"results:compare_pairs", "results:compare_export"}  # downloads
@@ -28,6 +29,10 @@ ACTIONS |= {
     "accounts:invite", "accounts:revoke_invitation",
     "reviews:send_review", "reviews:answer_comment", "reviews:resolve_comment", "reviews:freeze_again",
     "reviews:dismiss_verdict", "reviews:withdraw_review", "reviews:publish_review", "reviews:sign_off_json",
+}  # fmt: skip
+ACTIONS |= {
+    "releases:release_json", "releases:release_csv", "releases:badge", "releases:withdraw_release",
+    "releases:show_release",
 }  # fmt: skip
 FRAGMENTS = {
     "pages:setup", "jobs:estimate_job", "jobs:job_progress", "jobs:entry_runs", "jobs:team_spending", "results:samples",
