@@ -63,7 +63,5 @@ def _change(then: Mapping[str, object] | None, now: Mapping[str, object]) -> Cha
 
 
 def _overlap(then: Mapping[str, object], now: Mapping[str, object]) -> bool:
-    low, high, other_low, other_high = (
-        int(str(row[end])) for row in (then, now) for end in ("rank_low", "rank_high")
-    )
+    low, high, other_low, other_high = (int(str(row[end])) for row in (then, now) for end in ("rank_low", "rank_high"))
     return low <= other_high and other_low <= high

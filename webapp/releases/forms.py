@@ -19,7 +19,7 @@ class FreezeForm(ServiceForm):
         widget=forms.DateInput(attrs={"type": "date"}),
         help_text="The end of a day in UTC; left empty: now.",
     )
-    visibility = forms.ChoiceField(choices=Visibility, help_text="Only owners can show it to more than the board’s own.")
+    visibility = forms.ChoiceField(choices=Visibility, help_text="Wider than the board’s own: owners only.")
     note = forms.CharField(max_length=4000, required=False, widget=forms.Textarea(attrs={"rows": 3}))
 
 

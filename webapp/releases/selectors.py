@@ -90,11 +90,13 @@ class Drawn:
 def drawn(frozen: Frozen, since: Release | None = None) -> Drawn:
     told = changes(since.frozen, frozen) if since else {}
     best = _best(frozen)
-    lines = [
-        Line(row, rank(row), [_cell(cell, best[at]) for at, cell in enumerate(row["cells"])], told.get(row["contender"]))
-        for row in frozen["standings"]
-    ]
+    lines = [_line(row, best, told) for row in frozen["standings"]]
     return Drawn(frozen, lines, since, gone(since.frozen, frozen) if since else [])
+
+
+def _line(row: Mapping[str, Any], best: Sequence[float | None], told: Mapping[str, Change]) -> Line:
+    cells = [_cell(cell, best[at]) for at, cell in enumerate(row["cells"])]
+    return Line(row, rank(row), cells, told.get(row["contender"]))
 
 
 def _best(frozen: Frozen) -> list[float | None]:

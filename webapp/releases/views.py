@@ -1,4 +1,4 @@
-"""Releases: the list, those of a board, the board as of a day, a release as page, JSON, CSV, badge and embedded table."""
+"""Releases: the list, those of a board, a board as of a day; a release as page, JSON, CSV, badge and framed table."""
 
 from __future__ import annotations
 
@@ -43,7 +43,10 @@ def _find(request: PageRequest, pk: int) -> Release:
 
 def _crumbs(board: Leaderboard, last: str, page: str = "") -> list[tuple[str, str]]:
     named = [board.team.name, board.name]
-    crumbs = [("Boards", reverse("leaderboards:leaderboards")), (board.title, reverse("leaderboards:leaderboard", args=named))]
+    crumbs = [
+        ("Boards", reverse("leaderboards:leaderboards")),
+        (board.title, reverse("leaderboards:leaderboard", args=named)),
+    ]
     middle = [("Releases", reverse("releases:board_releases", args=named))] if page else []
     return [*crumbs, *middle, (last, "")]
 

@@ -25,7 +25,12 @@ def addresses(
     run, report = runs[0].pk, factories.report(alice, board).pk
     flips = factories.report(alice, board, "multiplicity", epsilon=0.5).pk
     review = factories.review(alice, factories.person("reviewer"), board, [one.pk for one in runs]).pk
+    release = factories.release(alice, board, visibility="public").pk
     return {
+        "releases:release": (release,),
+        "releases:embed": (release,),
+        "releases:board_releases": BOARD,
+        "releases:as_of": BOARD,
         "accounts:team": ("lab",),
         "accounts:audit": ("lab",),
         "accounts:join": (invite(actor=alice, team=board.team, role="viewer", days=1, uses=1)[1],),

@@ -27,6 +27,8 @@ from webapp.jobs.services import JobRequest
 from webapp.leaderboards import services as leaderboards
 from webapp.leaderboards.models import Leaderboard, SavedView
 from webapp.leaderboards.saved_views import save_view
+from webapp.releases import services as releases
+from webapp.releases.models import Release
 from webapp.results.models import Report
 from webapp.results.reports import compute_report
 from webapp.results.services import finish_run, record_scores
@@ -168,6 +170,10 @@ def refresh(chosen: Leaderboard) -> Leaderboard:
 
 def saved_view(actor: User, chosen: Leaderboard, name: str = "By name") -> SavedView:
     return save_view(actor=actor, board=chosen, name=name, query="sort=name", shared=True)
+
+
+def release(actor: User, chosen: Leaderboard, name: str = "first", **more: Any) -> Release:
+    return releases.freeze(actor=actor, board=chosen, name=name, **more)
 
 
 def report(actor: User, chosen: Leaderboard, analysis: str = "swiss", **parameters: Any) -> Report:

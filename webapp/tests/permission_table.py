@@ -12,7 +12,7 @@ STATUSES = {
     # anonymous, stranger, viewer, reviewer, submitter, owner
     "200 200 200 200 200 200": """
         GET results:compare
-        GET pages:home  GET pages:help  GET pages:healthz  GET pages:setup
+        GET pages:home  GET pages:help  GET pages:guide  GET pages:design  GET pages:healthz  GET pages:setup
         GET accounts:sign_up
         GET catalog:entries  GET catalog:benchmarks  GET catalog:suites  GET catalog:calibration_sets
         GET api:calibration_sets
@@ -73,7 +73,9 @@ STATUSES = {
     # It leads on.
     "404 404 302 302 302 302": "GET results:report_compare",
     "302 404 200 200 200 200": "GET accounts:team  GET accounts:audit  GET jobs:team_spending  GET releases:as_of",
-    "401 404 200 200 200 200": "GET api:team  GET api:members  GET api:audit_events  GET api:team_spending  GET api:leaderboard_as_of",
+    "401 404 200 200 200 200": """
+        GET api:team  GET api:members  GET api:audit_events  GET api:team_spending  GET api:leaderboard_as_of
+    """,
     # What submitters and owners write. A form that names a team of others is refused on its field.
     "302 422 422 422 302 302": """
         POST catalog:register_entry  POST catalog:create_benchmark  POST catalog:create_suite

@@ -89,6 +89,7 @@ def world(
         "releases": {"pk": factories.release(bob, board).pk},
         "teams": {"name": "lab", "username": "rita", "pk": invitation.pk},
         "join": {"secret": secret},
+        "help": {"slug": "boards"},
         "tokens": {"pk": Token.objects.get(user=bob).pk},
         "profile": {"pk": Token.objects.get(user=bob).pk},
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import cache
 from math import isinf
@@ -13,6 +13,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 
 from evaluation.pricing import dollars
+from webapp.leaderboards.badges import BADGES, Badge
 from webapp.leaderboards.cells import Cell
 from webapp.leaderboards.costs import NOTHING
 from webapp.leaderboards.filtering import without
@@ -20,6 +21,7 @@ from webapp.leaderboards.selectors import Board
 from webapp.leaderboards.tables import Column, Row
 from webapp.leaderboards.viewing import View
 from webapp.pages.templatetags.crosstable import STATES, percent, points
+from webapp.releases.changes import Change, Move
 
 register = template.Library()
 TINTS = 5
@@ -136,6 +138,17 @@ def sorting(view: View, key: str) -> Sorting:
 
 
 @register.filter
+def badges_of(board: Board, row: Row) -> list[Badge]:
+    return board.badges(row)
+
+
+@register.simple_tag
+def badge_legend() -> Iterable[Badge]:
+    """All badges that a board may show, with what they say."""
+    return BADGES.values()
+
+
+@register.filter
 def headings(columns: Sequence[Column], view: View) -> Iterator[tuple[Column, Sorting]]:
     return ((one, Sorting(view, one.name, turn=not one.version.higher_is_better)) for one in columns)
 
@@ -163,3 +176,21 @@ def as_kind(view: View, kind: str) -> str:
 @register.filter
 def on_page(view: View, page: int) -> str:
     return view.on_page(page).query
+
+
+ARROWS = {Move.UP: ("▲", "up"), Move.DOWN: ("▼", "down")}
+
+
+@register.simple_tag
+def rank_change(change: Change | None) -> SafeString:
+    """What became of a rank since an earlier release. A move inside the intervals of ranks is told as one."""
+    if change is None or change.move == Move.UNRANKED:
+        return SafeString("—")
+    if change.move == Move.NEW:
+        return SafeString("new")
+    if change.move == Move.SAME:
+        return format_html('<span title="Rank {} before">=</span>', change.before)
+    arrow, word = ARROWS[change.move]
+    text = '<span title="Rank {} before">{} {}<span class="sr"> places {}</span></span>{}'
+    held = SafeString(" <small>within the interval</small>") if change.held else ""
+    return format_html(text, change.before, arrow, change.places, word, held)
