@@ -208,6 +208,8 @@ RUN_MAX_SECONDS = int(env.text("CROSSTABLE_RUN_MAX_SECONDS", "14400"))
 # Boards wait behind a report in the same worker, so a request that would take longer than this is refused.
 REPORT_MAX_SECONDS = int(env.text("CROSSTABLE_REPORT_MAX_SECONDS", "60"))
 REPORT_ATTEMPTS = 3
+# Whether workers measure speed and memory of what they have evaluated, when nothing waits for them.
+MEASURE_WHEN_IDLE = env.flag("CROSSTABLE_MEASURE_WHEN_IDLE", default=True)
 
 # --- Channels ----------------------------------------------------------------------------------------------------
 CHANNEL_LAYERS = {
