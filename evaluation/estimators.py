@@ -6,12 +6,14 @@ Scores are losses or correctness alike: any finite numbers, one per sample. Each
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import ceil
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from evaluation.errors import BadParameter, NotEnoughData
 from evaluation.tables import Floats, Integers
+from evaluation.uncertainty import two_sided
 
 FOLDS, RIDGE = 5, 10.0
 
@@ -113,6 +115,19 @@ def ppi(labelled: ArrayLike, judged_labelled: ArrayLike, judged: ArrayLike, leve
     estimate = weight * float(many.mean()) + float(corrected.mean())
     variance = weight**2 * float(many.var(ddof=1)) / size + float(corrected.var(ddof=1)) / n
     return _with_interval(estimate, variance, n, size, level)
+
+
+def usual_half_width(mean: float, n: int, size: int, level: float = 0.95) -> float:
+    """Half of the interval that n random samples of N right/wrong scores with this mean are expected to give."""
+    p = min(1.0, max(0.0, mean))
+    return float(two_sided(level) * np.sqrt(p * (1 - p) / n * (1 - n / size)))
+
+
+def usual_samples(mean: float, half_width: float, size: int, level: float = 0.95) -> int:
+    """How many random samples of N right/wrong scores with this mean would give an interval of this half width."""
+    p = min(1.0, max(0.0, mean))
+    many = two_sided(level) ** 2 * p * (1 - p)
+    return ceil(size * many / (many + size * half_width**2)) if half_width > 0 else size
 
 
 def _with_interval(value: float, variance: float, n: int, size: int, level: float) -> Estimated:
