@@ -29,8 +29,7 @@ class Kind(models.TextChoices):
 class Notice(models.Model):
     """Something that one person is told. path: of the page that it is about.
 
-    in_inbox: False where its person wants it by e-mail only. key: tells one cause from another where the same cause
-    may be told twice; the database keeps the second one out.
+    in_inbox: False where its person wants it by e-mail only.
     """
 
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="notices")
@@ -39,15 +38,11 @@ class Notice(models.Model):
     text = models.CharField(max_length=500)
     path = models.CharField(max_length=300)
     in_inbox = models.BooleanField(default=True)
-    key = models.CharField(max_length=80, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
     read_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
-        constraints = [
-            models.UniqueConstraint(fields=["user", "key"], condition=~Q(key=""), name="notice_once"),
-            models.CheckConstraint(condition=Q(path__startswith="/"), name="notice_path_is_ours"),
-        ]
+        constraints = [models.CheckConstraint(condition=Q(path__startswith="/"), name="notice_path_is_ours")]
         indexes = [
             models.Index(fields=["user", "-id"], condition=Q(in_inbox=True), name="notice_by_user"),
             models.Index(fields=["user"], condition=Q(in_inbox=True, read_at=None), name="notice_unread"),
