@@ -14,6 +14,7 @@ from django.utils import timezone
 from webapp.accounts.models import Invitation, Membership, Role, Team, User
 from webapp.accounts.selectors import May, digest, invitation_of, may, require
 from webapp.accounts.services import record
+from webapp.celery import enqueue
 from webapp.errors import DomainError, Unprocessable
 
 MAX_DAYS, MAX_USES = 90, 100
@@ -66,12 +67,14 @@ def accept_invitation(*, actor: User, secret: str) -> Membership:
     locked = Invitation.objects.select_for_update(of=("self",)).select_related("team", "created_by").get(pk=found.pk)
     if locked.revoked_at or locked.used >= locked.uses or not may(locked.created_by, locked.team, May.MANAGE):
         raise no_longer_holds()
-    membership, new = Membership.objects.get_or_create(team=locked.team, user=actor, defaults={"role": locked.role})
+    came = {"role": locked.role, "invitation": locked, "announced": False}
+    membership, new = Membership.objects.get_or_create(team=locked.team, user=actor, defaults=came)
     if new:
         locked.used += 1
         locked.save(update_fields=["used"])
         after = {"role": locked.role, "invitation": locked.pk, "by": locked.created_by.username}
         record(actor=actor, team=locked.team, verb="joined", target=actor, after=after)
+        enqueue("announce_joining", membership.pk)  # notices stand right of accounts
     return membership
 
 

@@ -56,12 +56,16 @@ class Membership(models.Model):
     team = models.ForeignKey(Team, on_delete=models.CASCADE, related_name="memberships")
     role = models.CharField(max_length=12, choices=Role)
     created_at = models.DateTimeField(auto_now_add=True)
+    # The link by which they came; None: an owner added them. Whose link it is hears of it: announced says whether.
+    invitation = models.ForeignKey("Invitation", null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
+    announced = models.BooleanField(default=True)
 
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["user", "team"], name="membership_once"),
             models.CheckConstraint(condition=models.Q(role__in=Role.values), name="membership_role"),
         ]
+        indexes = [models.Index(fields=["id"], condition=models.Q(announced=False), name="membership_silent")]
 
     def __str__(self) -> str:
         return f"{self.user} in {self.team}: {self.role}"
