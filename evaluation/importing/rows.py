@@ -1,4 +1,4 @@
-"""The exchange format of scores: one row per contender, benchmark, sample and attempt. Exports write it, imports read it.
+"""The exchange format: one row per contender, benchmark, sample and attempt. Exports write it, imports read it.
 
 Three files hold the same rows. All are UTF-8 and name the columns of `COLUMNS`; their order is free, those that are
 not required may be left out, and a column that is not known is refused.
