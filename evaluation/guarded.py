@@ -5,6 +5,7 @@ A name can change its address between the check of a form and the connection, so
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Collection, Iterable
 from typing import Any
@@ -12,6 +13,8 @@ from typing import Any
 import httpcore
 
 from evaluation.endpoints import resolve
+
+SHORTEST = 0.01  # seconds; 0 would mean a socket that never waits
 
 
 class GuardedNetwork(httpcore.NetworkBackend):
@@ -29,12 +32,14 @@ class GuardedNetwork(httpcore.NetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore.NetworkStream:
+        end = math.inf if timeout is None else time.monotonic() + timeout  # of all addresses together
         addresses = resolve(host, port, self.allowed)
         for place, address in enumerate(addresses, start=1):
+            left = None if timeout is None else max(end - time.monotonic(), SHORTEST)
             try:
-                return self.plain.connect_tcp(address, port, timeout, local_address, socket_options)
+                return self.plain.connect_tcp(address, port, left, local_address, socket_options)
             except (httpcore.ConnectError, httpcore.ConnectTimeout):
-                if place == len(addresses):
+                if place == len(addresses) or time.monotonic() >= end:
                     raise
         raise httpcore.ConnectError(f"{host} has no address")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -42,6 +43,40 @@ def database(url: str) -> dict[str, Any]:
         "PORT": options.pop("port", "") or str(parts.port or ""),
         "OPTIONS": {**options, "pool": {"min_size": 1, "max_size": int(text("DATABASE_POOL", "20")), "timeout": 15}},
     }
+
+
+@dataclass(frozen=True)
+class Mail:
+    """How e-mails leave. works: False while they only become files or lines of the log."""
+
+    backend: str
+    works: bool = False
+    host: str = ""
+    port: int = 25
+    user: str = ""
+    password: str = ""
+    starttls: bool = False
+    ssl: bool = False
+
+
+def mail(url: str) -> Mail:
+    """From smtp://, smtp+tls:// (STARTTLS), smtps:// or console:; without a URL e-mails become files."""
+    parts = urlsplit(url)
+    if not url or parts.scheme == "console":
+        return Mail(f"django.core.mail.backends.{'console' if url else 'filebased'}.EmailBackend")
+    ports = {"smtp": 25, "smtp+tls": 587, "smtps": 465}
+    if parts.scheme not in ports or not parts.hostname:
+        raise ImproperlyConfigured("EMAIL_URL must be smtp://, smtp+tls:// or smtps://user:password@host:port.")
+    return Mail(
+        "django.core.mail.backends.smtp.EmailBackend",
+        works=True,
+        host=parts.hostname,
+        port=parts.port or ports[parts.scheme],
+        user=unquote(parts.username or ""),
+        password=unquote(parts.password or ""),
+        starttls=parts.scheme == "smtp+tls",
+        ssl=parts.scheme == "smtps",
+    )
 
 
 def channel_layer_url(broker_url: str) -> str:

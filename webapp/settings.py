@@ -82,7 +82,7 @@ TEMPLATES = [
                     ["django.template.loaders.filesystem.Loader", "django.template.loaders.app_directories.Loader"],
                 ),
             ],
-            "builtins": ["webapp.pages.templatetags.crosstable"],
+            "builtins": ["webapp.pages.templatetags.crosstable", "webapp.pages.templatetags.guide"],
         },
     }
 ]
@@ -106,6 +106,7 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
 ]
+PASSWORD_RESET_TIMEOUT = 24 * 3600
 SIGN_UP_OPEN = env.flag("CROSSTABLE_SIGN_UP", True)
 
 LANGUAGE_CODE = "en-gb"
@@ -137,6 +138,15 @@ MODEL_ROOTS = [
 # Private networks or hosts that endpoints may use on purpose (CIDR or names); empty: public addresses only.
 ALLOWED_NETWORKS = env.words("CROSSTABLE_ALLOWED_NETWORKS")
 BENCHMARK_UPLOAD_BYTES = 32 * 2**20
+
+# --- e-mail: sent by the analysis worker from an outbox in the database --------------------------------------------
+# Where people reach the site: the beginning of the links in e-mails and webhooks.
+SITE_URL = (env.text("CROSSTABLE_URL") or next(iter(CSRF_TRUSTED_ORIGINS), "http://127.0.0.1:8000")).rstrip("/")
+MAIL = env.mail(env.text("EMAIL_URL"))
+EMAIL_BACKEND, EMAIL_FILE_PATH = MAIL.backend, DATA_DIR / "mail"
+EMAIL_HOST, EMAIL_PORT, EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = MAIL.host, MAIL.port, MAIL.user, MAIL.password
+EMAIL_USE_TLS, EMAIL_USE_SSL, EMAIL_TIMEOUT = MAIL.starttls, MAIL.ssl, 10
+DEFAULT_FROM_EMAIL = env.text("EMAIL_FROM") or "Crosstable <crosstable@localhost>"
 
 # --- REST --------------------------------------------------------------------------------------------------------
 REST_FRAMEWORK = {
@@ -184,6 +194,7 @@ CELERY_RESULT_BACKEND = None
 CELERY_TASK_ACKS_LATE = True
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_TASK_DEFAULT_QUEUE = "analysis"
+# Runs are rung for at a queue per class of resources (jobs/resources.py); this one has them all.
 CELERY_TASK_ROUTES = {"workers.evaluate": {"queue": "evaluation"}}
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
@@ -204,6 +215,8 @@ CELERY_BEAT_SCHEDULE = {
 # --- runs --------------------------------------------------------------------------------------------------------
 LEASE_SECONDS = int(env.text("CROSSTABLE_LEASE_SECONDS", "30"))
 RUN_ATTEMPTS = 3
+# What fits into so much memory may run on any worker; what needs more waits for a GPU that is large enough.
+CPU_BYTES = int(env.text("CROSSTABLE_CPU_GB", "16")) * 10**9
 RUN_MAX_SECONDS = int(env.text("CROSSTABLE_RUN_MAX_SECONDS", "14400"))
 # Boards wait behind a report in the same worker, so a request that would take longer than this is refused.
 REPORT_MAX_SECONDS = int(env.text("CROSSTABLE_REPORT_MAX_SECONDS", "60"))
