@@ -224,6 +224,16 @@ REPORT_ATTEMPTS = 3
 # Whether workers measure speed and memory of what they have evaluated, when nothing waits for them.
 MEASURE_WHEN_IDLE = env.flag("CROSSTABLE_MEASURE_WHEN_IDLE", default=True)
 
+# --- imports of results --------------------------------------------------------------------------------------------
+IMPORT_BYTES = int(env.text("CROSSTABLE_IMPORT_BYTES", str(2 * 2**30)))
+IMPORT_UNPACKED_BYTES = int(env.text("CROSSTABLE_IMPORT_UNPACKED_BYTES", str(8 * 2**30)))
+IMPORT_ROWS = int(env.text("CROSSTABLE_IMPORT_ROWS", "5000000"))
+IMPORT_CELL = int(env.text("CROSSTABLE_IMPORT_CELL", "1000000"))  # characters of one text
+IMPORT_NESTING = int(env.text("CROSSTABLE_IMPORT_NESTING", "32"))  # levels of JSON
+IMPORT_CHUNK_BYTES = 4 * 2**20  # what one call may bring
+IMPORT_ATTEMPTS = 3
+IMPORT_KEEP_HOURS = 48  # of an upload that nobody goes on with
+
 # --- Channels ----------------------------------------------------------------------------------------------------
 CHANNEL_LAYERS = {
     "default": {
