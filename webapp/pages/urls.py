@@ -1,6 +1,6 @@
 from django.urls import path
 
-from webapp.pages import views
+from webapp.pages import help_views, views
 
 app_name = "pages"
 urlpatterns = [
@@ -8,5 +8,7 @@ urlpatterns = [
     path("healthz", views.healthz, name="healthz"),
     path("setup/", views.setup, name="setup"),
     path("workers/", views.workers, name="workers"),
-    path("help/", views.help_, name="help"),
+    path("help/", help_views.help_, name="help"),
+    path("help/<slug:slug>/", help_views.guide, name="guide"),
+    path("design/", help_views.design, name="design"),
 ]

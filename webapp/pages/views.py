@@ -16,7 +16,6 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from evaluation.analyses import ANALYSES
 from evaluation.schemes import SCHEMES
 from webapp.accounts.models import User
 from webapp.accounts.selectors import May, teams_where
@@ -145,10 +144,3 @@ def _condition(worker: Worker, busy: dict[str, Run]) -> str:
     if timezone.now() - worker.seen_at > ALIVE:
         return "lost"
     return "busy" if worker.name in busy else "idle"
-
-
-@login_not_required
-@require_safe
-def help_(request: PageRequest) -> HttpResponse:
-    orders = [analysis for analysis in ANALYSES.values() if analysis.ranking and analysis.needs == "means"]
-    return render(request, "pages/help.html", {"orders": orders, "schemes": SCHEMES.values()})

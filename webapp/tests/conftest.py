@@ -31,6 +31,7 @@ def addresses(
         "releases:embed": (release,),
         "releases:board_releases": BOARD,
         "releases:as_of": BOARD,
+        "pages:guide": ("boards",),
         "accounts:team": ("lab",),
         "accounts:audit": ("lab",),
         "accounts:join": (invite(actor=alice, team=board.team, role="viewer", days=1, uses=1)[1],),

@@ -128,10 +128,3 @@ def test_what_is_not_there_says_what_to_do(client, db):
     assert answer.status_code == 404
     assert "Check the address" in answer.content.decode()
     assert client.get("/api/v1/nowhere/").headers["Content-Type"] == "application/problem+json"
-
-
-def test_help_names_every_order_with_its_source(client, db):
-    page = client.get("/help/").content.decode()
-
-    assert "Mean score" in page
-    assert "2–5" in page

@@ -1,0 +1,185 @@
+"""What the page of the design system shows: components with made-up contents, and where all the others are drawn.
+
+A specimen is drawn by the component's own template, so it looks here as it looks everywhere.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from decimal import Decimal
+from functools import cache
+from types import SimpleNamespace
+from typing import Any
+
+from django import forms
+from django.conf import settings
+from django.core.paginator import Paginator
+
+from webapp.accounts.models import Team
+from webapp.catalog.models import BenchmarkVersion, Price
+from webapp.jobs.models import Job
+from webapp.jobs.quota import Spending
+from webapp.jobs.selectors import Progress
+from webapp.pages.metrics import METRICS
+
+TEMPLATES = settings.BASE_DIR / "templates"
+INCLUDED = re.compile(r'"components/([a-z_]+)\.html"')
+
+
+@dataclass(frozen=True)
+class Specimen:
+    """component: name of its file. states: (what it shows, context)."""
+
+    component: str
+    about: str
+    states: tuple[tuple[str, Mapping[str, Any]], ...]
+
+    @property
+    def template(self) -> str:
+        return f"components/{self.component}.html"
+
+
+class Example(forms.Form):
+    """Not sent anywhere."""
+
+    name = forms.CharField(help_text="Lower-case letters, digits, dots and dashes.")
+    scheme = forms.ChoiceField(choices=[("fp32", "fp32"), ("bf16", "bf16")], required=False)
+    entries = forms.MultipleChoiceField(
+        choices=[("1", "small v1"), ("2", "large v3")], widget=forms.CheckboxSelectMultiple, label="Entries"
+    )
+
+
+def specimens() -> list[Specimen]:
+    """In the order of the page."""
+    return [*_numbers(), *_work(), *_forms(), *_messages(), *_help()]
+
+
+def _numbers() -> Iterator[Specimen]:
+    yield Specimen(
+        "interval",
+        "A number with its interval; without one where there is none.",
+        (("known", {"mean": 0.834, "low": 0.791, "high": 0.870}), ("not known", {"mean": 0.834, "low": None})),
+    )
+    yield Specimen(
+        "outcome",
+        "Right, wrong, or a part of the points.",
+        (("right", {"score": 1.0}), ("wrong", {"score": 0.0}), ("graded", {"score": 0.42})),
+    )
+    yield Specimen("metric", "Two sentences, the formula and the source behind every number.",
+                   (("opens", {"metric": METRICS["swiss"]}),))  # fmt: skip
+    yield Specimen(
+        "price",
+        "Every digit that a price has.",
+        (
+            ("by tokens", {"price": Price(input_usd=Decimal("0.15"), output_usd=Decimal("0.6"))}),
+            ("by the hour", {"price": Price(hour_usd=Decimal("2.49"))}),
+        ),
+    )
+    estimate = SimpleNamespace(is_complete=True, cost_usd=1.27)
+    part = SimpleNamespace(is_complete=False, cost_usd=1.27)
+    yield Specimen(
+        "expected_cost",
+        "What a job will cost, as far as it is known.",
+        (
+            ("all of it", {"estimate": estimate}),
+            ("a part", {"estimate": part}),
+            ("nothing", {"estimate": SimpleNamespace(is_complete=False, cost_usd=0)}),
+        ),
+    )
+
+
+def _work() -> Iterator[Specimen]:
+    yield Specimen("progress", "A bar with its number for those who do not see it.",
+                   (("42 %", {"progress": Progress(42, 100, 58.0)}),))  # fmt: skip
+    team = Team(name="lab", title="The lab", spending_limit_usd=Decimal(100))
+    yield Specimen(
+        "spending",
+        "A month’s money beside its limit.",
+        (("with a limit", {"spending": Spending(team, date(2026, 3, 1), 31.5, 12.25, 2)}),),
+    )
+    kinds = (
+        ("multiple choice", BenchmarkVersion(kind="multiple_choice")),
+        ("generation", BenchmarkVersion(kind="generation")),
+        ("a task of the harness", BenchmarkVersion(kind="task", harness_task="arc_easy")),
+    )
+    yield Specimen("kind", "What a benchmark asks for.", tuple((name, {"version": one}) for name, one in kinds))
+    yield Specimen(
+        "breadcrumbs",
+        "Where a page stands.",
+        (("two steps", {"crumbs": [("Boards", "/boards/"), ("The basics", "")]}),),
+    )
+    page = Paginator(range(260), 50).page(2)
+    yield Specimen("pagination", "Pages with their range.", (("second of six", {"page": page}),))
+    yield Specimen("drawing_buttons", "What every chart offers.", (("downloads", {}),))
+
+
+def _forms() -> Iterator[Specimen]:
+    fresh, wrong = Example(), Example({"name": "", "scheme": "bf16", "entries": []})
+    yield Specimen("field", "Label, help, control and what is wrong with it.",
+                   (("empty", {"field": fresh["name"]}), ("refused", {"field": wrong["name"]})))  # fmt: skip
+    yield Specimen("error_summary", "All that is wrong, with links to the fields.", (("two things", {"form": wrong}),))
+    yield Specimen("search", "The same on every list.",
+                   (("with words", {"label": "Search entries", "search": "small"}),))  # fmt: skip
+
+
+def _messages() -> Iterator[Specimen]:
+    yield Specimen(
+        "empty",
+        "Says what is missing and what to do next.",
+        (
+            (
+                "nothing there yet",
+                {"title": "No entries yet", "text": "An entry is a language model.", "url": "/entries/new/",
+                 "label": "Register an entry"},
+            ),
+        ),
+    )  # fmt: skip
+    yield Specimen("copy", "Text for a terminal.", (("a command", {"text": "python -m workers"}),))
+    job = Job(pk=1, title="tiny-m@bf16 on small-world", state="running", reason="2 of 5 runs done, 1 running.")
+    job.runs_done, job.runs_total = 2, 5  # type: ignore[attr-defined]
+    yield Specimen("job_row", "A row of a list of jobs.", (("running", {"job": job, "in_table": True}),))
+
+
+def _help() -> Iterator[Specimen]:
+    badge = SimpleNamespace(icon="◆", text="quantised", about="Weights are not stored as in the reference.")
+    yield Specimen("badge", "What is special about a contender, by icon and word.", (("quantised", {"badge": badge}),))
+
+
+@dataclass
+class Part:
+    """A component that is made for one place. pages: the templates in which it appears, directly or in another."""
+
+    component: str
+    pages: list[str] = field(default_factory=list)
+
+
+@cache
+def parts() -> tuple[Part, ...]:
+    """All components that no specimen shows, with where they are drawn: read from the templates themselves."""
+    shown = {one.component for one in specimens()}
+    inside = {
+        path.relative_to(TEMPLATES).as_posix(): set(INCLUDED.findall(path.read_text()))
+        for path in TEMPLATES.rglob("*.html")
+    }
+    names = sorted(path.stem for path in (TEMPLATES / "components").glob("*.html") if path.stem not in shown)
+    return tuple(Part(name, sorted(_holders(name, inside))) for name in names)
+
+
+def _holders(component: str, inside: Mapping[str, set[str]]) -> set[str]:
+    found: set[str] = set()
+    waiting, seen = [component], {component}
+    while waiting:
+        one = waiting.pop()
+        for template, included in inside.items():
+            if one not in included:
+                continue
+            if template.startswith("components/"):
+                name = template.removeprefix("components/").removesuffix(".html")
+                waiting += [name] if name not in seen else []
+                seen.add(name)
+            else:
+                found.add(template.removesuffix(".html"))
+    return found - {"pages/design"}

@@ -1,0 +1,44 @@
+"""The “?” beside a number's name, and links into the guide. Built in: no page needs to load it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from django import template
+from django.template import Context
+from django.template.loader import render_to_string
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString, mark_safe
+
+from webapp.pages.metrics import BY_LABEL, METRICS
+
+register = template.Library()
+COMPONENT = "components/metric.html"
+
+
+@register.inclusion_tag(COMPONENT)
+def explain(key: str) -> dict[str, Any]:
+    """The “?” of a metric by its key; nothing where the key is that of something without one, such as another order."""
+    return {"metric": METRICS.get(key)}
+
+
+@register.inclusion_tag(COMPONENT)
+def explain_label(label: str) -> dict[str, Any]:
+    """The “?” of the metric that a heading names; nothing where it names none."""
+    return {"metric": BY_LABEL.get(label)}
+
+
+@register.filter
+def guide_url(section: str) -> str:
+    """page#section -> its address."""
+    slug, _, anchor = section.partition("#")
+    return reverse("pages:guide", args=[slug]) + (f"#{anchor}" if anchor else "")
+
+
+@register.simple_tag(takes_context=True)
+def specimen(context: Context, name: str, about: Mapping[str, Any]) -> SafeString:
+    """A component drawn with made-up contents; a row of a table gets the table around it."""
+    drawn = mark_safe(render_to_string(name, dict(about), request=context["request"]))  # noqa: S308 - a template's own output
+    return format_html('<table class="table"><tbody>{}</tbody></table>', drawn) if about.get("in_table") else drawn
