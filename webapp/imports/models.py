@@ -8,6 +8,8 @@ from django.db.models import Q
 from webapp.accounts.models import Owned
 from webapp.jobs.models import Run
 
+UNDER_WAY = ["uploading", "queued", "running", "ready"]
+
 
 class Import(Owned):
     """A file of results, and what became of it.
@@ -47,16 +49,14 @@ class Import(Owned):
     class Meta:
         constraints = [
             models.CheckConstraint(condition=Q(size__gt=0), name="import_has_bytes"),
-            models.CheckConstraint(condition=Q(received__gte=0, received__lte=models.F("size")), name="import_received"),
-            models.UniqueConstraint(
-                fields=["team", "sha256"], condition=Q(state="done") & ~Q(sha256=""), name="import_content_once"
+            models.CheckConstraint(
+                condition=Q(received__gte=0, received__lte=models.F("size")), name="import_received"
             ),
         ]
         indexes = [
             models.Index(fields=["team", "-id"], name="import_by_team"),
-            models.Index(
-                fields=["id"], condition=Q(state__in=["uploading", "queued", "running", "ready"]), name="imports_waiting"
-            ),
+            models.Index(fields=["team", "sha256"], name="import_by_content"),
+            models.Index(fields=["id"], condition=Q(state__in=UNDER_WAY), name="imports_under_way"),
         ]
 
     def __str__(self) -> str:
@@ -64,7 +64,7 @@ class Import(Owned):
 
 
 class ImportChunk(models.Model):
-    """Some of a file's bytes, until the import is over: in the database, which web and workers share and backups hold."""
+    """Some of a file's bytes, until the import is over: in the database, which web and workers share."""
 
     owner = models.ForeignKey(Import, on_delete=models.CASCADE, related_name="chunks")
     offset = models.BigIntegerField()
