@@ -17,6 +17,7 @@ from rest_framework.response import Response
 
 from webapp.errors import Unprocessable
 from webapp.leaderboards import selectors, services
+from webapp.leaderboards.badges import Superseded, superseded
 from webapp.leaderboards.models import Leaderboard
 from webapp.leaderboards.serializers import BoardOut, LeaderboardChange, LeaderboardIn, LeaderboardOut, ReportIn
 from webapp.leaderboards.viewing import View
@@ -81,21 +82,22 @@ class LeaderboardDetail(BoardResource):
     def get(self, request: Request, team: str, name: str) -> HttpResponseBase:
         """A board with its standings; cheap to ask for again with `If-None-Match`."""
         board, view = self.get_object(), View.of(request.query_params)
-        tag = _etag(board, view)
+        old = superseded(board)
+        tag = _etag(board, view, old)
         response = get_conditional_response(request, etag=tag)
         if response is None:
-            response = Response(self._drawn(board, view))
+            response = Response(self._drawn(board, view, old))
         response["ETag"], response["Cache-Control"] = tag, "private, no-cache"
         return response
 
-    def _drawn(self, board: Leaderboard, view: View) -> Any:
-        shown = selectors.board(board, view)
+    def _drawn(self, board: Leaderboard, view: View, old: Superseded) -> Any:
+        shown = selectors.board(board, view, old)
         wrong = [term.error for term in shown.terms if term.error]
         if wrong:
             raise Unprocessable(" ".join(wrong), field="q")
         board.shown = shown  # type: ignore[attr-defined]
         benchmarks = [column.name for column in shown.columns]
-        return BoardOut(board, context={**self.get_serializer_context(), "benchmarks": benchmarks}).data
+        return BoardOut(board, context={**self.get_serializer_context(), "benchmarks": benchmarks, "board": shown}).data
 
     @extend_schema(request=LeaderboardChange, responses=LeaderboardOut)
     def patch(self, request: Request, team: str, name: str) -> Response:
@@ -144,10 +146,11 @@ class BoardReports(Reports):
         )
 
 
-def _etag(board: Leaderboard, view: View) -> str:
+def _etag(board: Leaderboard, view: View, old: Superseded) -> str:
     """Of all that the answer shows: the standings by their version, the rest by value."""
     shown = (board.pk, board.version, board.title, board.description, board.visibility, board.order, board.parameters)
-    return f'"{hashlib.sha256(repr((*shown, board.refreshed_at, view)).encode()).hexdigest()[:32]}"'
+    newer = (sorted(old.entries), sorted(old.benchmarks))
+    return f'"{hashlib.sha256(repr((*shown, board.refreshed_at, newer, view)).encode()).hexdigest()[:32]}"'
 
 
 urlpatterns = [

@@ -11,6 +11,7 @@ from django.db.models import Q, QuerySet
 from evaluation.analyses import ANALYSES
 from webapp.accounts.selectors import Viewer, teams_where, visible
 from webapp.leaderboards import filtering
+from webapp.leaderboards.badges import BADGES, Badge, Superseded, badges, superseded
 from webapp.leaderboards.costs import NOTHING, RowCost, row_costs
 from webapp.leaderboards.filtering import Term
 from webapp.leaderboards.models import Leaderboard, SavedView
@@ -44,7 +45,7 @@ def saved_views(board: Leaderboard, user: Viewer) -> QuerySet[SavedView]:
 class Board:
     """rows: all that the view asks for, in its order; `shown`: those of its page, the ranked ones first.
 
-    costs: by contender, where the view shows them.
+    costs: by contender, where the view shows them. old: versions that have a newer one.
     """
 
     leaderboard: Leaderboard
@@ -55,6 +56,7 @@ class Board:
     rows: list[Row]
     order_title: str
     costs: Mapping[int, RowCost]
+    old: Superseded
 
     @property
     def columns(self) -> list[Column]:
@@ -67,6 +69,14 @@ class Board:
     def is_ranked(self, row: Row) -> bool:
         """A contender with a hole never is; one with a result of another harness is where the view says so."""
         return row.standing.position is not None and (row.comparable or not self.view.comparable)
+
+    def badges(self, row: Row) -> list[Badge]:
+        return badges(row, self.table, self.old)
+
+    @property
+    def newer(self) -> Badge:
+        """Of a column whose benchmark has a newer version."""
+        return BADGES["older-benchmark"]
 
     @property
     def page_size(self) -> int:
@@ -111,8 +121,9 @@ class Board:
         return [row for row in self.shown if not self.is_ranked(row)]
 
 
-def board(leaderboard: Leaderboard, view: View) -> Board:
-    """The table of a view, in two queries, or in none while the process remembers this version; costs take one more."""
+def board(leaderboard: Leaderboard, view: View, old: Superseded | None = None) -> Board:
+    """The table of a view, in three queries, or in none while the process remembers this version; costs take one more,
+    and so do versions that have a newer one, unless the caller knows them."""
     whole = table(leaderboard)
     terms = filtering.parse(view.search, whole, leaderboard.pk)
     costs = row_costs(whole) if view.costs else {}
@@ -126,6 +137,7 @@ def board(leaderboard: Leaderboard, view: View) -> Board:
         rows=_sorted([row for row in whole.rows if _wanted(row, view, terms)], view, whole.columns, costs),
         order_title=ANALYSES[leaderboard.order].title,
         costs=costs,
+        old=superseded(leaderboard) if old is None else old,
     )
     found.rows.sort(key=lambda row: not found.is_ranked(row))
     return found

@@ -9,6 +9,7 @@ from rest_framework import serializers
 
 from webapp.accounts.serializers import NameField, TeamField, VisibilityField
 from webapp.catalog.serializers import OWNED, OwnedOut, SuiteReference
+from webapp.leaderboards.badges import BADGES
 from webapp.leaderboards.models import Leaderboard
 from webapp.leaderboards.ordering import ORDERS
 from webapp.leaderboards.selectors import leaderboards
@@ -112,7 +113,12 @@ class StandingOut(serializers.Serializer[Any]):
     sign_off = serializers.ChoiceField(
         choices=["current", "stale", ""], help_text="`stale`: the results are no longer those that were signed off."
     )
+    badges = serializers.SerializerMethodField(help_text="What the board says beside the name.")
     cells = serializers.SerializerMethodField()
+
+    @extend_schema_field(serializers.ListField(child=serializers.ChoiceField(choices=list(BADGES))))
+    def get_badges(self, row: Any) -> list[str]:
+        return [badge.key for badge in self.context["board"].badges(row)]
 
     @extend_schema_field(CellOut(many=True))
     def get_cells(self, row: Any) -> list[dict[str, Any]]:

@@ -98,11 +98,19 @@ class Row:
 
 @dataclass(frozen=True)
 class Table:
+    """imported: ids of the runs whose results came in a file."""
+
     columns: list[Column]
     rows: list[Row]
     tags: list[str]
     running: int
     queued: int
+    imported: frozenset[int]
+
+    @cached_property
+    def quantised_versions(self) -> frozenset[int]:
+        """Versions of entries that stand here under a scheme which changes their weights."""
+        return frozenset(row.standing.contender.version_id for row in self.rows if row.quantised)
 
     @property
     def incomparable(self) -> int:
@@ -111,7 +119,7 @@ class Table:
 
 
 def table(leaderboard: Leaderboard) -> Table:
-    """Two queries, once per version and process: 500 x 100 cells are 2.5 MB of JSON. Of a board one version is kept."""
+    """Three queries, once per version and process: 500 x 100 cells are 2.5 MB of JSON. One version of a board is kept."""
     key, version = (leaderboard.pk, leaderboard.created_at), leaderboard.version
     kept, found = _tables.get(key, lambda: (version, _read(leaderboard)))
     if kept != version:
@@ -136,7 +144,13 @@ def _read(leaderboard: Leaderboard) -> Table:
         tags=sorted({tag for one in standings for tag in one.contender.version.entry.tags}),
         running=states.count(Run.State.RUNNING),
         queued=states.count(Run.State.QUEUED),
+        imported=_imported(leaderboard, versions),
     )
+
+
+def _imported(leaderboard: Leaderboard, versions: Sequence[BenchmarkVersion]) -> frozenset[int]:
+    runs = Run.objects.filter(team=leaderboard.team_id, version__in=versions, origin=Run.Origin.IMPORTED)
+    return frozenset(runs.values_list("pk", flat=True))
 
 
 def _column(version: BenchmarkVersion, cells: Sequence[Sequence[Any]], at: int) -> Column:
