@@ -11,7 +11,7 @@ import os
 import threading
 import time
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 
 from django.db import transaction
@@ -30,6 +30,7 @@ from webapp.jobs.models import Run
 from webapp.leaderboards.services import run_landed
 from webapp.results.services import finish_run, finished_attempts, record_scores, store_questions
 from workers import devices
+from workers.measuring import Landed, Measuring
 from workers.presence import Presence
 from workers.specs import spec_of
 
@@ -59,6 +60,7 @@ class Me:
     device: str
     schemes: list[str]
     presence: Presence
+    landed: Landed = field(default_factory=dict)  # what is measured when nothing waits
 
 
 _me: Me | None = None
@@ -105,9 +107,16 @@ def evaluate_next() -> bool:
         return False
     _me.presence.busy()
     try:
-        return _take_and_finish(_me)
+        _measuring(_me).asked()
+        worked = _take_and_finish(_me)
+        _measuring(_me).idle()
     finally:
         _me.presence.idle()
+    return worked
+
+
+def _measuring(me: Me) -> Measuring:
+    return Measuring(me.name, me.device, me.schemes, me.presence, stopping, engine(), me.landed)
 
 
 def _take_and_finish(me: Me) -> bool:
@@ -148,6 +157,7 @@ def _evaluate(run: Run, lease: Lease, me: Me) -> None:
     with transaction.atomic():
         run = finish_run(lease=lease, provenance=provenance, measured=measured)
         run_landed(run=run)
+    _measuring(me).landed(run, spec)
 
 
 def _store(run: Run, lease: Lease, evaluation: Evaluation, presence: Presence, *, already: int) -> None:

@@ -1,8 +1,8 @@
 """A small OpenAI-compatible server on a local checkpoint: `python -m deploy.demo.openai_server CHECKPOINT --port 8100`.
 
 It serves /v1/models, /v1/completions (text or token ids, `echo` with `logprobs`, `stop`) and /v1/chat/completions, with
-the tokens it really counted in `usage`. One request at a time: for tests, demonstrations and trying a client. Greedy or
-drawn at a `temperature`, with a `seed` the same way each time.
+the tokens it really counted in `usage`, whole or streamed. One request at a time: for tests, demonstrations and trying
+a client. Greedy or drawn at a `temperature`, with a `seed` the same way each time.
 `--no-prompt-logprobs` behaves like servers that return log-probabilities of new tokens only.
 """
 
@@ -15,8 +15,9 @@ import sys
 import threading
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import chain
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -65,21 +66,34 @@ class Model:
             used, made = used + len(ids), made + len(new)
         return self._answer("text_completion", choices, used, made)
 
+    def stream(self, body: Json, *, chat: bool) -> Iterator[Json]:
+        """Chunks of one answer as its tokens are made, then one with the usage."""
+        (ids,) = self._prompts(self._conversation(body) if chat else body.get("prompt"))
+        kind, told, made = "chat.completion.chunk" if chat else "text_completion", "", 0
+        for new, text, reason in self._steps(ids, body, default=64 if chat else 16):
+            piece, told, made = text.removeprefix(told), text, len(new)
+            said: Json = {"delta": {"content": piece}} if chat else {"text": piece}
+            answer = self._answer(kind, [{"index": 0, **said, "finish_reason": reason or None}], 0, 0)
+            yield {**answer, "usage": None}
+        yield self._answer(kind, [], len(ids), made)
+
     def chat(self, body: Json) -> Json:
-        """Answer of POST /v1/chat/completions. Without a chat template the contents are put one after the other."""
-        messages = body.get("messages")
-        if not isinstance(messages, list) or not all(isinstance(each, dict) and "content" in each for each in messages):
-            raise BadRequest("`messages` must be a list of objects with `content`")
-        if self.tokenizer.chat_template:
-            text = self.tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
-        else:
-            text = "\n".join(str(each["content"]) for each in messages)
-        (ids,) = self._prompts(text)
+        """Answer of POST /v1/chat/completions."""
+        (ids,) = self._prompts(self._conversation(body))
         new, written, reason = self._continue(ids, body, default=64)
         message = {"role": "assistant", "content": written}
         return self._answer(
             "chat.completion", [{"index": 0, "message": message, "finish_reason": reason}], len(ids), len(new)
         )
+
+    def _conversation(self, body: Json) -> str:
+        """Messages as one text. Without a chat template their contents are put one after the other."""
+        messages = body.get("messages")
+        if not isinstance(messages, list) or not all(isinstance(each, dict) and "content" in each for each in messages):
+            raise BadRequest("`messages` must be a list of objects with `content`")
+        if self.tokenizer.chat_template:
+            return str(self.tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True))
+        return "\n".join(str(each["content"]) for each in messages)
 
     def _prompts(self, prompt: Any) -> list[list[int]]:
         """Token ids of every prompt: a text, texts, token ids or lists of token ids."""
@@ -98,6 +112,11 @@ class Model:
 
     def _continue(self, ids: list[int], body: Json, default: int) -> tuple[list[int], str, str]:
         """New tokens, their text up to the first stop, and why they end."""
+        *_, last = self._steps(ids, body, default)
+        return last
+
+    def _steps(self, ids: list[int], body: Json, default: int) -> Iterator[tuple[list[int], str, str]]:
+        """The same after each token; why they end is empty until they do."""
         choose = self._chooser(body)
         limit = min(int(body.get("max_tokens", default)), self.context - len(ids))
         stops = body.get("stop") or []
@@ -109,13 +128,17 @@ class Model:
             while len(new) < limit:
                 new.append(choose(state.logits[0, -1]))
                 if new[-1] == self.tokenizer.eos_token_id:
-                    return new, text, "stop"
+                    yield new, text, "stop"
+                    return
                 text = self.tokenizer.decode(new, skip_special_tokens=True)
                 hits = [text.index(stop) for stop in stops if stop in text]
                 if hits:
-                    return new, text[: min(hits)], "stop"
-                state = self.model(torch.tensor([new[-1:]]), past_key_values=state.past_key_values, use_cache=True)
-        return new, text, "length"
+                    yield new, text[: min(hits)], "stop"
+                    return
+                if len(new) < limit:
+                    yield new, text, ""
+                    state = self.model(torch.tensor([new[-1:]]), past_key_values=state.past_key_values, use_cache=True)
+        yield new, text, "length"
 
     def _chooser(self, body: Json) -> Callable[[torch.Tensor], int]:
         """How the next token comes from its logits."""
@@ -189,10 +212,25 @@ class Handler(BaseHTTPRequestHandler):
                 self._fail(404, f"there is no {self.path}")
             elif body.get("model") != model.name:
                 self._fail(404, f"there is no model {body.get('model')!r}; this server has {model.name!r}")
+            elif body.get("stream"):
+                self._stream(model.stream(body, chat=routes[self.path] == model.chat))
             else:
                 self._send(200, routes[self.path](body))
         except (BadRequest, ValueError, TypeError, AttributeError) as error:
             self._fail(400, str(error))
+
+    def _stream(self, chunks: Iterator[Json]) -> None:
+        """Server-sent events. The first chunk is made before the headers, so that a refusal is still a status."""
+        first = next(chunks)
+        self.send_response(200)
+        self.send_header("Content-Type", "text/event-stream")
+        self.send_header("Connection", "close")
+        self.end_headers()
+        for chunk in chain([first], chunks):
+            self.wfile.write(f"data: {json.dumps(chunk)}\n\n".encode())
+            self.wfile.flush()
+        self.wfile.write(b"data: [DONE]\n\n")
+        self.close_connection = True
 
     def _fail(self, status: int, message: str) -> None:
         self._send(status, {"error": {"message": message, "type": "invalid_request_error"}})

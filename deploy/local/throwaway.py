@@ -39,6 +39,7 @@ def start() -> None:
         "CROSSTABLE_DATA": str(data),
         "SECRET_KEY": secrets.token_urlsafe(40),
         "ALLOWED_HOSTS": "testserver,localhost,127.0.0.1",
+        "CROSSTABLE_MEASURE_WHEN_IDLE": "0",  # tests of it switch it on
         STARTED: f"{' and '.join(_names(settings))}, ready in {time.monotonic() - began:.1f} s",
     }
     for name in CLEARED:

@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -64,6 +64,23 @@ class Client:
             raise self._refusal(f"answers {path} with state {state}{_reason(answer)}")
         return answer
 
+    def lines(self, path: str, payload: dict[str, Any]) -> Iterator[str]:
+        """The lines of a streamed answer, each as soon as it is there. Asked once: a second try would be timed, too."""
+        rest, size = b"", 0
+        try:
+            with self._open("POST", path, json.dumps(payload).encode()) as answer:
+                if answer.status != 200:
+                    raise self._refusal(f"answers {path} with state {answer.status}{_reason(_json(answer.read()))}")
+                for part in answer.iter_stream():
+                    size += len(part)
+                    if size > MAX_BYTES:
+                        raise self._refusal(f"answers with more than {MAX_BYTES:,} bytes")
+                    *whole, rest = (rest + part).split(b"\n")
+                    yield from (line.decode("utf-8", "replace").strip() for line in whole)
+        except (httpcore.NetworkError, httpcore.TimeoutException, httpcore.ProtocolError, OSError) as error:
+            raise self._refusal(f"does not answer ({type(error).__name__}: {error})") from error
+        yield rest.decode("utf-8", "replace").strip()
+
     def close(self) -> None:
         """Interrupt what is under way."""
         self.closed.set()
@@ -87,18 +104,21 @@ class Client:
         raise self._refusal("does not answer")
 
     def _once(self, method: str, path: str, body: bytes | None) -> tuple[int, dict[bytes, bytes], bytes]:
-        headers = [("Content-Type", "application/json"), ("Accept", "application/json"), ("Host", self.address)]
-        if self.endpoint.api_key:
-            headers.append(("Authorization", f"Bearer {self.endpoint.api_key}"))
-        timeout = {"connect": CONNECT_SECONDS, "read": ANSWER_SECONDS, "write": ANSWER_SECONDS, "pool": None}
-        url = self.endpoint.base_url.rstrip("/") + path
-        with self.pool.stream(method, url, headers=headers, content=body, extensions={"timeout": timeout}) as answer:
+        with self._open(method, path, body) as answer:
             content = bytearray()
             for part in answer.iter_stream():
                 content += part
                 if len(content) > MAX_BYTES:
                     raise self._refusal(f"answers with more than {MAX_BYTES:,} bytes")
             return answer.status, {name.lower(): value for name, value in answer.headers}, bytes(content)
+
+    def _open(self, method: str, path: str, body: bytes | None) -> AbstractContextManager[httpcore.Response]:
+        headers = [("Content-Type", "application/json"), ("Accept", "application/json"), ("Host", self.address)]
+        if self.endpoint.api_key:
+            headers.append(("Authorization", f"Bearer {self.endpoint.api_key}"))
+        timeout = {"connect": CONNECT_SECONDS, "read": ANSWER_SECONDS, "write": ANSWER_SECONDS, "pool": None}
+        url = self.endpoint.base_url.rstrip("/") + path
+        return self.pool.stream(method, url, headers=headers, content=body, extensions={"timeout": timeout})
 
     def _refusal(self, what: str) -> EndpointRefused:
         return EndpointRefused(

@@ -6,6 +6,7 @@ import copy
 import gc
 import platform
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Mapping
 from functools import cached_property
@@ -44,11 +45,16 @@ LONGEST = 512  # tokens of a calibration row where the configuration states no c
 
 
 class Warm(NamedTuple):
-    """A loaded contender, the bytes that it holds, and what its scheme did to it."""
+    """A loaded contender, the bytes that it holds, and what its scheme did to it.
+
+    load_seconds: reading its checkpoint, also where that was done for another scheme; apply_seconds: the scheme.
+    """
 
     model: LocalModel
     bytes: int
     report: SchemeReport
+    load_seconds: float
+    apply_seconds: float
 
 
 def _no_news(news: Mapping[str, Any]) -> None:
@@ -85,6 +91,10 @@ class Engine:
         warm.model.batch_size = spec.batch_size
         return warm
 
+    def holds(self, spec: RunSpec) -> bool:
+        """Whether the contender of a checkpoint is in memory."""
+        return isinstance(spec.model, Checkpoint) and _key(spec, self.find(spec.model)) in self._models
+
     def find(self, checkpoint: Checkpoint) -> Files:
         """The checked files of a checkpoint. Raises ModelRefused."""
         if checkpoint.trust_remote_code and not self.allow_code:
@@ -105,7 +115,8 @@ class Engine:
             remote = RemoteModel(spec.model, seed=spec.seed, log_likelihoods=log_likelihoods)
             return remote, {"endpoint": spec.model.base_url, "model": spec.model.model, "style": spec.model.style}
         files = self.find(spec.model)
-        model, size, report = self.model(spec, files, tell)
+        warm = self.model(spec, files, tell)
+        model = warm.model
         about = files.description
         return model, {
             "weights_hash": files.weights_hash,
@@ -115,9 +126,9 @@ class Engine:
             "parameters": about.parameters,
             "stored_dtype": about.dtype,
             "dtype": str(model.lm.model.dtype).removeprefix("torch."),
-            "bytes_in_memory": size,
+            "bytes_in_memory": warm.bytes,
             "context_length": model.lm.max_length,
-            "scheme_report": report.to_dict(),
+            "scheme_report": warm.report.to_dict(),
         }
 
     @cached_property
@@ -143,7 +154,8 @@ class Engine:
         _refuse_unfit(spec)
         scheme = load_scheme(spec.scheme)
         with torch.inference_mode(mode=False), loading.out_of_memory(spec.device):
-            module, tokenizer = self._base(spec, files, scheme)
+            module, tokenizer, load_seconds = self._base(spec, files, scheme)
+            began = time.perf_counter()
             report = apply_scheme(
                 spec.scheme,
                 module,
@@ -152,22 +164,25 @@ class Engine:
                 bytes_on_disk=files.description.bytes,
                 tell=tell,
             )
+            apply_seconds = time.perf_counter() - began
         if files.tokenizer_hash not in self._encodings:
             self._encodings = {files.tokenizer_hash: Encodings()}  # of one tokenizer at a time
         model = LocalModel(module, tokenizer, self._encodings[files.tokenizer_hash])
-        return Warm(model, bytes_held(module), report)
+        return Warm(model, bytes_held(module), report, load_seconds, apply_seconds)
 
-    def _base(self, spec: RunSpec, files: Files, scheme: Scheme) -> tuple[Any, Any]:
-        """The unchanged module and its tokenizer: a copy of a warm reference of the same type, else from disk."""
+    def _base(self, spec: RunSpec, files: Files, scheme: Scheme) -> tuple[Any, Any, float]:
+        """The unchanged module, its tokenizer and the seconds of reading them: a copy of a warm reference of the same
+        type, else from disk."""
         dtype = scheme.dtype_on(spec.device)
         if scheme.in_place:
             for key, warm in self._models.items():
                 if key[0] == files.identity and key[2] == spec.device and load_scheme(str(key[1])).is_plain(dtype):
-                    return copy.deepcopy(warm.model.lm.model), warm.model.lm.tokenizer
+                    return copy.deepcopy(warm.model.lm.model), warm.model.lm.tokenizer, warm.load_seconds
         trust = isinstance(spec.model, Checkpoint) and spec.model.trust_remote_code
         self.loads += 1
+        began = time.perf_counter()
         loaded = loading.load(files, device=spec.device, dtype=dtype, trust_remote_code=trust)
-        return loaded.module, loaded.tokenizer
+        return loaded.module, loaded.tokenizer, time.perf_counter() - began
 
     def _forget(self, *, keep: tuple[object, ...]) -> None:
         """Drop the models used longest ago until the rest fits."""

@@ -10,6 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
+
+from evaluation.schemes.measuring import bytes_held
 
 CLEAR, STATUS = Path("/proc/self/clear_refs"), Path("/proc/self/status")
 RESET_PEAK = "5"  # see proc(5)
@@ -50,15 +53,48 @@ class Meter:
         }
 
     def _joules(self) -> float | None:
-        """The GPU's own counter since its driver was loaded (Volta and newer)."""
+        return None if self.gpu is None else joules_used(str(self.gpu))
+
+
+class Memory:
+    """Peaks of a loaded module at work, from the making on: its weights, and what computing took beside them.
+
+    Other models that are loaded do not count. What the process keeps for reuse does not show on the host, whose peak
+    is therefore a lower bound.
+    """
+
+    def __init__(self, module: nn.Module, device: str) -> None:
+        self.weights = bytes_held(module)
+        self.gpu = torch.device(device) if device.startswith("cuda") else None
+        self.host_before = _peak() if _reset_peak() else None
+        if self.gpu is not None:
+            torch.cuda.reset_peak_memory_stats(self.gpu)
+            self.device_before = torch.cuda.memory_allocated(self.gpu)
+
+    def device_peak(self) -> int | None:
+        """Bytes on the GPU; None where there is none."""
         if self.gpu is None:
             return None
-        with suppress(Exception):  # NVML's errors are its own; without it nothing is known, and nothing else fails
-            nvml = importlib.import_module("pynvml")
-            nvml.nvmlInit()
-            uuid = f"GPU-{torch.cuda.get_device_properties(self.gpu).uuid}"  # indices differ under CUDA_VISIBLE_DEVICES
-            return float(nvml.nvmlDeviceGetTotalEnergyConsumption(nvml.nvmlDeviceGetHandleByUUID(uuid))) / 1000
+        return self.weights + int(torch.cuda.max_memory_allocated(self.gpu)) - int(self.device_before)
+
+    def host_peak(self) -> int | None:
+        """Bytes of the process above what it held before, with the weights where they are on the host."""
+        after = _peak()
+        if self.host_before is None or after is None:
+            return None
+        return after - self.host_before + (self.weights if self.gpu is None else 0)
+
+
+def joules_used(device: str) -> float | None:
+    """The GPU's own counter since its driver was loaded (Volta and newer); None where NVML is not there."""
+    if not device.startswith("cuda"):
         return None
+    with suppress(Exception):  # NVML's errors are its own; without it nothing is known, and nothing else fails
+        nvml = importlib.import_module("pynvml")
+        nvml.nvmlInit()
+        uuid = f"GPU-{torch.cuda.get_device_properties(device).uuid}"  # indices differ under CUDA_VISIBLE_DEVICES
+        return float(nvml.nvmlDeviceGetTotalEnergyConsumption(nvml.nvmlDeviceGetHandleByUUID(uuid))) / 1000
+    return None
 
 
 def _reset_peak() -> bool:

@@ -1,0 +1,128 @@
+"""Speed and memory by the fixed protocol: between two runs, on request or in idle moments, and never in their way."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pytest_django import Settings
+
+from evaluation.protocol import DECODE, LOCAL, PREFILL, Efficiency
+from webapp.accounts.models import AuditEvent
+from webapp.catalog.services import contender
+from webapp.errors import NotAllowed, Unprocessable
+from webapp.results import measurements
+from webapp.results.models import Measurement
+from webapp.tests import factories
+from workers import devices, pipeline
+from workers.presence import Presence
+from workers.tests.conftest import CHECKPOINTS, Lab
+
+pytestmark = [pytest.mark.engine, pytest.mark.django_db]
+State = Measurement.State
+
+
+@pytest.fixture(autouse=True)
+def this_process_is_a_worker(settings: Settings) -> Iterator[None]:
+    settings.MEASURE_WHEN_IDLE = True
+    pipeline._me = pipeline.Me("here", "cpu", pipeline.offered_schemes("cpu"), Presence("here"))
+    yield
+    pipeline._me = None
+    pipeline.stopping.clear()
+
+
+def found(**named: Any) -> Efficiency:
+    return Efficiency.from_dict(Measurement.objects.get(state=State.DONE, **named).result)
+
+
+def test_what_has_been_evaluated_is_measured_once_when_nothing_waits(lab: Lab) -> None:
+    entry = lab.entry()
+    lab.job(entry, size=4)
+    assert pipeline.evaluate_next()
+    row = Measurement.objects.get()
+    assert (row.device, row.protocol, row.asked_by) == (devices.describe("cpu"), LOCAL, None)
+    one = found(contender__name="tiny-xs@fp32")
+    assert one.rate(DECODE).median < one.rate(PREFILL).median
+    assert one.most_at_once(DECODE).batch == 8
+    assert one.weights_bytes < one.host_peak_bytes < 200_000_000  # of the model at work, not of the whole process
+    assert (one.device_peak_bytes, one.joules) == (None, None)
+    assert one.load_seconds > 0
+    lab.job(entry, size=5)
+    assert pipeline.evaluate_next()
+    assert Measurement.objects.get().pk == row.pk
+
+
+def test_a_run_that_waits_goes_first(lab: Lab) -> None:
+    entry = lab.entry()
+    lab.job(entry, size=4)
+    second = lab.job(entry, size=5)
+    assert pipeline.evaluate_next()
+    assert not Measurement.objects.exists()
+    assert pipeline.evaluate_next()
+    second.refresh_from_db()
+    assert second.state == "done"
+    assert Measurement.objects.get().state == State.DONE
+
+
+def test_whoever_may_submit_asks_and_is_answered(lab: Lab) -> None:
+    wanted = contender(version=lab.entry(), scheme="int8")
+    asked = measurements.request_measurement(actor=lab.owner, contender=wanted)
+    assert measurements.request_measurement(actor=lab.owner, contender=wanted) == asked
+    assert not pipeline.evaluate_next()  # there was no run
+    asked.refresh_from_db()
+    assert (asked.state, asked.attempts, asked.worker) == (State.DONE, 1, "here")
+    one = found()
+    assert one.kernel.startswith("torchao 0.18.0 on torch")
+    assert not one.emulated
+    assert AuditEvent.objects.filter(verb="asked to measure").count() == 1
+    again = measurements.request_measurement(actor=lab.owner, contender=wanted)
+    pipeline.evaluate_next()
+    assert Measurement.objects.get().pk == again.pk  # the newer one takes the place of the older
+
+
+def test_who_may_not_submit_may_not_ask(lab: Lab) -> None:
+    wanted = contender(version=lab.entry(), scheme="fp32")
+    with pytest.raises(NotAllowed):
+        measurements.request_measurement(actor=factories.person("mallory"), contender=wanted)
+
+
+def test_what_is_fitted_on_texts_is_measured_after_it_was_evaluated(lab: Lab) -> None:
+    wanted = contender(version=lab.entry(), scheme="gptq_int3")
+    with pytest.raises(Unprocessable, match="has not been evaluated yet"):
+        measurements.request_measurement(actor=lab.owner, contender=wanted)
+
+
+def test_a_worker_that_stops_gives_the_request_back(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    measurements.request_measurement(actor=lab.owner, contender=contender(version=lab.entry(), scheme="fp32"))
+    monkeypatch.setattr(
+        "evaluation.inference.efficiency.Bench.paces", lambda bench: pipeline.stopping.set() or bench.stop()
+    )
+    pipeline.evaluate_next()
+    left = Measurement.objects.get()
+    assert (left.state, left.attempts) == (State.QUEUED, 0)
+    assert "was shut down" in left.reason
+
+
+def test_weights_that_are_not_the_registered_ones_are_not_measured(
+    lab: Lab, settings: Settings, tmp_path: Path
+) -> None:
+    settings.MODEL_ROOTS = [tmp_path]
+    folder = Path(shutil.copytree(CHECKPOINTS / "tiny-xs", tmp_path / "changed"))
+    entry = factories.entry(lab.owner, lab.team, "changed", folder)
+    shutil.copy(CHECKPOINTS / "tiny-s/model.safetensors", folder / "model.safetensors")
+    measurements.request_measurement(actor=lab.owner, contender=contender(version=entry, scheme="fp32"))
+    pipeline.evaluate_next()
+    failed = Measurement.objects.get()
+    assert failed.state == State.FAILED
+    assert "are not the registered ones" in failed.reason
+
+
+def test_a_request_that_kills_its_workers_is_given_up(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    measurements.request_measurement(actor=lab.owner, contender=contender(version=lab.entry(), scheme="fp32"))
+    monkeypatch.setattr(measurements, "LOST", measurements.LOST * 0)
+    claims = [measurements.claim(worker=f"w{at}", schemes=["fp32"]) for at in range(measurements.ATTEMPTS + 1)]
+    assert [claim is not None for claim in claims] == [True, True, True, False]
+    assert Measurement.objects.get().reason == "Given up: 3 workers did not come back from it."
