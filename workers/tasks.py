@@ -55,7 +55,7 @@ def sweep() -> None:
     from webapp.jobs import leases
     from webapp.jobs.models import Run
     from webapp.leaderboards import services
-    from webapp.results import reports
+    from webapp.results import measurements, reports
     from webapp.reviews import services as reviews
 
     for run in Run.objects.filter(pk__in=leases.sweep()):
@@ -64,6 +64,7 @@ def sweep() -> None:
             services.run_landed(run=run)
     services.refresh_stale()
     reports.ring_again()
+    measurements.ring_again()
     reviews.recheck()
 
 
