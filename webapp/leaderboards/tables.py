@@ -119,7 +119,7 @@ class Table:
 
 
 def table(leaderboard: Leaderboard) -> Table:
-    """Three queries, once per version and process: 500 x 100 cells are 2.5 MB of JSON. One version of a board is kept."""
+    """Three queries, once per version and process: 500 x 100 cells are 2.5 MB of JSON. One version of each is kept."""
     key, version = (leaderboard.pk, leaderboard.created_at), leaderboard.version
     kept, found = _tables.get(key, lambda: (version, _read(leaderboard)))
     if kept != version:
