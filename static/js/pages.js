@@ -1,4 +1,5 @@
 /* Small things that any page may have: copy buttons, lists that filter as one types, menus that close. */
+import "./bell.js";
 import "./board.js";
 
 addEventListener("click", async (event) => {

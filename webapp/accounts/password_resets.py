@@ -1,8 +1,8 @@
 """A link with which somebody sets a new password: it works once, for a day, and nothing of it is stored.
 
 Django's token is keyed with SECRET_KEY over the password's hash, the e-mail address and the last sign-in: it ends when
-one of them changes. Whoever has the link becomes the person, in all of their teams. So only operators (superusers) can
-make one for somebody else, not the owners of a team.
+one of them changes. Whoever has the link becomes the person, in all of their teams. So only superusers can make one for
+somebody else, not the owners of a team, who can add anybody to it.
 """
 
 from __future__ import annotations

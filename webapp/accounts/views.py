@@ -10,11 +10,13 @@ from django.contrib import messages
 from django.contrib.auth import login, update_session_auth_hash
 from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.forms import PasswordChangeForm
-from django.contrib.auth.views import LoginView
+from django.contrib.auth.views import LoginView, PasswordResetConfirmView
 from django.core.paginator import Paginator
+from django.forms import BaseForm
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
-from django.urls import reverse
+from django.urls import reverse, reverse_lazy
+from django.utils.decorators import method_decorator
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
@@ -31,6 +33,7 @@ from webapp.accounts.forms import (
     TokenForm,
 )
 from webapp.accounts.models import Role, Team, User
+from webapp.accounts.password_resets import make_reset_link
 from webapp.accounts.selectors import May
 from webapp.errors import NotAllowed
 from webapp.requests import MemberRequest, PageRequest
@@ -42,6 +45,18 @@ DEMO_USER = "demo"
 class SignIn(LoginView):
     template_name = "accounts/sign_in.html"
     redirect_authenticated_user = True
+
+
+@method_decorator(login_not_required, name="dispatch")
+class NewPassword(PasswordResetConfirmView):
+    """What a link for a new password leads to."""
+
+    template_name = "accounts/new_password.html"
+    success_url = reverse_lazy("accounts:sign_in")
+
+    def form_valid(self, form: BaseForm) -> HttpResponse:
+        messages.success(self.request, "Your password is changed. Sign in with it.")
+        return super().form_valid(form)
 
 
 def _next(request: PageRequest) -> str:
@@ -127,6 +142,7 @@ def team(
     invite_form: InvitationForm | None = None,
     running_form: RunningLimitForm | None = None,
     link: str = "",
+    password_link: str = "",
 ) -> HttpResponse:
     found = _team(request, name)
     form = form or MemberForm()
@@ -139,6 +155,7 @@ def team(
         "is_operator": selectors.is_operator(request.user),
         "invite_form": invite_form or InvitationForm(),
         "link": link,
+        "password_link": password_link,
         "members": selectors.members(found),
         "roles": Role.choices,
         "may_manage": selectors.may(request.user, found, May.MANAGE),
@@ -148,7 +165,7 @@ def team(
         context["invitations"] = selectors.invitations(found)
     status = max(form.status, limit_form.status, context["invite_form"].status, context["running_form"].status)
     response = render(request, "accounts/team.html", context, status=status)
-    if link:
+    if link or password_link:
         response["Cache-Control"] = "no-store"
     return response
 
@@ -185,6 +202,14 @@ def join(request: MemberRequest, secret: str) -> HttpResponse:
         raise invitations.no_longer_holds()
     already = selectors.may(request.user, found.team, May.READ)
     return render(request, "accounts/join.html", {"invitation": found, "already": already})
+
+
+@require_POST
+def password_link(request: MemberRequest, name: str, username: str) -> HttpResponse:
+    """For operators: the team's page with a link for a new password, on this one answer and nowhere else."""
+    member = get_object_or_404(selectors.members(_team(request, name)), user__username=username)
+    path = make_reset_link(actor=request.user, username=member.user.username)
+    return team(request, name, password_link=request.build_absolute_uri(path))
 
 
 def create_team(request: MemberRequest) -> HttpResponse:
