@@ -41,6 +41,29 @@ def compute_report(report_id: int) -> None:
     reports.compute_report(report_id=report_id)
 
 
+@shared_task(name="workers.send_out")
+def send_out() -> None:
+    """A doorbell that names nothing: send the e-mails and the messages to webhooks that are due."""
+    from webapp.notices import outbox
+
+    outbox.send_out()
+
+
+@shared_task(name="workers.announce_joining")
+def announce_joining(membership_id: int) -> None:
+    """Accounts cannot tell: notices stand right of them."""
+    from webapp.notices import services
+
+    services.tell_of_joining(membership_id=membership_id)
+
+
+@shared_task(name="workers.load_import")
+def load_import(import_id: int) -> None:
+    from webapp.imports import work
+
+    work.work_on(import_id=import_id)
+
+
 @shared_task(name="workers.job_changed")
 def job_changed(job_id: int) -> None:
     """The web cannot tell the boards: they stand right of jobs."""
@@ -55,6 +78,7 @@ def sweep() -> None:
     from webapp.jobs import leases
     from webapp.jobs.models import Run
     from webapp.leaderboards import services
+    from webapp.notices import outbox
     from webapp.results import measurements, reports
     from webapp.reviews import services as reviews
 
@@ -66,6 +90,7 @@ def sweep() -> None:
     reports.ring_again()
     measurements.ring_again()
     reviews.recheck()
+    outbox.ring_again()
 
 
 @signals.worker_init.connect
