@@ -96,15 +96,18 @@ def _set_order(board: Leaderboard, order: str, parameters: Mapping[str, Any]) ->
 def run_landed(*, run: Run) -> None:
     """A run behind some boards changed: they are stale until refreshed. Call it in the run's own transaction.
 
-    Every change writes a new time, so that a refresh sees whether another run landed while it was at work.
+    Every change writes a new time, so that a refresh sees whether another run landed while it was at work. Partial runs
+    are not on boards.
     """
+    if run.is_partial:
+        return
     _make_stale(Leaderboard.objects.filter(team=run.team_id, suite__items__version=run.version_id))
 
 
 @transaction.atomic
 def job_changed(*, job_id: int) -> None:
     """Runs were queued, cancelled or queued again: boards show what waits, too."""
-    versions = Run.objects.filter(parts__job=job_id).values("version")
+    versions = Run.objects.filter(parts__job=job_id, subset=None).values("version")
     teams = Job.objects.filter(pk=job_id).values("team")
     _make_stale(Leaderboard.objects.filter(team__in=teams, suite__items__version__in=versions))
 
