@@ -72,6 +72,14 @@ def job_changed(job_id: int) -> None:
     services.job_changed(job_id=job_id)
 
 
+@shared_task(name="workers.advance_search")
+def advance_search(job_id: int) -> None:
+    """A run of a job that grows has ended, or somebody stopped it: its search decides what comes next."""
+    from webapp.searches import advancing
+
+    advancing.advance(job_id=job_id)
+
+
 @shared_task(name="workers.sweep")
 def sweep() -> None:
     """Find lost runs, ring again for what waits, take back approvals of numbers that are no longer the latest."""
@@ -81,6 +89,7 @@ def sweep() -> None:
     from webapp.notices import outbox
     from webapp.results import measurements, reports
     from webapp.reviews import services as reviews
+    from webapp.searches import advancing
 
     for run in Run.objects.filter(pk__in=leases.sweep()):
         log.warning("%s was lost and has been dealt with: %s", run, run.reason)
@@ -90,6 +99,7 @@ def sweep() -> None:
     reports.ring_again()
     measurements.ring_again()
     reviews.recheck()
+    advancing.ring_again()
     outbox.ring_again()
 
 
