@@ -24,16 +24,16 @@ warnings.filterwarnings("ignore", category=SecurityWarning)
 log = logging.getLogger("crosstable.doorbell")
 
 
-def enqueue(task: str, *args: Any) -> None:
-    """Ring `workers.<task>` once the transaction has committed.
+def enqueue(task: str, *args: Any, queue: str | None = None) -> None:
+    """Ring `workers.<task>` once the transaction has committed. queue: where; None: where its route leads.
 
     A broker that is down loses only the doorbell: the rows say what is to be done, and the sweep rings again.
     """
-    transaction.on_commit(partial(_ring, task, args))
+    transaction.on_commit(partial(_ring, task, args, queue))
 
 
-def _ring(task: str, args: tuple[Any, ...]) -> None:
+def _ring(task: str, args: tuple[Any, ...], queue: str | None) -> None:
     try:
-        app.send_task(f"workers.{task}", args=args)
+        app.send_task(f"workers.{task}", args=args, queue=queue)
     except (OperationalError, OSError) as error:
         log.warning("the broker cannot be reached (%s); the sweep will ring %s again", error, task)

@@ -6,24 +6,30 @@ that was declared lost and comes back can change nothing.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import F
 from django.db.models.functions import Now
 from django.utils import timezone
 
+from webapp.accounts.models import Team
 from webapp.catalog.selectors import price_on, unit_prices
 from webapp.jobs.models import Job, Run, Worker
+from webapp.jobs.queue import depths, lock_next, waiting_resources
+from webapp.jobs.resources import CPU
 from webapp.jobs.selectors import alive_workers
 from webapp.jobs.services import note, requeue, ring, run_changed
 from webapp.live import publish
 
 State = Run.State
+TRIES = 8  # runs that a claim looks at whose teams turn out to be at their limit
+CLAIMING = 7461  # names our advisory locks among others
 
 
 class LeaseLost(Exception):
@@ -47,11 +53,12 @@ def _until() -> Now:
 
 
 @transaction.atomic
-def claim(*, worker: str, schemes: Sequence[str]) -> Run | None:
-    """Take the next queued run that this worker can do, or None. Two workers never get the same one."""
-    queue = Run.objects.filter(state=State.QUEUED, contender__scheme__in=schemes)
-    queue = queue.select_related("contender__version")
-    run = queue.order_by("-priority", "queued_at", "pk").select_for_update(skip_locked=True, of=("self",)).first()
+def claim(*, worker: str, schemes: Sequence[str], resources: Sequence[str] = (CPU,)) -> Run | None:
+    """Take the next queued run that this worker can do, or None. Two workers never get the same one, and one that was
+    paused gets none."""
+    if Worker.objects.filter(name=worker).exclude(mode=Worker.Mode.WORKING).exists():
+        return None
+    run = _next(schemes, resources)
     if run is None:
         return None
     attempt = run.attempt + 1
@@ -72,6 +79,25 @@ def claim(*, worker: str, schemes: Sequence[str]) -> Run | None:
     note(run, State.RUNNING, reason)
     run_changed(run)
     return run
+
+
+def _next(schemes: Sequence[str], resources: Sequence[str]) -> Run | None:
+    """The next run, locked. Two workers that claim in the same instant could both find room for a team with a limit:
+    each counts again once it is alone with the team."""
+    for _ in range(TRIES):
+        pk = lock_next(schemes=schemes, resources=resources)
+        if pk is None:
+            return None
+        run = Run.objects.select_related("contender__version", "team").get(pk=pk)
+        if run.team.running_limit is None or _has_room(run.team):
+            return run
+    return None
+
+
+def _has_room(team: Team) -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", [CLAIMING, team.pk])
+    return Run.objects.filter(team=team, state=State.RUNNING).count() < (team.running_limit or 0)
 
 
 def _prices(run: Run) -> dict[str, str | None]:
@@ -171,7 +197,7 @@ def _again_or_fail(run: Run, reason: str) -> None:
             f"{reason} Requeued; next is attempt {run.attempt + 1} of {run.last_attempt}, {run.done} samples are kept."
         )
         requeue(run, again, fresh_attempts=False)
-        ring(1)
+        ring([run.resource])
         run_changed(run)
         return
     run.finished_at, run.leased_until = timezone.now(), None
@@ -200,28 +226,66 @@ def sweep() -> list[int]:
     return lost
 
 
+@transaction.atomic
 def ring_next() -> None:
-    """One more doorbell, if something waits: a worker that took a run rings for the next one."""
-    ring(Run.objects.filter(state=State.QUEUED)[:1].count())
+    """One more doorbell per class that something waits for: a worker that took a run rings for the next ones."""
+    ring(waiting_resources())
 
 
 @transaction.atomic
 def ring_idle_workers() -> None:
     """A doorbell can be lost (broker down, worker killed): ring once for each worker that could take a run."""
-    waiting = Run.objects.filter(state=State.QUEUED).count()
-    idle = alive_workers().count() - Run.objects.filter(state=State.RUNNING).count()
-    ring(min(waiting, max(idle, 0)))
+    busy = Run.objects.filter(state=State.RUNNING).values("worker")
+    idle = alive_workers().filter(mode=Worker.Mode.WORKING).exclude(name__in=busy)
+    hands = Counter(resource for worker in idle for resource in worker.resources)
+    for depth in depths():
+        ring([depth.resource] * min(depth.waiting, hands[depth.resource]))
 
 
-def worker_seen(*, name: str, host: str, device: str, schemes: Sequence[str], environment: dict[str, object]) -> None:
+@dataclass(frozen=True)
+class Usage:
+    """What a worker says of itself with each sign of life: bytes of its device and of its process (rss), and samples
+    scored in the last hour or in the `seconds` of it that it has lived."""
+
+    total: int | None = None
+    free: int | None = None
+    rss: int | None = None
+    samples: int = 0
+    seconds: float = 0.0
+
+
+def worker_seen(
+    *,
+    name: str,
+    host: str,
+    device: str,
+    schemes: Sequence[str],
+    environment: dict[str, object],
+    resources: Sequence[str] = (CPU,),
+) -> None:
     """A worker says that it lives; its row is what the queue's reasons and the workers' page are made of."""
-    now = timezone.now()
-    new = {"host": host, "device": device, "schemes": list(schemes), "environment": environment, "started_at": now}
-    Worker.objects.update_or_create(name=name, defaults={**new, "seen_at": now, "stopped_at": None})
+    new = {"host": host, "device": device, "schemes": list(schemes), "resources": list(resources)}
+    lives = {"environment": environment, "started_at": Now(), "seen_at": Now(), "stopped_at": None}
+    Worker.objects.update_or_create(name=name, defaults={**new, **lives})
 
 
-def worker_alive(name: str) -> None:
-    Worker.objects.filter(name=name).update(seen_at=Now())
+def worker_alive(name: str, usage: Usage | None = None) -> str:
+    """Keep the worker among the living. Returns what people want of it: a `Worker.Mode`."""
+    usage = usage or Usage()
+    Worker.objects.filter(name=name).update(
+        seen_at=Now(),
+        memory_total=usage.total,
+        memory_free=usage.free,
+        memory_rss=usage.rss,
+        samples_last_hour=usage.samples,
+        counted_seconds=usage.seconds,
+    )
+    return Worker.objects.filter(name=name).values_list("mode", flat=True).first() or Worker.Mode.WORKING
+
+
+def pause_myself(*, name: str, reason: str) -> None:
+    """A worker that would fail whatever it takes (its disk is full) takes nothing until an operator resumes it."""
+    Worker.objects.filter(name=name, mode=Worker.Mode.WORKING).update(mode=Worker.Mode.PAUSED, mode_reason=reason[:300])
 
 
 def worker_stopped(name: str) -> None:

@@ -48,6 +48,10 @@ class Run(models.Model):
     # The samples that a partial run asks, in their order; None: the whole benchmark (or its start, with a limit).
     subset = ArrayField(models.PositiveIntegerField(), null=True, blank=True)
     origin = models.CharField(max_length=8, choices=Origin, default=Origin.HERE)
+    # What it needs of a worker, beside each other in the index of the queue: the contender's scheme, which the database
+    # copies (migration 0006), and a class of resources (resources.py).
+    scheme = models.CharField(max_length=40, blank=True)
+    resource = models.CharField(max_length=12, default="cpu")
     priority = models.SmallIntegerField(default=0)
     max_seconds = models.PositiveIntegerField()
 
@@ -81,6 +85,8 @@ class Run(models.Model):
     cost_usd = models.FloatField(null=True, blank=True)
     estimated_usd = models.FloatField(null=True, blank=True)  # when it was planned; None: unknown
     provenance = models.JSONField(default=dict, blank=True)
+    # Attempt -> versions of what computed it: a run that another version goes on with says so.
+    software = models.JSONField(default=dict, blank=True)
 
     class Meta:
         constraints = [
@@ -96,7 +102,12 @@ class Run(models.Model):
             ),
         ]
         indexes = [
-            models.Index(fields=["-priority", "queued_at", "id"], condition=Q(state="queued"), name="run_queue"),
+            models.Index(
+                fields=["team", "scheme", "resource", "-priority", "queued_at", "id"],
+                condition=Q(state="queued"),
+                name="run_queue",
+            ),
+            models.Index(fields=["team", "-started_at"], condition=Q(started_at__isnull=False), name="run_served"),
             models.Index(fields=["leased_until"], condition=Q(state="running"), name="run_leases"),
             models.Index(fields=["team", "version", "contender"], name="run_by_cell"),
         ]
@@ -179,16 +190,39 @@ class RunEvent(models.Model):
 
 
 class Worker(models.Model):
-    """A worker process that has been heard of. `packages` lists what it can load."""
+    """A worker process that has been heard of, and what people want of it.
+
+    schemes: what it can load; resources: the classes that it serves. memory_*: bytes of its device, and of the process
+    (rss). samples_last_hour: scored by it, in `counted_seconds` of that hour.
+    """
+
+    class Mode(models.TextChoices):
+        WORKING = "working", "Takes runs"
+        PAUSED = "paused", "Paused"
+        DRAINING = "draining", "Draining"
 
     name = models.CharField(max_length=200, unique=True)
     host = models.CharField(max_length=120)
     device = models.CharField(max_length=120)
     schemes = ArrayField(models.CharField(max_length=40), default=list)
+    resources = ArrayField(models.CharField(max_length=12), default=list)
     environment = models.JSONField(default=dict)
+    # It outlives the process: a paused worker that starts again is still paused.
+    mode = models.CharField(max_length=10, choices=Mode, default=Mode.WORKING)
+    mode_reason = models.CharField(max_length=300, blank=True)
+    memory_total = models.BigIntegerField(null=True, blank=True)
+    memory_free = models.BigIntegerField(null=True, blank=True)
+    memory_rss = models.BigIntegerField(null=True, blank=True)
+    samples_last_hour = models.PositiveIntegerField(default=0)
+    counted_seconds = models.FloatField(default=0.0)
     started_at = models.DateTimeField()
     seen_at = models.DateTimeField()
     stopped_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=Q(mode__in=["working", "paused", "draining"]), name="worker_mode"),
+        ]
 
     def __str__(self) -> str:
         return self.name

@@ -14,6 +14,8 @@ from django.utils import timezone
 from webapp.accounts.selectors import Viewer, visible
 from webapp.jobs.estimates import Estimate, attempts_of, rates
 from webapp.jobs.models import Job, Run, Worker
+from webapp.jobs.queue import queue_position
+from webapp.jobs.resources import RESOURCES, in_words
 
 State = Run.State
 ALIVE = timedelta(seconds=30)
@@ -42,7 +44,9 @@ def usual(runs: QuerySet[Run]) -> QuerySet[Run]:
 
 def job_runs(job: Job) -> list[Run]:
     """The runs of a job in the order of its plan; `run.reused` says that the job found it there."""
-    parts = job.parts.select_related("run__contender__version__entry", "run__version__benchmark").order_by("pk")
+    parts = job.parts.select_related("run__contender__version__entry", "run__version__benchmark", "run__team").order_by(
+        "pk"
+    )
     found = []
     for part in parts:
         part.run.reused = part.reused  # type: ignore[attr-defined]
@@ -164,25 +168,50 @@ def waiting_reason(rows: Sequence[Run]) -> str:
     hands = list(alive_workers())
     if not hands:
         return "No worker is running. Runs start by themselves when one does (an operator runs `python -m workers`)."
-    offered = {scheme for worker in hands for scheme in worker.schemes}
-    missing = sorted({run.contender.scheme for run in waiting} - offered)
+    missing = _nobody_does(waiting, hands)
     if missing:
-        return f"No running worker offers {', '.join(missing)}. Start one with the packages that this scheme needs."
-    ahead = queue_position(waiting[0]) - 1
+        return missing
+    able = [worker for worker in hands if _does(worker, waiting[0]) and worker.mode == Worker.Mode.WORKING]
+    if not able:
+        return "Every worker that could do it is paused or draining. An operator resumes them on the workers’ page."
+    return _turn(waiting[0], len(able))
+
+
+def _does(worker: Worker, run: Run) -> bool:
+    return run.contender.scheme in worker.schemes and run.resource in worker.resources
+
+
+def _nobody_does(waiting: Sequence[Run], hands: Sequence[Worker]) -> str:
+    """What would be needed for those of the runs that no living worker can do; empty when each has one."""
+    left = [run for run in waiting if not any(_does(worker, run) for worker in hands)]
+    offered = {scheme for worker in hands for scheme in worker.schemes}
+    schemes = sorted({run.contender.scheme for run in left} - offered)
+    if schemes:
+        return f"No running worker offers {', '.join(schemes)}. Start one with the packages that this scheme needs."
+    if not left:
+        return ""
+    largest = max((run.resource for run in left), key=RESOURCES.index)
+    return (
+        f"No running worker has {in_words(largest)}, which {left[0].contender.name} needs. Start one on such a host, "
+        "or submit it with a smaller scheme or another class of resources."
+    )
+
+
+def _turn(run: Run, able: int) -> str:
+    """Where the run stands among those of its team, which takes turns with others."""
+    limit = run.team.running_limit
+    if limit is not None and Run.objects.filter(team=run.team_id, state=State.RUNNING).count() >= limit:
+        return f"Its team has {_counted(limit, 'run')} at work, which is its limit. The next one starts when one ends."
+    ahead = queue_position(run) - 1
+    others = Run.objects.filter(state=State.QUEUED).exclude(team=run.team_id).values("team").distinct().count()
+    shared = f" Teams take turns: {_counted(others, 'other team')} waiting too." if others else ""
     if not ahead:
-        return "Next in the queue."
-    return f"{_counted(ahead, 'run')} ahead in the queue; {_counted(len(hands), 'worker')} at work."
+        return f"Next in the queue.{shared}"
+    return f"{_counted(ahead, 'run')} ahead in the queue; {_counted(able, 'worker')} at work.{shared}"
 
 
 def _counted(number: int, noun: str) -> str:
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
-
-
-def queue_position(run: Run) -> int:
-    """1 for the run that is claimed next."""
-    before = Q(priority__gt=run.priority) | Q(priority=run.priority, queued_at__lt=run.queued_at)
-    before |= Q(priority=run.priority, queued_at=run.queued_at, pk__lt=run.pk)
-    return Run.objects.filter(before, state=State.QUEUED).count() + 1
 
 
 def runs_of_cell(run: Run, user: Viewer) -> QuerySet[Run]:

@@ -15,6 +15,7 @@ from webapp.catalog.services import contender
 from webapp.jobs import quota, selectors
 from webapp.jobs.estimates import Estimate
 from webapp.jobs.models import Job, Run, RunEvent, Worker
+from webapp.jobs.queue import queue_position
 from webapp.rest import Strict
 
 
@@ -233,7 +234,7 @@ class RunDetailOut(RunOut):
         fields = [*RunOut.Meta.fields, "unit_prices", "provenance", "queue_position", "progress"]
 
     def get_queue_position(self, run: Run) -> int | None:
-        return selectors.queue_position(run) if run.state == Run.State.QUEUED else None
+        return queue_position(run) if run.state == Run.State.QUEUED else None
 
     @extend_schema_field(ProgressOut)
     def get_progress(self, run: Run) -> dict[str, Any]:

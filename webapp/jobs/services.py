@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +22,8 @@ from webapp.errors import Unprocessable
 from webapp.jobs import planning, quota
 from webapp.jobs.estimates import Estimate
 from webapp.jobs.models import Job, JobRun, Run, RunEvent
+from webapp.jobs.resources import AUTOMATIC, doorbell, resource_of
+from webapp.jobs.selectors import alive_workers
 from webapp.live import publish
 
 # Each worker that took a run rings for the next one, so a few doorbells wake every worker.
@@ -30,7 +33,8 @@ State = Run.State
 
 @dataclass(frozen=True)
 class JobRequest:
-    """What a team asks for. key and body_hash make a repeated submission the same submission."""
+    """What a team asks for. resource: a class that a person chose for all its runs. key and body_hash make a repeated
+    submission the same submission."""
 
     contenders: Sequence[Contender]
     versions: Sequence[BenchmarkVersion]
@@ -40,6 +44,7 @@ class JobRequest:
     priority: int = 0
     visibility: str = Visibility.TEAM
     max_seconds: int | None = None
+    resource: str = AUTOMATIC
     key: str = ""
     body_hash: str = ""
 
@@ -72,21 +77,21 @@ def _submit(actor: User, team: Team, request: JobRequest) -> Job:
         idempotency_key=request.key,
         request_hash=request.body_hash,
     )
-    new = add_runs(job=job, cells=cells, max_seconds=_time_limit(request))
+    new = add_runs(job=job, cells=cells, max_seconds=_time_limit(request), resource=request.resource)
     record(actor=actor, team=team, verb="submitted", target=job, after={"runs": len(cells), "new": new})
     return job
 
 
-def add_runs(*, job: Job, cells: Sequence[planning.Cell], max_seconds: int) -> int:
+def add_runs(*, job: Job, cells: Sequence[planning.Cell], max_seconds: int, resource: str = AUTOMATIC) -> int:
     """The runs of these cells join the job, the workers are rung. Returns how many are new: identical ones are reused.
 
     Call it in a transaction that holds the team (`quota.hold`) where it has a limit.
     """
-    fresh = _make_runs(job, [cell for cell in cells if cell.existing is None], max_seconds)
+    fresh = _make_runs(job, [cell for cell in cells if cell.existing is None], max_seconds, resource)
     _attach(job, cells, fresh)
     settle(job)
     enqueue("job_changed", job.pk)
-    ring(len(fresh))
+    ring(fresh.values())
     return len(fresh)
 
 
@@ -144,8 +149,9 @@ def _time_limit(request: JobRequest) -> int:
     return seconds
 
 
-def _make_runs(job: Job, cells: Iterable[planning.Cell], max_seconds: int) -> set[str]:
-    """Insert the new runs; one that another job made in the same moment is left to the constraint and reused."""
+def _make_runs(job: Job, cells: Iterable[planning.Cell], max_seconds: int, resource: str) -> dict[str, str]:
+    """Insert the new runs; one that another job made in the same moment is left to the constraint and reused. Returns
+    identity -> class of resources."""
     rows = [
         Run(
             team=job.team,
@@ -155,6 +161,7 @@ def _make_runs(job: Job, cells: Iterable[planning.Cell], max_seconds: int) -> se
             version=cell.version,
             settings=dict(cell.settings),
             identity=cell.identity,
+            resource=resource_of(cell.contender, resource),
             priority=job.priority,
             max_seconds=max_seconds,
             subset=None if cell.subset is None else list(cell.subset),
@@ -165,10 +172,10 @@ def _make_runs(job: Job, cells: Iterable[planning.Cell], max_seconds: int) -> se
         for cell in cells
     ]
     Run.objects.bulk_create(rows, ignore_conflicts=True, batch_size=500)
-    return {row.identity for row in rows}
+    return {row.identity: row.resource for row in rows}
 
 
-def _attach(job: Job, cells: Sequence[planning.Cell], fresh: set[str]) -> None:
+def _attach(job: Job, cells: Sequence[planning.Cell], fresh: Container[str]) -> None:
     active = Run.objects.filter(identity__in=[c.identity for c in cells], state__in=planning.ACTIVE)
     runs = {run.identity: run for run in active}
     JobRun.objects.bulk_create(
@@ -183,9 +190,14 @@ def _attach(job: Job, cells: Sequence[planning.Cell], fresh: set[str]) -> None:
         waiting.update(priority=job.priority)
 
 
-def ring(runs: int) -> None:
-    for _ in range(min(runs, DOORBELLS)):
-        enqueue("evaluate")
+def ring(waiting: Iterable[str]) -> None:
+    """A doorbell per run that waits, given by its class of resources, where a living worker listens: without one nobody
+    would take the messages away, and a worker looks at the queue when it comes."""
+    counts = Counter(waiting)
+    heard = {resource for worker in alive_workers() for resource in worker.resources} if counts else set()
+    for resource, runs in counts.items():
+        for _ in range(min(runs, DOORBELLS) if resource in heard else 0):
+            enqueue("evaluate", queue=doorbell(resource))
 
 
 def settle(job: Job) -> None:
@@ -310,7 +322,7 @@ def _retry(actor: User, job: Job) -> Job:
     job.runs.filter(state=State.RUNNING, cancel_requested=True).update(cancel_requested=False)
     settle(job)
     enqueue("job_changed", job.pk)
-    ring(len(again))
+    ring(run.resource for run in again)
     record(actor=actor, team=job.team, verb="retried", target=job, after={"runs": len(again)})
     return job
 

@@ -19,6 +19,7 @@ from webapp.catalog.selectors import entries, latest_versions
 from webapp.jobs import planning, quota, selectors, services
 from webapp.jobs.forms import SubmitForm
 from webapp.jobs.models import Job, Run
+from webapp.jobs.queue import queue_position
 from webapp.jobs.scheme_facts import scheme_facts, searching
 from webapp.requests import MemberRequest, PageRequest
 
@@ -137,7 +138,7 @@ def run(request: PageRequest, pk: int) -> HttpResponse:
         "prices": UnitPrices.from_json(found.unit_prices) if found.unit_prices else None,
         "job": job,
         "progress": selectors.run_progress(found),
-        "position": selectors.queue_position(found) if found.state == Run.State.QUEUED else None,
+        "position": queue_position(found) if found.state == Run.State.QUEUED else None,
         "waiting": selectors.waiting_reason([found]),
         "active": found.state in ACTIVE,
         "scheme": scheme_facts(found.provenance),

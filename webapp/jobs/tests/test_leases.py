@@ -16,7 +16,6 @@ from django.utils import timezone
 
 from evaluation.records import Attempt
 from webapp.accounts.models import User
-from webapp.catalog.models import Contender
 from webapp.jobs import leases
 from webapp.jobs.leases import Lease, LeaseLost
 from webapp.jobs.models import Job, Run, RunEvent, Worker
@@ -117,7 +116,7 @@ def test_the_queue_is_served_by_priority_then_by_age(job: Job) -> None:
 
 
 def test_a_worker_takes_only_what_it_can_do(job: Job) -> None:
-    Contender.objects.filter(name="large@fp32").update(scheme="int4")
+    Run.objects.filter(contender__name="large@fp32").update(scheme="int4")
     taken = [run.contender.name for run in iter(claim, None)]
     assert taken == ["small@fp32", "small@fp32"]
     assert leases.claim(worker="w2", schemes=["int4"]) is not None

@@ -6,6 +6,7 @@ import hashlib
 import json
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -61,6 +62,9 @@ def test_workers_are_rung_once_it_is_committed(
             submit(bob, team, request)
         return sum("'evaluate'" in repr(callback) for callback in callbacks)
 
+    assert doorbells(request_) == 0, "nobody is there to hear it"
+    factories.worker()
+    request_ = replace(request_, settings={"repeat": 1})
     assert doorbells(request_) == 2
     assert doorbells(request_) == 0, "everything is on its way already"
 
