@@ -83,6 +83,8 @@ def advance_search(job_id: int) -> None:
 @shared_task(name="workers.sweep")
 def sweep() -> None:
     """Find lost runs, ring again for what waits, take back approvals of numbers that are no longer the latest."""
+    from webapp.imports import services as imports
+    from webapp.imports import work
     from webapp.jobs import leases
     from webapp.jobs.models import Run
     from webapp.leaderboards import services
@@ -97,6 +99,8 @@ def sweep() -> None:
             services.run_landed(run=run)
     services.refresh_stale()
     reports.ring_again()
+    work.ring_again()
+    imports.drop_abandoned()
     measurements.ring_again()
     reviews.recheck()
     advancing.ring_again()

@@ -41,6 +41,8 @@ def _records(stream: BinaryIO, file: str, limits: Limits) -> Iterator[tuple[int,
     except (csv.Error, ValueError) as error:
         problem = "it is not UTF-8 text" if isinstance(error, UnicodeError) else f"it is not CSV ({error})"
         raise BadRow(problem, file=file, line=begun) from None
+    finally:
+        text.detach()  # or it would close the stream, which is read twice
 
 
 def _lines(text: io.TextIOWrapper, limits: Limits) -> Iterator[str]:

@@ -1,0 +1,149 @@
+"""Reading and loading a file, in the analysis worker.
+
+As with reports, the row's lock is the lease: a second ring finds nothing to do, and a worker that dies lets go of it,
+so that the sweep's next ring starts anew. Everything that a file makes is written in one transaction.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import tempfile
+import uuid
+from typing import BinaryIO
+
+from django.conf import settings
+from django.db import transaction
+
+from evaluation.errors import EvaluationError
+from evaluation.importing import read
+from evaluation.importing.rows import BadRow
+from evaluation.importing.survey import survey
+from webapp.accounts.services import record
+from webapp.celery import enqueue
+from webapp.errors import DomainError
+from webapp.imports import loading, planning, selectors
+from webapp.imports.models import Import
+from webapp.imports.progress import Stopped, Teller, telling
+from webapp.imports.services import changed, close
+from webapp.leaderboards.services import run_landed
+
+log = logging.getLogger("crosstable.imports")
+State = Import.State
+RINGS = 2  # of a sweep: imports take their time, and the next sweep rings for the rest
+
+
+def work_on(*, import_id: int) -> bool:
+    """Read an import that waits, and load it unless somebody wants to look first. False: there was nothing to do."""
+    if not _begin(import_id):
+        return False
+    with transaction.atomic():
+        job = _locked(import_id)
+        if job is None or job.state != State.RUNNING:
+            return False
+        with telling(job.pk) as tell:
+            _finish(job, tell)
+    return True
+
+
+def _begin(import_id: int) -> bool:
+    """Say on screen that work begins; give up on a file that took too many workers with it."""
+    with transaction.atomic():
+        job = _locked(import_id)
+        if job is None:
+            return False
+        if job.attempt >= settings.IMPORT_ATTEMPTS:
+            close(job, State.FAILED, f"Its worker was lost {job.attempt} times. Nothing of it was kept.")
+            return False
+        job.attempt += 1
+        job.state, job.reason = State.RUNNING, "The file is being read." if job.look else "The file is being loaded."
+        changed(job)
+        return True
+
+
+def _locked(import_id: int) -> Import | None:
+    """The import under its lock, if it waits and nobody else is at it."""
+    free = Import.objects.select_for_update(skip_locked=True, of=("self",)).select_related("team", "created_by")
+    return free.filter(pk=import_id, state__in=[State.QUEUED, State.RUNNING]).first()
+
+
+def _finish(job: Import, tell: Teller) -> None:
+    """Bring it to its end. What goes wrong is told: the file's fault by line, ours by a reference that the log has."""
+    try:
+        with transaction.atomic():
+            _read(job, tell)
+    except Stopped:
+        close(job, State.CANCELLED, "Cancelled while it was being read. Nothing of it was kept.")
+    except (EvaluationError, DomainError) as error:
+        job.problem = {
+            "file": getattr(error, "file", ""),
+            "line": getattr(error, "line", 0),
+            "field": error.field,
+            "message": error.message,
+            "remedy": error.remedy,
+        }
+        close(job, State.FAILED, f"{error} Nothing of it was kept.")
+    except Exception:
+        reference = uuid.uuid4().hex[:12]
+        log.exception("import %s failed, reference %s", job.pk, reference)
+        close(job, State.FAILED, f"Internal error. Tell the operator this reference: {reference}")
+
+
+def _read(job: Import, tell: Teller) -> None:
+    with tempfile.TemporaryFile() as file:
+        digest = _gather(job, file)
+        if job.sha256 and job.sha256 != digest:
+            raise BadRow(
+                "the bytes are not those that were announced: their SHA-256 differs",
+                file=job.name,
+                remedy="Upload the file again.",
+            )
+        job.sha256 = digest
+        if (twin := selectors.finished_twin(job.team, digest)) is not None:
+            close(job, State.CANCELLED, f"The team imported these bytes already: import {twin.pk}.")
+            return
+        tell.begin("reading")
+        limits = selectors.limits()
+        found = survey(read(file, name=job.name, kind=job.kind, limits=limits), limits, every=tell)
+        _land(job, planning.plan(job.team, found), file, tell)
+
+
+def _gather(job: Import, file: BinaryIO) -> str:
+    """The uploaded pieces in one file, which can be read anywhere. Returns its SHA-256."""
+    digest, at = hashlib.sha256(), 0
+    while at < job.size:
+        data = bytes(job.chunks.get(offset=at).data)
+        digest.update(data)
+        file.write(data)
+        at += len(data)
+    return digest.hexdigest()
+
+
+def _land(job: Import, found: planning.Plan, file: BinaryIO, tell: Teller) -> None:
+    job.rows, job.summary = found.rows, found.to_json()
+    if job.look:
+        job.state, job.reason = State.READY, "The file is sound. Load it, or cancel the import."
+        changed(job)
+        return
+    tell.begin("loading")
+    files = read(file, name=job.name, kind=job.kind, limits=selectors.limits())
+    runs = loading.load(job, found, files, every=tell)
+    for run in runs:
+        run_landed(run=run)
+    there = len(found.runs) - len(runs)
+    said = f"{len(runs)} runs with {found.rows:,} rows." + (f" {there} were there already." if there else "")
+    close(job, State.DONE, said)
+    record(
+        actor=job.created_by,
+        team=job.team,
+        verb="imported",
+        target=job,
+        after={"runs": len(runs), "sha256": job.sha256},
+    )
+
+
+def ring_again() -> None:
+    """From the sweep: imports whose doorbell was lost, or whose worker was."""
+    with transaction.atomic():
+        for pk in selectors.waiting(RINGS):
+            enqueue("load_import", pk)
