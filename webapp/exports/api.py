@@ -1,7 +1,125 @@
-"""REST of exports."""
+"""Exports: streamed files, for tokens and for the links on pages alike."""
 
 from __future__ import annotations
 
-from django.urls import URLPattern
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from itertools import chain
+from typing import Any
 
-urlpatterns: list[URLPattern] = []
+from asgiref.sync import sync_to_async
+from django.core.handlers.asgi import ASGIRequest
+from django.http import HttpResponseBase, StreamingHttpResponse
+from django.shortcuts import get_object_or_404
+from django.urls import path, register_converter
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
+from rest_framework import renderers
+from rest_framework.request import Request
+
+from webapp.accounts.selectors import audit_events, teams_where
+from webapp.errors import DomainError
+from webapp.exports import scores, selectors, tables
+from webapp.exports.files import FORMATS, Encoding
+from webapp.leaderboards.selectors import board as board_of
+from webapp.leaderboards.viewing import View
+from webapp.rest import PublicResource, Resource
+
+
+class FormatConverter:
+    """The last part of an export's address."""
+
+    regex = "|".join(FORMATS)
+
+    def to_python(self, value: str) -> str:
+        return value
+
+    def to_url(self, value: str) -> str:
+        return value
+
+
+register_converter(FormatConverter, "format")
+FORMAT = OpenApiParameter("kind", str, OpenApiParameter.PATH, enum=list(FORMATS), description="The kind of file.")
+QUESTIONS = OpenApiParameter(
+    "questions",
+    str,
+    enum=list(scores.QUESTIONS),
+    description="Prompts, targets and documents: once per sample (what an import needs), in every row, or nowhere.",
+)
+SOURCES = [
+    OpenApiParameter("runs", str, description="Ids of finished runs, with commas."),
+    OpenApiParameter("job", int, description="All finished runs of a job."),
+    OpenApiParameter("leaderboard", str, description="`team/name`: the runs behind its cells; a view narrows them."),
+    OpenApiParameter("report", int, description="The runs that went into a report."),
+]
+FILE = {(200, "application/octet-stream"): OpenApiResponse(OpenApiTypes.BINARY, "The file, streamed.")}
+
+
+class AnyFile(renderers.JSONRenderer):
+    """Problems are JSON whatever was asked for; the files themselves are not rendered by the framework."""
+
+    media_type = "*/*"
+
+
+class ScoreExport(PublicResource):
+    queryset = None
+    renderer_classes = [AnyFile]
+
+    @extend_schema(parameters=[FORMAT, *SOURCES, QUESTIONS], responses=FILE)
+    def get(self, request: Request, kind: str) -> HttpResponseBase:
+        """Raw scores, sample by sample, in the format that imports read: of runs, a job, a board or a report."""
+        query = request.query_params
+        questions = query.get("questions", "once")
+        if questions not in scores.QUESTIONS:
+            known = ", ".join(scores.QUESTIONS)
+            raise DomainError(f"“{questions[:40]}” is not known.", field="questions", remedy=f"Use one of {known}.")
+        runs = selectors.finished(request.user, query)
+        return streamed(request, scores.ENCODING, scores.pages(runs, questions), "scores", kind)
+
+
+class StandingsExport(PublicResource):
+    queryset = None
+    renderer_classes = [AnyFile]
+
+    @extend_schema(parameters=[FORMAT], responses=FILE)
+    def get(self, request: Request, team: str, name: str, kind: str) -> HttpResponseBase:
+        """A board as the view in the query shows it, all of its pages: places, values, and each cell unrounded."""
+        found = selectors.find_board(request.user, f"{team}/{name}")
+        columns, pages = tables.standings(board_of(found, View.of(request.query_params)))
+        return streamed(request, tables.encoding(columns), pages, name, kind)
+
+
+class AuditExport(Resource):
+    queryset = None
+    renderer_classes = [AnyFile]
+
+    @extend_schema(parameters=[FORMAT], responses=FILE)
+    def get(self, request: Request, name: str, kind: str) -> HttpResponseBase:
+        """The team's audit log, newest first; for members."""
+        team = get_object_or_404(teams_where(request.user), name=name)
+        columns, pages = tables.audit(audit_events(team).iterator(chunk_size=tables.PAGE))
+        return streamed(request, tables.encoding(columns), pages, f"{name}-audit", kind)
+
+
+def streamed(
+    request: Request, encoding: Encoding[Any], pages: Iterable[Sequence[Any]], name: str, kind: str
+) -> StreamingHttpResponse:
+    """The first piece is made before the answer begins, so that what goes wrong at once is still an error."""
+    content_type, write = FORMATS[kind]
+    pieces = write(encoding, pages)
+    whole = chain([next(pieces, b"")], pieces)
+    body: Any = _in_thread(whole) if isinstance(request._request, ASGIRequest) else whole
+    headers = {"Content-Disposition": f'attachment; filename="{name}.{kind}"', "Cache-Control": "private, no-store"}
+    return StreamingHttpResponse(body, content_type=content_type, headers=headers)
+
+
+async def _in_thread(pieces: Iterator[bytes]) -> AsyncIterator[bytes]:
+    """Under ASGI the database is asked in the request's own thread, a piece at a time."""
+    while (piece := await sync_to_async(lambda: next(pieces, None))()) is not None:
+        yield piece
+
+
+urlpatterns = [
+    path("exports/scores.<format:kind>", ScoreExport.as_view(), name="export_scores"),
+    path("leaderboards/<str:team>/<str:name>/standings.<format:kind>", StandingsExport.as_view(), name="export_board"),
+    path("teams/<str:name>/audit-events.<format:kind>", AuditExport.as_view(), name="export_audit"),
+]

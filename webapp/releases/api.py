@@ -27,10 +27,12 @@ from webapp.releases.serializers import (
     ReleaseOut,
     WithdrawReleaseIn,
 )
-from webapp.rest import SEARCH, PublicResource, Resource
+from webapp.rest import SEARCH, Problem, PublicResource, Resource
 
 BOARD = OpenApiParameter("leaderboard", str, description="Only releases of this board, as `team/name`.")
 ON = OpenApiParameter("on", OpenApiTypes.DATE, description="The end of this day in UTC; left out: now.")
+
+TO_COME = OpenApiResponse(Problem, "A day to come.")
 
 
 class Releases(PublicResource, ListAPIView[Release]):
@@ -107,7 +109,7 @@ class BoardAsOf(Resource):
         named = {"team__name": self.kwargs["team"], "name": self.kwargs["name"]}
         return get_object_or_404(leaderboards(self.request.user), **named)
 
-    @extend_schema(parameters=[ON], responses={200: OpenApiResponse(FrozenOut)})
+    @extend_schema(parameters=[ON], responses={200: FrozenOut, 422: TO_COME})
     def get(self, request: Request, team: str, name: str) -> Response:
         asked = DayIn(data=request.query_params)
         asked.is_valid(raise_exception=True)

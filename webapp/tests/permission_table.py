@@ -29,8 +29,8 @@ STATUSES = {
         POST accounts:sign_in  POST accounts:sign_out  POST accounts:sign_up
         POST accounts:create_team  POST accounts:join
     """,
-    # Without saying what to compare there is nothing.
-    "400 400 400 400 400 400": "GET api:compare",
+    # Without saying what to compare, or to export, there is nothing.
+    "400 400 400 400 400 400": "GET api:compare  GET api:export_scores",
     # Only in the demo, only from this machine; nothing to compare; frames on other sites show only what is public.
     "404 404 404 404 404 404": """
         POST accounts:demo_sign_in  GET results:compare_pairs  GET results:compare_export  GET releases:embed
@@ -58,6 +58,7 @@ STATUSES = {
         GET jobs:job  GET jobs:job_progress  GET jobs:run  GET jobs:entry_runs
         GET results:attempts  GET results:samples  GET results:sample  GET results:compare_sample
         GET results:report  GET results:report_result
+        GET results:job_curves  GET results:run_curve  GET api:job_curves  GET api:run_curve
         GET results:report_samples  GET results:report_sample  GET results:report_efficiency
         GET leaderboards:leaderboard  GET leaderboards:standings
         GET leaderboards:tournament  GET leaderboards:tournament_result
@@ -75,6 +76,7 @@ STATUSES = {
     "302 404 200 200 200 200": "GET accounts:team  GET accounts:audit  GET jobs:team_spending  GET releases:as_of",
     "401 404 200 200 200 200": """
         GET api:team  GET api:members  GET api:audit_events  GET api:team_spending  GET api:leaderboard_as_of
+        GET api:export_audit
     """,
     # What submitters and owners write. A form that names a team of others is refused on its field.
     "302 422 422 422 302 302": """
