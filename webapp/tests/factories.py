@@ -27,6 +27,9 @@ from webapp.jobs.services import JobRequest
 from webapp.leaderboards import services as leaderboards
 from webapp.leaderboards.models import Leaderboard, SavedView
 from webapp.leaderboards.saved_views import save_view
+from webapp.notices import webhooks
+from webapp.notices.models import Event, Kind, Notice, Webhook
+from webapp.notices.services import News, notify
 from webapp.releases import services as releases
 from webapp.releases.models import Release
 from webapp.results.models import Report
@@ -37,6 +40,7 @@ from webapp.reviews.models import Review
 from webapp.reviews.subjects import Remark, Subject
 
 PASSWORD = "a long and quiet walk"
+EVENTS = tuple(Event.values)
 SCHEMES = ["fp32", "bf16", "served"]
 CHOICE = {"kind": "multiple_choice", "prompt": "Q: {{ question }}\nA:"}
 TEXT = {"kind": "generation", "prompt": "Q: {{ question }}\nA:", "stop": ["\n"], "max_tokens": 8}
@@ -166,6 +170,18 @@ def refresh(chosen: Leaderboard) -> Leaderboard:
     leaderboards.refresh(board_id=chosen.pk)
     chosen.refresh_from_db()
     return chosen
+
+
+def notice(user: User, team: Team) -> Notice:
+    """Somebody, who is not named, mentions the user."""
+    return notify(news=News(Kind.MENTION, team, "Look at this, please.", "/jobs/"), to=[user])[0]
+
+
+def webhook(actor: User, team: Team, url: str = "https://1.1.1.1/hook", events: Sequence[str] = EVENTS) -> Webhook:
+    """Told of everything; a test waits to be sent."""
+    made = webhooks.create_webhook(actor=actor, team=team, url=url, events=events)[0]
+    webhooks.ping(actor=actor, webhook=made)
+    return made
 
 
 def saved_view(actor: User, chosen: Leaderboard, name: str = "By name") -> SavedView:

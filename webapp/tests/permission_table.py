@@ -13,7 +13,7 @@ STATUSES = {
     "200 200 200 200 200 200": """
         GET results:compare
         GET pages:home  GET pages:help  GET pages:guide  GET pages:design  GET pages:healthz  GET pages:setup
-        GET accounts:sign_up
+        GET accounts:sign_up  GET accounts:new_password  GET notices:forgot_password
         GET catalog:entries  GET catalog:benchmarks  GET catalog:suites  GET catalog:calibration_sets
         GET api:calibration_sets
         GET leaderboards:leaderboards
@@ -28,6 +28,7 @@ STATUSES = {
     "302 302 302 302 302 302": """
         POST accounts:sign_in  POST accounts:sign_out  POST accounts:sign_up
         POST accounts:create_team  POST accounts:join
+        POST notices:mark_read  POST notices:preferences
     """,
     # Without saying what to compare, or to export, there is nothing.
     "400 400 400 400 400 400": "GET api:compare  GET api:export_scores",
@@ -40,6 +41,7 @@ STATUSES = {
         GET pages:workers
         GET accounts:profile  GET accounts:change_password  GET accounts:create_team  POST accounts:create_token
         GET accounts:join
+        GET notices:notices  GET notices:unread_count  GET notices:preferences
         GET catalog:register_entry  GET catalog:create_benchmark  GET catalog:create_suite
         GET catalog:create_calibration_set
         GET jobs:jobs  GET jobs:submit_job
@@ -47,10 +49,14 @@ STATUSES = {
         GET reviews:reviews  GET reviews:inbox_count  GET reviews:request_review
         GET leaderboards:create_leaderboard
     """,
-    "401 200 200 200 200 200": "GET api:me  GET api:teams  GET api:tokens  GET api:workers  GET api:price_list",
+    "401 200 200 200 200 200": """
+        GET api:me  GET api:teams  GET api:tokens  GET api:workers  GET api:price_list
+        GET api:notices  POST api:read_notices  GET api:notice_preferences  PATCH api:notice_preferences
+    """,
     "401 201 201 201 201 201": "POST api:teams  POST api:tokens",
-    # Somebody's own token (the submitter's).
-    "302 404 404 404 302 404": "POST accounts:revoke_token",
+    # Somebody's own token, or notice (the submitter's).
+    "302 404 404 404 302 404": "POST accounts:revoke_token  GET notices:open_notice",
+    "401 404 404 404 200 404": "POST api:read_notice",
     "401 404 404 404 204 404": "DELETE api:token",
     # What the team sees: to others it is not there.
     "404 404 200 200 200 200": """
@@ -122,7 +128,7 @@ STATUSES = {
     "401 404 403 200 200 200": "POST api:resolve_comment",
     "401 404 403 403 409 409": "POST api:send_review",
     # What operators of the platform decide, who are nobody here: an owner is not one.
-    "302 404 403 403 403 403": "POST accounts:set_running_limit",
+    "302 404 403 403 403 403": "POST accounts:set_running_limit  POST accounts:password_link",
     "401 404 403 403 403 403": "PUT api:running_limit",
     # What owners decide. The member in question is the reviewer, who may leave.
     "302 404 403 403 403 302": """
@@ -130,14 +136,21 @@ STATUSES = {
         POST catalog:withdraw_price  POST results:price_job
         POST reviews:publish_review  POST reviews:dismiss_verdict
         POST releases:withdraw_release  POST releases:show_release
+        POST notices:webhook  POST notices:ping_webhook  POST notices:replay_delivery  POST notices:delete_webhook
     """,
-    "302 404 403 403 403 200": "POST accounts:invite",
+    "302 404 403 403 403 200": """
+        POST accounts:invite  GET notices:webhooks  GET notices:webhook  POST notices:renew_secret
+    """,
     "302 404 403 302 403 302": "POST accounts:remove_member",
     "401 404 403 403 403 200": """
         PUT api:member  PUT api:spending_limit  POST api:withdraw_price  POST api:price_job
         POST api:publish_review  POST api:dismiss_verdict
         PATCH api:release  POST api:withdraw_release
+        GET api:webhooks  GET api:webhook  PATCH api:webhook  POST api:webhook_secret  GET api:deliveries
     """,
+    "401 404 403 403 403 201": "POST api:webhooks",
+    "401 404 403 403 403 202": "POST api:ping_webhook  POST api:replay_delivery",
+    "401 404 403 403 403 204": "DELETE api:webhook",
     "401 404 403 204 403 204": "DELETE api:member",
 }
 

@@ -72,6 +72,8 @@ def world(
     review = factories.review(bob, reviewer, board, [run.pk])
     for model in OWNED:
         model._default_manager.update(created_by=bob)
+    webhook = factories.webhook(team.memberships.get(role="owner").user, team)
+    hook = {"webhook": webhook.pk, "delivery": webhook.deliveries.get().pk}
     for user in filter(None, people.values()):
         accounts.create_token(actor=user, name="ci", scopes=["read"], days=1)
     return {
@@ -88,7 +90,9 @@ def world(
         "reports": {"pk": report.pk, "at": 1},
         "reviews": {"pk": review.pk, "verdict": review.verdicts.get().pk, "comment": review.comments.get().pk},
         "releases": {"pk": factories.release(bob, board).pk},
-        "teams": {"name": "lab", "kind": "csv", "username": "rita", "pk": invitation.pk},
+        "teams": {"name": "lab", "kind": "csv", "username": "rita", "pk": invitation.pk} | hook,
+        "notices": {"pk": factories.notice(bob, team).pk},
+        "new-password": {"uidb64": "MQ", "token": "set-password"},
         "join": {"secret": secret},
         "help": {"slug": "boards"},
         "tokens": {"pk": Token.objects.get(user=bob).pk},
@@ -173,6 +177,11 @@ def bodies(
             "visibility": "team",
         },
         "leaderboards:change_leaderboard": {"title": "Other", "order": "mean-score", "visibility": "team"},
+        "notices:webhooks": {"url": "https://1.1.1.1/other", "events": ["job.ended"]},
+        "notices:webhook": {"url": "https://1.1.1.1/other", "events": ["job.ended"]},
+        "api:webhooks": {"url": "https://1.1.1.1/other", "events": ["job.ended"]},
+        "api:webhook": {"active": False},
+        "api:notice_preferences": {"preferences": [{"kind": "mention", "in_app": True, "by_email": False}]},
         "api:teams": {"name": "fresh", "title": "Fresh"},
         "api:member": {"role": "viewer"},
         "api:spending_limit": {"usd": "100.00"},

@@ -32,6 +32,7 @@ from webapp.catalog.models import Suite
 from webapp.errors import PROBLEM
 from webapp.jobs.models import Job, Run
 from webapp.leaderboards.models import Leaderboard
+from webapp.notices.models import Delivery, Notice
 from webapp.reviews.models import Comment, Review, Verdict
 from webapp.tests import factories
 from webapp.tests.addresses import methods_of, routes
@@ -84,7 +85,7 @@ def test_no_secret_is_ever_in_an_answer() -> None:
     for name, schema in answers.items():
         fields = set(schema.get("properties", {}))
         assert not fields & {"api_key", "sealed_key", "digest", "password"}, name
-        assert "secret" not in fields or name == "NewToken", name
+        assert "secret" not in fields or name in {"NewToken", "NewWebhook"}, name
 
 
 @contextmanager
@@ -108,6 +109,8 @@ def headers(
     run = factories.finish([True, False, True, True])
     factories.refresh(board)
     factories.review(alice, factories.person("reviewer"), board, [run.pk])
+    factories.notice(alice, team)
+    factories.webhook(alice, team)
     monkeypatch.setattr(SimpleRateThrottle, "allow_request", lambda self, request, view: True)
     secret = accounts.create_token(actor=alice, name="fuzz", scopes=["read", "review", "submit", "admin"], days=1)[1]
     with kept_connection():
@@ -135,7 +138,8 @@ def grounded(case: Any) -> Any:
     """The same call about things that exist: pure noise would never get past the first look-up."""
     kind = case.path.split("/")[3]
     real = {"team": "lab", "name": NAMED.get(kind), "username": "alice", "number": 1}
-    real["id"] = real["pk"] = {"jobs": Job, "reviews": Review}.get(kind, Run).objects.latest("pk").pk
+    real["id"] = real["pk"] = {"jobs": Job, "reviews": Review, "notices": Notice}.get(kind, Run).objects.latest("pk").pk
+    real["delivery"], real["webhook"] = Delivery.objects.values_list("pk", "webhook").latest("pk")
     real["verdict"], real["comment"] = Verdict.objects.latest("pk").pk, Comment.objects.latest("pk").pk
     for name in case.path_parameters or {}:
         case.path_parameters[name] = real.get(name, case.path_parameters[name])

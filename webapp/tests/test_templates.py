@@ -34,11 +34,15 @@ ACTIONS |= {
     "releases:release_json", "releases:release_csv", "releases:badge", "releases:withdraw_release",
     "releases:show_release",
 }  # fmt: skip
+ACTIONS |= {
+    "accounts:password_link", "notices:open_notice", "notices:mark_read",
+    "notices:renew_secret", "notices:ping_webhook", "notices:replay_delivery", "notices:delete_webhook",
+}  # fmt: skip
 FRAGMENTS = {
     "pages:setup", "jobs:estimate_job", "jobs:job_progress", "jobs:entry_runs", "jobs:team_spending", "results:samples",
     "leaderboards:standings", "leaderboards:tournament_result", "results:report_result",
     "results:report_samples", "results:report_sample", "results:report_efficiency", "results:attempts",
-    "reviews:inbox_count", "reviews:review_state",
+    "reviews:inbox_count", "reviews:review_state", "notices:unread_count",
 }  # fmt: skip
 BOTH = {"results:samples"}
 FOLDER = settings.BASE_DIR / "templates"
