@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 from itertools import pairwise
 
 import pytest
-from django.urls import resolve
+from django.urls import Resolver404, resolve
 
 from webapp.pages.guide import ORDER
 from webapp.pages.guide.finding import BY_APP, EXPLAINED, explained, neighbours, search
@@ -46,6 +46,14 @@ def exists(section: str) -> bool:
     return slug in pages() and (not anchor or anchor in {one.anchor for one in pages()[slug].headings})
 
 
+def is_there(path: str) -> bool:
+    try:
+        resolve(path)
+    except Resolver404:
+        return False
+    return True
+
+
 def test_every_file_has_its_place_in_the_contents():
     assert sorted(ORDER) == sorted(path.stem for path in FOLDER.glob("*.md"))
 
@@ -67,7 +75,7 @@ def test_every_link_of_a_page_leads_somewhere(slug, client, db):
         elif not address:
             assert anchor in found.ids, link
         elif address.startswith("/"):
-            resolve(address.partition("?")[0])
+            assert is_there(address.partition("?")[0]), link
         else:
             assert address.startswith("https://"), link
 
