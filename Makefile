@@ -18,11 +18,11 @@ run: python ## start everything on this machine: database, broker, web, workers;
 	@exec $(VENV) -m deploy.local $(ARGS)
 
 test: python ## run all tests
-	@$(PYTHON) deploy/local/environment.py local worker quant test
+	@$(PYTHON) deploy/local/environment.py local worker quant test deploy sentry
 	@exec $(VENV) -m pytest $(ARGS)
 
-check: python ## lint, format, import rules, migrations, types
-	@$(PYTHON) deploy/local/environment.py local worker quant test
+check: python ## lint, format, import rules, migrations, types, files of deploy/
+	@$(PYTHON) deploy/local/environment.py local worker quant test deploy sentry
 	@exec $(VENV) -m deploy.local check
 
 bench: python ## measure speed (never part of the tests)

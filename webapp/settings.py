@@ -115,7 +115,7 @@ USE_TZ = True
 
 STATIC_URL = "/static/"
 STATICFILES_DIRS = [BASE_DIR / "static"]
-STATIC_ROOT = DATA_DIR / "static"
+STATIC_ROOT = Path(env.text("CROSSTABLE_STATIC") or DATA_DIR / "static")
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "webapp.storage.StaticStorage"},
@@ -245,6 +245,11 @@ CHANNEL_LAYERS = {
     }
 }
 
+# --- what is seen of it -------------------------------------------------------------------------------------------
+# Who may read /metrics: whoever brings the token, or comes from one of the networks (CIDR). Neither set: nobody.
+METRICS_TOKEN = env.text("CROSSTABLE_METRICS_TOKEN")
+METRICS_NETWORKS = env.words("CROSSTABLE_METRICS_NETWORKS")
+LOG_FORMAT = env.text("CROSSTABLE_LOG_FORMAT", "line")
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,

@@ -18,6 +18,7 @@ CHECKS: tuple[tuple[str, ...], ...] = (
     (str(BIN / "lint-imports"),),
     (sys.executable, "manage.py", "makemigrations", "--check", "--dry-run"),
     (sys.executable, "manage.py", "check", "--fail-level", "WARNING"),
+    (sys.executable, "-m", "deploy.lint"),
     (sys.executable, "-m", "mypy", "."),
 )
 

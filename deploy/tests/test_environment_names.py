@@ -1,0 +1,73 @@
+"""Settings come from the environment alone: what the code reads and what deploy/env.example lists are the same."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import yaml
+
+from deploy.local.environment import ROOT
+
+EXAMPLE = (ROOT / "deploy/env.example").read_text()
+LISTED = re.findall(r"^(?:# )?([A-Z][A-Z0-9_]+)=", EXAMPLE, re.MULTILINE)
+# Said by one of our processes to another, or for the tests and the one-machine platform: nobody sets them.
+INTERNAL = {
+    "CROSSTABLE_PULSE", "CROSSTABLE_DEVICE", "CROSSTABLE_DEMO", "DJANGO_SETTINGS_MODULE",
+    "HF_HUB_OFFLINE", "HF_HUB_DISABLE_TELEMETRY", "TOKENIZERS_PARALLELISM", "DISABLE_MULTIPROC",
+}  # fmt: skip
+# Read by the programs that run us.
+BY_OTHERS = {"FORWARDED_ALLOW_IPS": "uvicorn", "PROMETHEUS_MULTIPROC_DIR": "prometheus_client"}
+READERS = {"text", "flag", "words", "get", "setdefault", "getenv", "number"}
+
+
+def sources() -> Iterator[Path]:
+    for package in ("webapp", "workers", "evaluation"):
+        yield from (path for path in (ROOT / package).rglob("*.py") if "tests" not in path.parts)
+
+
+def names_in(path: Path) -> Iterator[str]:
+    """Constants in capitals that a call of a reader of the environment takes first, and `NAME = "CROSSTABLE_..."`."""
+    text = path.read_text()
+    if "environ" not in text and "env." not in text:
+        return
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Call) and node.args and isinstance(node.args[0], ast.Constant):
+            function = node.func
+            called = function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
+            value = node.args[0].value
+            if called in READERS and isinstance(value, str) and re.fullmatch(r"[A-Z][A-Z0-9_]{4,}", value):
+                yield value
+
+
+def read_by_the_code() -> set[str]:
+    return {name for path in sources() for name in names_in(path)} - INTERNAL
+
+
+def read_by_compose() -> set[str]:
+    return set(re.findall(r"\$\{([A-Z_]+)", (ROOT / "deploy/compose.yaml").read_text()))
+
+
+def test_every_setting_that_is_read_is_listed_and_the_other_way_round() -> None:
+    read = read_by_the_code()
+    assert {"SECRET_KEY", "CROSSTABLE_LEASE_SECONDS", "CHANNEL_LAYER_URL", "CROSSTABLE_FROZEN_SECONDS"} <= read
+    assert sorted((read | read_by_compose()) - set(LISTED)) == [], "not in deploy/env.example"
+    assert sorted(set(LISTED) - read - read_by_compose() - set(BY_OTHERS)) == [], "read nowhere"
+
+
+def test_nothing_is_listed_twice() -> None:
+    assert sorted(LISTED) == sorted(set(LISTED))
+
+
+def test_the_manifests_set_only_what_is_listed() -> None:
+    documents = yaml.safe_load_all((ROOT / "deploy/kubernetes/settings.yaml").read_text())
+    named = {name for document in documents for name in document.get("data", document.get("stringData"))}
+    assert {"SECRET_KEY", "DATABASE_URL", "BROKER_URL", "ALLOWED_HOSTS"} <= named
+    assert sorted(named - set(LISTED)) == []
+
+
+def test_the_example_holds_no_secret() -> None:
+    given = dict(re.findall(r"^([A-Z_]+)=(.*)$", EXAMPLE, re.MULTILINE))
+    assert given["SECRET_KEY"] == given["POSTGRES_PASSWORD"] == ""
