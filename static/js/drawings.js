@@ -1,7 +1,7 @@
 /* Drawings that the server made as SVG: tooltips and arrow keys in them, and saving as PNG, SVG or CSV. */
 import { hide, show } from "./tip.js";
 
-const STYLES = ["fill", "stroke", "stroke-width", "font-family", "font-size", "font-weight", "opacity"];
+const STYLES = ["fill", "stroke", "stroke-width", "stroke-dasharray", "font-family", "font-size", "font-weight", "opacity"];
 
 /* A file of its own has no stylesheet: what is computed is written into it. */
 function copyOf(svg) {
@@ -52,7 +52,7 @@ addEventListener("click", ({ target }) => {
 /* --- one tab stop for all bars: arrows go on ---------------------------------------------------------------------- */
 addEventListener("keydown", (event) => {
   const mark = event.target.closest?.("[data-mark]");
-  const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+  const step = { ArrowDown: 1, ArrowRight: 1, ArrowUp: -1, ArrowLeft: -1 }[event.key];
   if (!mark || !step) return;
   event.preventDefault();
   const marks = [...mark.closest("svg").querySelectorAll("[data-mark]")];

@@ -51,6 +51,8 @@ def addresses(
         "jobs:run": (run,),
         "jobs:entry_runs": ENTRY,
         "jobs:team_spending": ("lab",),
+        "results:job_curves": (job.pk,),
+        "results:run_curve": (run,),
         "results:samples": (run,),
         "results:attempts": (run,),
         "results:sample": (run, 2),

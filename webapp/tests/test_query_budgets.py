@@ -49,6 +49,8 @@ BUDGETS = {
     "jobs:run": 12,
     "jobs:entry_runs": 6,
     "jobs:team_spending": 5,
+    "results:job_curves": 7,
+    "results:run_curve": 6,
     "results:attempts": 6,
     "results:samples": 9,
     "results:sample": 10,

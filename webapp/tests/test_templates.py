@@ -42,6 +42,7 @@ FRAGMENTS = {
     "pages:setup", "jobs:estimate_job", "jobs:job_progress", "jobs:entry_runs", "jobs:team_spending", "results:samples",
     "leaderboards:standings", "leaderboards:tournament_result", "results:report_result",
     "results:report_samples", "results:report_sample", "results:report_efficiency", "results:attempts",
+    "results:job_curves", "results:run_curve",
     "reviews:inbox_count", "reviews:review_state", "notices:unread_count",
 }  # fmt: skip
 BOTH = {"results:samples"}
