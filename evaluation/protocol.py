@@ -80,9 +80,20 @@ class Efficiency:
         found = (pace.rate for pace in self.paces if (pace.phase, pace.batch, pace.prompt) == (phase, batch, prompt))
         return next(found, None)
 
-    def most_at_once(self, phase: str) -> Pace | None:
-        """The pace of the largest batch."""
-        return max((pace for pace in self.paces if pace.phase == phase), key=lambda pace: pace.batch, default=None)
+    @property
+    def reading(self) -> Spread | None:
+        """Tokens per second of one usual prompt."""
+        return self.rate(PREFILL)
+
+    @property
+    def writing(self) -> Spread | None:
+        """Tokens per second of one answer."""
+        return self.rate(DECODE)
+
+    @property
+    def together(self) -> Spread | None:
+        """Tokens per second of the largest batch of answers."""
+        return self.rate(DECODE, batch=BATCHES[-1])
 
     @property
     def peak_bytes(self) -> int | None:

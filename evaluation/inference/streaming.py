@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -65,7 +65,7 @@ def measure_endpoint(endpoint: Endpoint, *, stop: Stop) -> Efficiency:
     )
 
 
-def _together(ask: Any, most: int, stop: Stop) -> float:
+def _together(ask: Callable[[], Streamed], most: int, stop: Stop) -> float:
     """Tokens per second of as many requests at once, their prompts included."""
     stop()
     began = time.perf_counter()

@@ -19,24 +19,25 @@ function doubling(values) {
   return { type: "log", logBase: 2, min, max, axisTick: { show: true, customValues: ticks }, splitLine: { show: false }, labels: ticks };
 }
 
-options["size-quality"] = ({ sized: all }, c) => {
-  const sized = [...all].sort((a, b) => b.dominated - a.dominated); // the frontier on top
-  const { labels, ...across } = doubling(sized.map((one) => one.bytes));
-  const front = sized.filter((one) => !one.dominated).map((one) => [one.bytes, 100 * one.accuracy]);
-  if (front.length) front.push([across.max, front.at(-1)[1]]);
+/* Accuracy over bytes, where less is better, or over speed, where more is. The frontier's step line runs to the worse end. */
+const placed = (kind, name, written, better) => (data, c) => {
+  const points = [...data[kind]].sort((a, b) => b.dominated - a.dominated); // the frontier on top
+  const { labels, ...across } = doubling(points.map((one) => one.value));
+  const front = data[kind].filter((one) => !one.dominated).map((one) => [one.value, 100 * one.accuracy]);
+  if (front.length) front.push([better < 0 ? across.max : across.min, front.at(-1)[1]]);
   return {
     ...frame(c),
     grid: { left: 56, right: 28, top: 24, bottom: 52 },
-    xAxis: axis(c, "Bytes in the format", { ...across, axisLabel: { color: c.muted, formatter: size, customValues: labels, hideOverlap: true } }),
+    xAxis: axis(c, name, { ...across, axisLabel: { color: c.muted, formatter: written, customValues: labels, hideOverlap: true } }),
     yAxis: axis(c, "Accuracy, %", { nameGap: 38 }),
     series: [
       {
         type: "scatter", z: 4,
-        data: sized.map((one) => ({
-          name: one.name, value: [one.bytes, 100 * one.accuracy], symbol: one.reference ? "rect" : one.dominated ? "circle" : "diamond", symbolSize: one.dominated ? 9 : 12,
+        data: points.map((one) => ({
+          name: one.name, value: [one.value, 100 * one.accuracy], symbol: one.reference ? "rect" : one.dominated ? "circle" : "diamond", symbolSize: one.dominated ? 9 : 12,
           itemStyle: one.dominated ? { color: c.sheet, borderColor: c.hues[7], borderWidth: 1.5 } : { color: c.hues[one.reference ? 1 : 0] },
         })),
-        label: { show: true, position: "top", formatter: ({ name }) => name, color: c.ink, fontSize: 11 },
+        label: { show: true, position: "top", formatter: ({ name: who }) => who, color: c.ink, fontSize: 11 },
         labelLayout: { hideOverlap: true },
         emphasis: { scale: 1.5, itemStyle: { borderColor: c.ink, borderWidth: 2.5 } },
       },
@@ -45,12 +46,17 @@ options["size-quality"] = ({ sized: all }, c) => {
     tooltip: {
       ...frame(c).tooltip,
       formatter: ({ dataIndex }) => {
-        const one = sized[dataIndex];
-        return said(one.name, `Accuracy ${fixed(100 * one.accuracy, 1)} %`, `${size(one.bytes)} in the format`, one.dominated ? "dominated" : "on the frontier");
+        const one = points[dataIndex];
+        return said(one.name, `Accuracy ${fixed(100 * one.accuracy, 1)} %`, `${name}: ${written(one.value)}`, one.dominated ? "dominated" : "on the frontier");
       },
     },
   };
 };
+
+const count = (value) => value.toLocaleString("en", { maximumSignificantDigits: 3 });
+options["size-quality"] = placed("size-quality", "Bytes in the format", size, -1);
+options["memory-quality"] = placed("memory-quality", "Peak memory", size, -1);
+options["speed-quality"] = placed("speed-quality", "Tokens written per second", count, 1);
 
 options["flips-margin"] = ({ flips }, c, width) => {
   const points = flips.flatMap((one, hue) => one.points.map((at) => ({ ...at, name: one.name, hue })));

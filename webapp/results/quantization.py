@@ -1,6 +1,7 @@
 """A report of what quantisation changes as its page draws it: per entry the schemes side by side, reference first.
 
-Answers and their statistics are the stored result's; bits, bytes, times and money are what the report's runs recorded.
+Answers and their statistics are the stored result's; bits, bytes and money are what the report's runs recorded; speed
+and memory were measured apart, by the fixed protocol.
 """
 
 from __future__ import annotations
@@ -16,16 +17,18 @@ from django.urls import reverse
 from evaluation.analyses.base import from_json
 from evaluation.analyses.quantization import QuantizationResult, Shares
 from evaluation.paired import clopper_pearson
+from evaluation.protocol import Efficiency
 from evaluation.schemes import SCHEMES
 from webapp.jobs.models import Run, Worker
 from webapp.results.compare_query import Query
 from webapp.results.cost_figures import MISSING, CostFigure, share, span
+from webapp.results.measurements import Comparable, comparable
+from webapp.results.quantization_figures import Placed, placed, placed_figure
 
 RUN = (
     "pk", "contender", "contender__name", "contender__scheme", "contender__version__entry__team__name", "version",
     "version__benchmark__name", "cost_usd", "done", "provenance__scheme_report__bits",
     "provenance__scheme_report__nominal_bytes", "provenance__scheme_report__bytes_in_memory",
-    "provenance__peak_memory_bytes", "provenance__efficiency__latency_p50", "provenance__efficiency__throughput",
     "provenance__environment__gpu", "worker",
 )  # fmt: skip
 LINKS = 12  # benchmarks whose flipped samples are linked one by one
@@ -35,18 +38,14 @@ LINKS = 12  # benchmarks whose flipped samples are linked one by one
 class Measured:
     """What a contender's runs recorded; None where it is not known.
 
-    bits: nominal, per weight. nominal_bytes: of the whole model in the format; bytes_in_memory, peak_bytes: really
-    held, the most of its runs. latency, throughput: seconds, and tokens written a second; the median over its runs.
-    cost_usd: mean of a sample. device: what it ran on; kernel: what multiplied.
+    bits: nominal, per weight. nominal_bytes: of the whole model in the format; bytes_in_memory: really held, the most
+    of its runs. cost_usd: mean of a sample. device: what it ran on; kernel: what multiplied.
     """
 
     contender: int
     bits: float | None
     nominal_bytes: int | None
     bytes_in_memory: int | None
-    peak_bytes: int | None
-    latency: float | None
-    throughput: float | None
     cost_usd: float | None
     device: str
     kernel: str
@@ -55,7 +54,10 @@ class Measured:
 
 @dataclass(frozen=True)
 class Row:
-    """A contender as the table writes it. Texts are ready; a hole is a dash. links: flipped samples, by benchmark."""
+    """A contender as the table writes it. Texts are ready; a hole is a dash. links: flipped samples, by benchmark.
+
+    pace: by the fixed protocol, on the device that the page compares on.
+    """
 
     name: str
     is_reference: bool
@@ -69,18 +71,8 @@ class Row:
     kl_p95: str
     verdict: str
     measured: Measured | None
+    pace: Efficiency | None
     links: list[tuple[str, str]]
-
-
-@dataclass(frozen=True)
-class Sized:
-    """A point of the plot. bytes: of the whole model in the format. dominated: another is no larger and as right."""
-
-    name: str
-    bytes: int
-    accuracy: float
-    reference: bool
-    dominated: bool
 
 
 @dataclass(frozen=True)
@@ -98,17 +90,22 @@ class Entry:
 
 
 class QuantizationView:
-    """result: as `to_json` wrote it. runs: `run_facts` of the report's runs."""
+    """result: as `to_json` wrote it. runs, paces: `known_of` the report's runs."""
 
     template = "components/quantization.html"
     scripts = ("js/quantization.js",)
     heads = ("Answers changed", "Lost", "Won", "Wrong → wrong")
 
     def __init__(
-        self, result: Mapping[str, Any], parameters: Mapping[str, Any], runs: Sequence[Mapping[str, Any]] = ()
+        self,
+        result: Mapping[str, Any],
+        parameters: Mapping[str, Any],
+        runs: Sequence[Mapping[str, Any]] = (),
+        paces: Comparable | None = None,
     ) -> None:
         self.result = from_json(QuantizationResult, result)
         self.parameters = parameters
+        self.paces = paces
         self._runs = runs
 
     @cached_property
@@ -163,8 +160,14 @@ class QuantizationView:
             kl_p95=MISSING if own or found.kl_p95 is None else _nats(float(found.kl_p95[at])),
             verdict=found.verdicts[at],
             measured=self.measured.get(name),
+            pace=self.pace(name),
             links=[] if own else self._links(name, found.reference[at]),
         )
+
+    def pace(self, name: str) -> Efficiency | None:
+        """What the fixed protocol found of a contender on the device of the page."""
+        known = self.measured.get(name)
+        return self.paces.by_contender.get(known.contender) if known and self.paces else None
 
     def _links(self, name: str, reference: str) -> list[tuple[str, str]]:
         """Where the samples are that the two answer otherwise, benchmark by benchmark."""
@@ -191,18 +194,29 @@ class QuantizationView:
         return sorted({one.device for one in self.measured.values()})
 
     @cached_property
-    def sized(self) -> list[Sized]:
-        """Contenders whose size is known, the smallest first."""
-        found = [
-            (known.nominal_bytes, -float(self.result.accuracy[at]), name, self.result.reference[at] == name)
-            for at, name in enumerate(self.result.contenders)
-            if (known := self.measured.get(name)) and known.nominal_bytes
-        ]
-        rows, best = [], -1.0
-        for size, minus, name, reference in sorted(found):
-            rows.append(Sized(name, size, -minus, reference, dominated=-minus <= best))
-            best = max(best, -minus)
-        return rows
+    def sized(self) -> list[Placed]:
+        """Contenders whose size in the format is known, the smallest first."""
+        known = {name: found.nominal_bytes for name, found in self.measured.items()}
+        return self._placed(known, 1)
+
+    @cached_property
+    def heavy(self) -> list[Placed]:
+        """Contenders that multiply in their format, by peak memory on the device of the page, the smallest first."""
+        return self._placed({name: pace.peak_bytes for name, pace in self._native.items()}, 1)
+
+    @cached_property
+    def fast(self) -> list[Placed]:
+        """The same by tokens written per second in one answer, the fastest first."""
+        return self._placed({name: pace.writing and pace.writing.median for name, pace in self._native.items()}, -1)
+
+    @cached_property
+    def _native(self) -> dict[str, Efficiency]:
+        found = {name: self.pace(name) for name in self.result.contenders}
+        return {name: pace for name, pace in found.items() if pace is not None and not pace.emulated}
+
+    def _placed(self, values: Mapping[str, float | None], sign: int) -> list[Placed]:
+        accuracy = dict(zip(self.result.contenders, map(float, self.result.accuracy), strict=True))
+        return placed(values, accuracy, set(self.result.reference), sign)
 
     @cached_property
     def flips(self) -> list[dict[str, Any]]:
@@ -230,30 +244,32 @@ class QuantizationView:
 
     @property
     def charts(self) -> dict[str, Any]:
-        return {"sized": [asdict(one) for one in self.sized], "flips": self.flips}
+        placed = {"size-quality": self.sized, "memory-quality": self.heavy, "speed-quality": self.fast}
+        return {**{kind: [asdict(one) for one in rows] for kind, rows in placed.items()}, "flips": self.flips}
 
     @property
     def figures(self) -> list[CostFigure]:
-        found = []
-        if self.sized:
-            found.append(self._size_figure())
+        found = [placed_figure(kind, rows, self._where) for kind, rows in self._plots.items() if rows]
         if self.flips:
             found.append(self._flips_figure())
         return found
 
-    def _size_figure(self) -> CostFigure:
-        return CostFigure(
-            "size-quality", "Size and quality",
-            "Bytes of the whole model in its format against accuracy. The step line joins those that nobody beats in "
-            "both; the others are hollow. Bytes in the format are not bytes in memory: see the table.",
-            "Accuracy over bytes on a logarithmic axis, with the Pareto frontier as a step line; the same numbers are "
-            "in the table below.",
-            ["Contender", "Bytes in the format", "Accuracy, %", "On the frontier"],
-            [
-                (one.name, [f"{one.bytes:,}", share(one.accuracy), "no" if one.dominated else "yes"])
-                for one in self.sized
-            ],
-        )  # fmt: skip
+    @property
+    def _plots(self) -> dict[str, list[Placed]]:
+        """What was measured is drawn where there are at least two to compare."""
+        return {
+            "size-quality": self.sized,
+            "memory-quality": self.heavy if len(self.heavy) > 1 else [],
+            "speed-quality": self.fast if len(self.fast) > 1 else [],
+        }
+
+    @property
+    def _where(self) -> str:
+        return (
+            f"Measured on {self.paces.device} by the fixed protocol; emulated formats are not drawn."
+            if self.paces
+            else ""
+        )
 
     def _flips_figure(self) -> CostFigure:
         rows = [
@@ -271,6 +287,12 @@ class QuantizationView:
             ["Contender", "Margin of the reference", "Samples", "Changed", "Changed, %"],
             rows,
         )  # fmt: skip
+
+
+def known_of(run_ids: Sequence[int]) -> tuple[list[dict[str, Any]], Comparable | None]:
+    """What the page needs of a report's runs and of their contenders: three queries."""
+    runs = run_facts(run_ids)
+    return runs, comparable(run["contender"] for run in runs)
 
 
 def run_facts(run_ids: Sequence[int]) -> list[dict[str, Any]]:
@@ -293,9 +315,6 @@ def _measured(runs: Sequence[Mapping[str, Any]]) -> Measured:
         bits=_most(runs, "provenance__scheme_report__bits"),
         nominal_bytes=_most(runs, "provenance__scheme_report__nominal_bytes"),
         bytes_in_memory=_most(runs, "provenance__scheme_report__bytes_in_memory"),
-        peak_bytes=_most(runs, "provenance__peak_memory_bytes"),
-        latency=_middle(runs, "provenance__efficiency__latency_p50"),
-        throughput=_middle(runs, "provenance__efficiency__throughput"),
         cost_usd=None if None in costs or not done else sum(costs) / done,
         device=" and ".join(sorted(filter(None, devices))) or "unknown device",
         kernel=(" and ".join(scheme.packages) if scheme and scheme.packages else "torch"),
@@ -309,12 +328,6 @@ def _known(runs: Sequence[Mapping[str, Any]], field: str) -> list[Any]:
 
 def _most(runs: Sequence[Mapping[str, Any]], field: str) -> Any:
     return max(_known(runs, field), default=None)
-
-
-def _middle(runs: Sequence[Mapping[str, Any]], field: str) -> float | None:
-    """The lower median: a value that was measured."""
-    values = _known(runs, field)
-    return float(values[(len(values) - 1) // 2]) if values else None
 
 
 def _counted(part: Shares, at: int) -> tuple[str, str, str]:

@@ -25,7 +25,7 @@ from webapp.results.linear import LinearView
 from webapp.results.models import PackedScores, Report, Score
 from webapp.results.multiplicity import MultiplicityView
 from webapp.results.packing import unpack
-from webapp.results.quantization import QuantizationView, run_facts
+from webapp.results.quantization import QuantizationView, known_of
 from webapp.results.spending_report import EstimateView, RoutingView, SearchView
 from webapp.results.tournament import TournamentView
 
@@ -46,7 +46,7 @@ DRAWN: dict[str, tuple[str, Callable[..., Any]]] = {
     "estimation": ("spending", EstimateView),
     "routing": ("spending", RoutingView),
 }
-# Pages that also tell what the runs of the report recorded: their view takes `run_facts`, too.
+# Pages that also tell what the runs of the report recorded: their view takes what `known_of` finds, too.
 WITH_RUNS = {"quantization"}
 MEANS = (
     "pk", "contender", "contender__name", "contender__version__entry__team__name", "version", "version__number",
@@ -80,7 +80,7 @@ def report_context(pk: int | None) -> dict[str, Any]:
     known = ANALYSES.get(report.analysis)
     if report.analysis in DRAWN and known and report.analysis_version == str(known.version):
         name, view = DRAWN[report.analysis]
-        more = (run_facts(report.inputs["runs"]),) if report.analysis in WITH_RUNS else ()
+        more = known_of(report.inputs["runs"]) if report.analysis in WITH_RUNS else ()
         drawn = view(report.result, report.parameters, *more)
         return {**context, name: drawn, "drawn": drawn}
     return {**context, "figures": figures(report.result or {})}

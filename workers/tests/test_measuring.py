@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from pytest_django import Settings
 
-from evaluation.protocol import DECODE, LOCAL, PREFILL, Efficiency
+from evaluation.protocol import LOCAL, Efficiency
 from webapp.accounts.models import AuditEvent
 from webapp.catalog.services import contender
 from webapp.errors import NotAllowed, Unprocessable
@@ -45,8 +45,8 @@ def test_what_has_been_evaluated_is_measured_once_when_nothing_waits(lab: Lab) -
     row = Measurement.objects.get()
     assert (row.device, row.protocol, row.asked_by) == (devices.describe("cpu"), LOCAL, None)
     one = found(contender__name="tiny-xs@fp32")
-    assert one.rate(DECODE).median < one.rate(PREFILL).median
-    assert one.most_at_once(DECODE).batch == 8
+    assert one.writing.median < one.reading.median
+    assert one.together.median > one.writing.median
     assert one.weights_bytes < one.host_peak_bytes < 200_000_000  # of the model at work, not of the whole process
     assert (one.device_peak_bytes, one.joules) == (None, None)
     assert one.load_seconds > 0

@@ -9,12 +9,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from django.template.loader import render_to_string
 from django.test import Client
 from django.urls import reverse
 
 from evaluation.analyses.base import to_json
 from evaluation.analyses.quantization import QuantizationParams, compute
 from evaluation.answers import AnswerTable
+from evaluation.protocol import DECODE, LOCAL, USUAL, Efficiency, Pace, Spread
 from webapp.accounts.models import Team, User
 from webapp.catalog import services as catalog
 from webapp.catalog.models import BenchmarkVersion, EntryVersion, Suite
@@ -22,6 +24,7 @@ from webapp.jobs.models import Run
 from webapp.jobs.services import JobRequest, submit_job
 from webapp.leaderboards.models import Leaderboard
 from webapp.results import candidates, quantization
+from webapp.results.measurements import Comparable
 from webapp.results.models import Report
 from webapp.results.quantization import QuantizationView
 from webapp.results.reports import compute_report, request_analysis
@@ -45,7 +48,11 @@ def recorded(contender: int, scheme: str, **more: Any) -> dict[str, Any]:
 
 
 def viewed(
-    labels: Mapping[str, Sequence[int]], runs: Sequence[Mapping[str, Any]] = (), *, sure: bool = True
+    labels: Mapping[str, Sequence[int]],
+    runs: Sequence[Mapping[str, Any]] = (),
+    *,
+    sure: bool = True,
+    paces: Comparable | None = None,
 ) -> QuantizationView:
     """labels: the answer of each contender to each sample; 0 is right, 1 and 2 are wrong."""
     chosen = np.array(list(labels.values()))
@@ -54,7 +61,7 @@ def viewed(
     samples, truth = tuple(f"s:{at}" for at in range(size)), np.zeros(size, dtype=int)
     table = AnswerTable(tuple(labels), samples, ("x", "y", "z"), chosen, chosen == 0, truth, likely)
     stored = json.loads(json.dumps(to_json(compute(table, QuantizationParams()))))
-    return QuantizationView(stored, {}, runs)
+    return QuantizationView(stored, {}, runs, paces)
 
 
 ANSWERS = {"m@int4": [0] * 5 + [1] * 12 + [0, 2, 1], "m@fp32": [0] * 17 + [1, 1, 1], "k@bf16": [0] * 20}
@@ -92,7 +99,47 @@ def test_sizes_make_a_frontier() -> None:
     ]  # fmt: skip
     figure = next(figure for figure in view.figures if figure.kind == "size-quality")
     assert figure.rows[0] == ("m@int4", ["70", "75.0", "yes"])
-    assert [one["bytes"] for one in view.charts["sized"]] == [70, 400, 500]
+    assert [one["value"] for one in view.charts["size-quality"]] == [70, 400, 500]
+    assert [figure.kind for figure in view.figures] == ["size-quality", "flips-margin"]
+
+
+def pace(writing: float, peak: int, *, emulated: bool = False) -> Efficiency:
+    """As the fixed protocol finds it."""
+    rate = Spread(writing, writing - 1, writing + 1, 5)
+    paces = (Pace(DECODE, 1, USUAL, rate), Pace(DECODE, 8, USUAL, Spread(5 * writing, 0, 0, 5)))
+    first = Spread(0.25, 0.2, 0.3, 5)
+    return Efficiency(LOCAL, "torch 2.13.0, bfloat16", emulated, paces, first, device_peak_bytes=peak)
+
+
+def test_speed_and_memory_are_those_of_the_protocol_on_one_device() -> None:
+    scored = {"m@fp32": [0] * 4, "m@int8": [0, 0, 0, 1], "m@bf16": [0, 0, 1, 1], "m@nvfp4": [0, 0, 0, 0]}
+    runs = [recorded(at, name.partition("@")[2]) for at, name in enumerate(scored, start=1)]
+    paces = {1: pace(10.0, 400), 2: pace(30.0, 100), 3: pace(20.0, 200), 4: pace(99.0, 1, emulated=True)}
+    view = viewed(scored, runs, paces=Comparable("H200", LOCAL, paces, others=1))
+    assert [(one.name, one.value, one.dominated) for one in view.fast] == [
+        ("m@int8", 30.0, False), ("m@bf16", 20.0, True), ("m@fp32", 10.0, False),
+    ]  # fmt: skip
+    assert [one.name for one in view.heavy] == ["m@int8", "m@bf16", "m@fp32"]  # what is emulated has no speed
+    kinds = [figure.kind for figure in view.figures]
+    assert kinds[:2] == ["memory-quality", "speed-quality"]
+    assert "Measured on H200" in view.figures[0].text
+    drawn = render_to_string(
+        "components/quantization_entry.html", {"view": view, "entry": view.entries[0], "result": view.result}
+    )
+    assert "on <strong>H200</strong>" in drawn
+    assert "1 more was measured elsewhere only" in drawn
+    assert "30 <small" in drawn
+    assert "emulated: no speed" in drawn
+    assert "98 to 100" not in drawn
+
+
+def test_what_was_not_measured_is_a_dash_and_says_how_it_comes() -> None:
+    view = viewed(ANSWERS, SIZES)
+    drawn = render_to_string(
+        "components/quantization_entry.html", {"view": view, "entry": view.entries[0], "result": view.result}
+    )
+    assert "have not been measured yet" in drawn
+    assert view.fast == view.heavy == []
 
 
 def test_flips_over_the_margin_are_the_results_own_counts() -> None:
@@ -104,17 +151,17 @@ def test_flips_over_the_margin_are_the_results_own_counts() -> None:
 
 
 def test_what_several_runs_recorded_is_put_together() -> None:
-    """The most memory, the middle time, the cost of a mean sample; one unknown cost leaves all of it unknown."""
+    """The most memory, the cost of a mean sample; one unknown cost leaves all of it unknown."""
     runs = [
-        recorded(2, "nvfp4", peak_memory_bytes=5, efficiency__latency_p50=0.3, device="a CPU"),
-        recorded(2, "nvfp4", peak_memory_bytes=9, efficiency__latency_p50=0.1),
+        recorded(2, "nvfp4", scheme_report__bytes_in_memory=5, device="a CPU"),
+        recorded(2, "nvfp4", scheme_report__bytes_in_memory=9),
         recorded(2, "nvfp4"),
     ]
     paid = [
         {**run, "cost_usd": usd, "done": done} for run, usd, done in zip(runs, (1.0, 2.0, 3.0), (5, 5, 10), strict=True)
     ]
     found = viewed({"m@fp32": [0], "m@nvfp4": [1]}, paid).measured["lab/m@nvfp4"]
-    assert (found.peak_bytes, found.latency, found.throughput, found.cost_usd) == (9, 0.1, None, 0.3)
+    assert (found.bytes_in_memory, found.cost_usd) == (9, 0.3)
     assert (found.device, found.kernel, found.emulated) == ("a CPU", "torch", True)
     assert viewed({"m@fp32": [0], "m@nvfp4": [1]}, runs).measured["m@nvfp4"].cost_usd is None
 
@@ -154,7 +201,7 @@ def test_the_page_says_it_all(client: Client, alice: User, report: Report, bench
         "small@nvfp4 is indistinguishable at 8 samples (25 % of the answers change)",
         "<strong>Emulated:</strong> small@nvfp4",
         "small: what changes",
-        "small: what it takes", "2.0 kB", "H200, torchao", "emulated: no speed",
+        "small: what it takes", "2.0 kB", "torchao on H200", "emulated: no speed",
         'data-chart="size-quality"', "js/quantization.js",
     ):  # fmt: skip
         assert part in page, part
