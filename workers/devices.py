@@ -25,14 +25,24 @@ def describe(device: str) -> str:
     return f"{_cpu_name()} ({os.cpu_count()} cores)"
 
 
+def gpu_memory(device: str) -> int | None:
+    """Bytes of a GPU's memory; None for a device that is none, or where the driver does not say."""
+    if not device.startswith("cuda"):
+        return None
+    sizes = _ask_driver("memory.total", "--format=csv,noheader,nounits")
+    index = int(device.partition(":")[2] or 0)
+    return int(sizes[index]) * 2**20 if index < len(sizes) and sizes[index].isdigit() else None
+
+
 def _gpu_names() -> list[str]:
+    return _ask_driver("name", "--format=csv,noheader")
+
+
+def _ask_driver(what: str, how: str) -> list[str]:
+    """One line per GPU; none where there is no driver."""
     try:
         listed = subprocess.run(
-            ["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"],
-            capture_output=True,
-            text=True,
-            timeout=10,
-            check=True,
+            ["nvidia-smi", f"--query-gpu={what}", how], capture_output=True, text=True, timeout=10, check=True
         )
     except (OSError, subprocess.SubprocessError):
         return []

@@ -11,12 +11,14 @@ import os
 import threading
 import time
 import uuid
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from functools import cache
+from typing import Any, TypeVar
 
 from django.db import transaction
 
-from evaluation.errors import EvaluationError
+from evaluation.errors import EvaluationError, OutOfMemory
 from evaluation.inference import run as inference
 from evaluation.inference.engine import Engine
 from evaluation.inference.run import Evaluation
@@ -26,20 +28,27 @@ from webapp.catalog.services import SERVED, pin_weights
 from webapp.errors import DomainError
 from webapp.jobs import leases
 from webapp.jobs.leases import Lease, LeaseLost
-from webapp.jobs.models import Run
+from webapp.jobs.models import Run, Worker
+from webapp.jobs.resources import served_by
 from webapp.leaderboards.services import run_landed
 from webapp.results.services import finish_run, finished_attempts, record_scores, store_questions
 from workers import devices
+from workers.disk import is_full
 from workers.measuring import Landed, Measuring
 from workers.presence import Presence
+from workers.software import software
 from workers.specs import spec_of
+from workers.waiting import patiently
 
 log = logging.getLogger("crosstable.worker")
 # A batch is written when it is this old or this large: often enough to watch, rarely enough to cost little.
 FLUSH_SECONDS = 0.5
 FLUSH_SAMPLES = 512
 BOARD_SECONDS = 2.0
+ADVICE = "Submit with a smaller batch size or scheme, or choose a class of resources with more memory."
 STUCK = 70  # exit status of a worker whose engine does not stop; the supervisor starts a fresh one
+
+T = TypeVar("T")
 
 stopping = threading.Event()
 
@@ -60,6 +69,7 @@ class Me:
     device: str
     schemes: list[str]
     presence: Presence
+    resources: list[str] = field(default_factory=lambda: ["cpu"])
     landed: Landed = field(default_factory=dict)  # what is measured when nothing waits
 
 
@@ -78,17 +88,24 @@ def begin(name: str) -> None:
     device = os.environ.get("CROSSTABLE_DEVICE", "cpu")
     offered = offered_schemes(device)
     refused = {f"no {key}": why for key, info in SCHEMES.items() if (why := unavailable(info, device))}
+    environment = {**engine().environment(), **software(engine().environment()), "pid": os.getpid(), **refused}
+    _me = Me(name, device, offered, Presence(name, device), resources_of(device))
     leases.worker_seen(
         name=name,
         host=name.partition("@")[2],
         device=devices.describe(device),
         schemes=offered,
-        environment={**engine().environment(), "pid": os.getpid(), **refused},
+        resources=_me.resources,
+        environment=environment,
     )
-    _me = Me(name, device, offered, Presence(name))
+    _me.presence.started_drained = leases.worker_alive(name) == Worker.Mode.DRAINING
     _me.presence.start()
-    with transaction.atomic():
-        leases.ring_next()  # something may have waited for a worker like us
+    leases.ring_next()  # something may have waited for a worker like us
+
+
+def resources_of(device: str) -> list[str]:
+    """Classes of resources that this device serves: the queues at which the worker listens."""
+    return served_by(device, devices.gpu_memory(device))
 
 
 def offered_schemes(device: str) -> list[str]:
@@ -107,7 +124,8 @@ def evaluate_next() -> bool:
         return False
     _me.presence.busy()
     try:
-        _measuring(_me).asked()
+        if _me.presence.mode == Worker.Mode.WORKING:
+            _measuring(_me).asked()
         worked = _take_and_finish(_me)
         _measuring(_me).idle()
     finally:
@@ -120,32 +138,63 @@ def _measuring(me: Me) -> Measuring:
 
 
 def _take_and_finish(me: Me) -> bool:
-    run = leases.claim(worker=me.name, schemes=me.schemes)
+    run = _wait(me, lambda: leases.claim(worker=me.name, schemes=me.schemes, resources=me.resources))
     if run is None:
         return False
     lease = leases.lease_of(run)
-    _landed(run)
+    leases.ring_next()  # for the next one: others may be idle
     try:
-        _evaluate(run, lease, me)
+        _wait(me, lambda: _announce(run, lease))
+        _evaluate_or_halve(run, lease, me)
     except LeaseLost:
         log.warning("lost the lease of %s: another attempt has it", run)
     except Stop as stop:
         _close(run, lease, stop.state, stop.reason)
-    except (EvaluationError, DomainError) as error:
-        _close(run, lease, Run.State.FAILED, str(error))
     except Exception as error:  # a run must never be left without a reason
-        _internal(run, lease, error)
-    with transaction.atomic():
-        leases.ring_next()
+        _failed(run, lease, error)
     return True
 
 
-def _evaluate(run: Run, lease: Lease, me: Me) -> None:
-    finished = finished_attempts(run)
-    spec = spec_of(run, device=me.device, skip=finished)
+def _announce(run: Run, lease: Lease) -> None:
+    _landed(run)
+    leases.computed_with(lease=lease, software=software(engine().environment()))
+
+
+def _wait(me: Me, call: Callable[[], T]) -> T:
+    return patiently(call, presence=me.presence, stopping=stopping)
+
+
+def _evaluate_or_halve(run: Run, lease: Lease, me: Me) -> None:
+    """Once more with half the batch when the memory does not do, going on from the samples that are finished."""
+    size: int = run.settings["batch_size"]
+    try:
+        _evaluate(run, lease, me, size)
+    except OutOfMemory as error:
+        if size == 1:
+            raise
+        said = error.message  # the error itself holds on to what fills the memory
+    else:
+        return
+    leases.remark(lease=lease, text=f"{said} Once more, with a batch size of {size // 2} instead of {size}.")
+    _evaluate_halved(leases.held_run(lease), lease, me, size // 2)
+
+
+def _evaluate_halved(run: Run, lease: Lease, me: Me, size: int) -> None:
+    try:
+        _evaluate(run, lease, me, size)
+    except OutOfMemory as error:
+        raise Stop(
+            Run.State.FAILED,
+            f"{error.message} So it did with twice the batch before; this time it was {size}. {ADVICE}",
+        ) from error
+
+
+def _evaluate(run: Run, lease: Lease, me: Me, batch_size: int) -> None:
+    spec = _wait(me, lambda: spec_of(run, device=me.device, skip=finished_attempts(run)))
+    spec = replace(spec, batch_size=batch_size)
     with inference.run(spec, engine=engine()) as evaluation:
         try:
-            _store(run, lease, evaluation, me.presence, already=run.done)
+            _store(run, lease, evaluation, me, already=run.done)
         except Stop as stop:
             evaluation.close()
             if evaluation.alive:
@@ -153,38 +202,62 @@ def _evaluate(run: Run, lease: Lease, me: Me) -> None:
             raise
         origin, measured = evaluation.origin, evaluation.measured
     provenance = {**origin, "settings": run.settings, "worker": lease.worker, "attempt": lease.attempt}
-    pin_weights(version=run.contender.version, weights_hash=str(origin.get("weights_hash", "")))
-    with transaction.atomic():
-        run = finish_run(lease=lease, provenance=provenance, measured=measured)
-        run_landed(run=run)
+    _wait(me, lambda: _finish(run, lease, provenance, measured))
     _measuring(me).landed(run, spec)
 
 
-def _store(run: Run, lease: Lease, evaluation: Evaluation, presence: Presence, *, already: int) -> None:
+def _finish(run: Run, lease: Lease, provenance: dict[str, Any], measured: dict[str, Any]) -> None:
+    pin_weights(version=run.contender.version, weights_hash=str(provenance.get("weights_hash", "")))
+    with transaction.atomic():
+        told = {**provenance, **leases.versions_of(lease)}
+        run_landed(run=finish_run(lease=lease, provenance=told, measured=measured))
+
+
+def _store(run: Run, lease: Lease, evaluation: Evaluation, me: Me, *, already: int) -> None:
     """Drain the engine into Postgres until it has no more, or raise what ends the run early."""
     began = flushed = beaten = shown = time.monotonic()
     waiting: list[Attempt] = []
     known, told = False, 0
     for batch in evaluation:
-        presence.busy()
+        me.presence.busy()
         if not known and evaluation.total is not None:
-            leases.start(lease=lease, total=evaluation.total + already, attempts=evaluation.attempts)
-            store_questions(run=run, questions=evaluation.questions)
+            _wait(me, lambda: _begin(run, lease, evaluation, already))
             known = True
         waiting.extend(batch)
         now = time.monotonic()
         if waiting and (now - flushed >= FLUSH_SECONDS or len(waiting) >= FLUSH_SAMPLES):
-            record_scores(lease=lease, attempts=waiting, seconds=now - flushed)
+            _record(run, lease, waiting, now - flushed, me)
             waiting, flushed = [], now
         if now - beaten >= 1.0:
-            _keep(run, lease, now - began)
+            _wait(me, lambda: _keep(run, lease, time.monotonic() - began))
             told = _tell(lease, evaluation, told)
             beaten = now
         if now - shown >= BOARD_SECONDS:
-            _landed(run)
+            _wait(me, lambda: _landed(run))
             shown = now
     if waiting:
-        record_scores(lease=lease, attempts=waiting, seconds=time.monotonic() - flushed)
+        _record(run, lease, waiting, time.monotonic() - flushed, me)
+
+
+def _begin(run: Run, lease: Lease, evaluation: Evaluation, already: int) -> None:
+    leases.start(lease=lease, total=(evaluation.total or 0) + already, attempts=evaluation.attempts)
+    store_questions(run=run, questions=evaluation.questions)
+
+
+def _record(run: Run, lease: Lease, attempts: list[Attempt], seconds: float, me: Me) -> None:
+    """Store a batch once. Made again after the database was away, it leaves out what had been committed after all."""
+    tried = False
+
+    def write() -> None:
+        nonlocal tried
+        stored = finished_attempts(run) if tried else frozenset()
+        tried = True
+        left = [attempt for attempt in attempts if (attempt.sample, attempt.attempt) not in stored]
+        if left:
+            record_scores(lease=lease, attempts=left, seconds=seconds)
+
+    _wait(me, write)
+    me.presence.throughput.count(len(attempts))
 
 
 def _tell(lease: Lease, evaluation: Evaluation, told: int) -> int:
@@ -223,19 +296,29 @@ def _landed(run: Run) -> None:
 
 
 def _close(run: Run, lease: Lease, state: str, reason: str) -> None:
-    try:
+    def close() -> None:
         with transaction.atomic():
             if state == Run.State.QUEUED:
                 leases.give_back(lease=lease, reason=reason)
             else:
                 leases.end(lease=lease, state=state, reason=reason)
             run_landed(run=run)
+
+    try:
+        close() if _me is None else _wait(_me, close)
     except LeaseLost:
         log.warning("lost the lease of %s before it could be closed", run)
 
 
-def _internal(run: Run, lease: Lease, error: Exception) -> None:
-    """Not the author's fault as far as we know: tried again, a bounded number of times."""
-    reference = uuid.uuid4().hex[:12]
-    log.error("run %s failed inside, reference %s", run.pk, reference, exc_info=error)
-    _close(run, lease, Run.State.QUEUED, f"Internal error {reference} ({type(error).__name__}).")
+def _failed(run: Run, lease: Lease, error: Exception) -> None:
+    """What the job's author can mend fails the run. Anything else is tried again, a bounded number of times."""
+    if is_full(error):
+        _close(run, lease, Run.State.QUEUED, f"The disk of worker {lease.worker} is full.")
+        leases.pause_myself(name=lease.worker, reason="Paused itself: its disk is full. Make room, then resume it.")
+        log.error("no space is left: this worker takes no more runs", exc_info=error)
+    elif isinstance(error, EvaluationError | DomainError):
+        _close(run, lease, Run.State.FAILED, str(error))
+    else:
+        reference = uuid.uuid4().hex[:12]
+        log.error("run %s failed inside, reference %s", run.pk, reference, exc_info=error)
+        _close(run, lease, Run.State.QUEUED, f"Internal error {reference} ({type(error).__name__}).")

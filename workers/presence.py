@@ -11,7 +11,9 @@ from pathlib import Path
 from django.db import Error, connection
 
 from webapp.jobs import leases
-from workers.supervisor import PULSE
+from webapp.jobs.models import Worker
+from workers.supervisor import DRAINED, PULSE
+from workers.usage import Throughput, usage
 
 log = logging.getLogger("crosstable.worker")
 SECONDS = 5.0
@@ -23,9 +25,12 @@ SILENT_SECONDS = 120.0
 class Presence(threading.Thread):
     """A daemon thread with a connection of its own; a database that is away makes it wait, not fail."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, device: str = "cpu") -> None:
         super().__init__(name="presence", daemon=True)
-        self.worker = name
+        self.worker, self.device = name, device
+        self.throughput = Throughput()
+        self.mode: str = Worker.Mode.WORKING
+        self.started_drained = False  # whoever starts a drained worker again finds it waiting, not ending for ever
         self.over = threading.Event()
         self._moved: float | None = None
 
@@ -43,6 +48,10 @@ class Presence(threading.Thread):
     def run(self) -> None:
         while True:
             self._beat()
+            if self._drained():
+                log.warning("drained: this worker ends")
+                self.stop()
+                os._exit(DRAINED)
             if self.over.wait(SECONDS):
                 return
 
@@ -55,10 +64,17 @@ class Presence(threading.Thread):
         if pulse:
             Path(pulse).touch()
         try:
-            leases.worker_alive(self.worker)
+            self.mode = leases.worker_alive(self.worker, usage(self.device, self.throughput))
         except Error as error:
             log.warning("cannot reach the database: %s", error)
             connection.close()
+        if self.mode == Worker.Mode.WORKING:
+            self.started_drained = False
+
+    def _drained(self) -> bool:
+        """Whether people asked it to end, and it has nothing in hand. What the database said is older than this look:
+        a run that was claimed meanwhile was claimed before, and shows."""
+        return self.mode == Worker.Mode.DRAINING and not self.started_drained and self._moved is None
 
     def stop(self) -> None:
         self.over.set()

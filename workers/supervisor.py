@@ -19,6 +19,7 @@ log = logging.getLogger("crosstable.supervisor")
 FROZEN_SECONDS = float(os.environ.get("CROSSTABLE_FROZEN_SECONDS", "30"))
 START_SECONDS = 180.0  # the first pulse comes after torch is imported, which a cold disk makes slow
 GRACE_SECONDS = 20.0
+DRAINED = 71  # exit status of a worker that was drained: it is not started again
 
 
 @dataclass
@@ -29,6 +30,7 @@ class Process:
     number: int
     pulse: Path
     child: subprocess.Popen[bytes] | None = None
+    drained: bool = False
     started: float = 0.0
     deaths: list[float] = field(default_factory=list)
 
@@ -77,11 +79,12 @@ class Process:
 
 
 def supervise(devices: list[str], over: threading.Event) -> None:
-    """Keep one worker per device until `over` is set; then stop them, each with time to give its run back."""
+    """Keep one worker per device until `over` is set or all were drained. Each is stopped with time to give its run
+    back."""
     with tempfile.TemporaryDirectory(prefix="crosstable-workers-") as folder:
         processes = [Process(device, i, Path(folder) / f"pulse-{i}") for i, device in enumerate(devices)]
         due = dict.fromkeys(range(len(processes)), 0.0)
-        while not over.is_set():
+        while not over.is_set() and not all(process.drained for process in processes):
             for number, process in enumerate(processes):
                 _look_after(process, number, due)
             over.wait(0.5)
@@ -90,6 +93,8 @@ def supervise(devices: list[str], over: threading.Event) -> None:
 
 
 def _look_after(process: Process, number: int, due: dict[int, float]) -> None:
+    if process.drained:
+        return
     if process.child is None:
         if time.monotonic() >= due[number]:
             process.start()
@@ -97,7 +102,10 @@ def _look_after(process: Process, number: int, due: dict[int, float]) -> None:
     if process.child.poll() is None and process.frozen():
         log.error("the worker on %s has no pulse: killed", process.device)
         process.kill()
-    if process.child.poll() is not None:
+    if process.child.poll() == DRAINED:
+        log.info("the worker on %s is drained", process.device)
+        process.drained = True
+    elif process.child.poll() is not None:
         pause = process.wait_before_restart()
         log.warning(
             "the worker on %s ended with %s; starting again in %.0f s", process.device, process.child.returncode, pause

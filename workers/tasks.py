@@ -13,6 +13,7 @@ from celery import shared_task, signals
 from django.db import connections, transaction
 
 from webapp.celery import app
+from webapp.jobs.resources import doorbell
 from workers import checks
 from workers.supervisor import PULSE
 
@@ -21,10 +22,12 @@ log = logging.getLogger("crosstable.worker")
 
 @shared_task(name="workers.evaluate")
 def evaluate() -> None:
-    """A doorbell: take the next run that this worker can do, if there is one, and ring for the one after it."""
+    """A doorbell: take runs, one after the other, until there is none that this worker can do. While a broker is away
+    the queue is worked off all the same."""
     from workers import pipeline
 
-    pipeline.evaluate_next()
+    while pipeline.evaluate_next():
+        pass
 
 
 @shared_task(name="workers.refresh_leaderboard")
@@ -121,6 +124,8 @@ def refuse_bad_settings(sender: Any, **_: Any) -> None:
         from workers import pipeline
 
         pipeline.begin(sender.hostname)
+        for resource in pipeline.resources_of(os.environ.get("CROSSTABLE_DEVICE", "cpu")):
+            app.amqp.queues.select_add(app.amqp.queues[doorbell(resource)])
     # Celery closes the file descriptors of connections that it finds open when its pool starts, also in the solo pool;
     # psycopg would then wait for ever on a number that belongs to another file.
     connections.close_all()

@@ -28,6 +28,7 @@ from webapp.jobs.services import note, requeue, ring, run_changed
 from webapp.live import publish
 
 State = Run.State
+READ = ("contender__version__entry", "version__benchmark", "team")
 TRIES = 8  # runs that a claim looks at whose teams turn out to be at their limit
 CLAIMING = 7461  # names our advisory locks among others
 
@@ -75,7 +76,7 @@ def claim(*, worker: str, schemes: Sequence[str], resources: Sequence[str] = (CP
         unit_prices=_prices(run),
         reason=reason,
     )
-    run = Run.objects.select_related("contender__version__entry", "version__benchmark", "team").get(pk=run.pk)
+    run = Run.objects.select_related(*READ).get(pk=run.pk)
     note(run, State.RUNNING, reason)
     run_changed(run)
     return run
@@ -157,6 +158,42 @@ def searched(*, lease: Lease, news: Mapping[str, Any]) -> None:
     reason = f"{_running(run)} Searching: {steps}{kl}."
     Run.objects.filter(pk=run.pk).update(reason=reason, provenance={"search": dict(news)})
     progressed(run)
+
+
+def held_run(lease: Lease) -> Run:
+    """The run as it stands now, with what a worker reads of it; raises LeaseLost."""
+    found = Run.objects.filter(**lease.held()).select_related(*READ).first()
+    if found is None:
+        raise LeaseLost(f"run {lease.run_id}, attempt {lease.attempt}")
+    return found
+
+
+@transaction.atomic
+def remark(*, lease: Lease, text: str) -> None:
+    """Something that people should know of this attempt, while it goes on."""
+    run = locked(lease)
+    Run.objects.filter(pk=run.pk).update(reason=f"{_running(run)} {text}")
+    note(run, run.state, text)
+    progressed(run)
+
+
+@transaction.atomic
+def computed_with(*, lease: Lease, software: Mapping[str, str]) -> None:
+    """Keep which versions this attempt computes with. One that goes on with samples of other versions says so."""
+    run = locked(lease)
+    before = run.software.get(max(run.software, key=int)) if run.software else None
+    Run.objects.filter(pk=run.pk).update(software={**run.software, str(lease.attempt): dict(software)})
+    if before is None or before == software or not run.done:
+        return
+    named = sorted(name for name in {*before, *software} if before.get(name) != software.get(name))
+    changed = ", ".join(f"{name} {before.get(name, 'none')} before, {software.get(name, 'none')} now" for name in named)
+    remark(lease=lease, text=f"Goes on with other versions than {run.done} of its samples were scored with: {changed}.")
+
+
+def versions_of(lease: Lease) -> dict[str, Any]:
+    """For the provenance: the versions of each attempt, where they were not all the same."""
+    software: dict[str, dict[str, str]] = Run.objects.values_list("software", flat=True).get(pk=lease.run_id)
+    return {"software_by_attempt": software} if len({tuple(sorted(v.items())) for v in software.values()}) > 1 else {}
 
 
 def _running(run: Run) -> str:
