@@ -51,7 +51,8 @@ SOURCES = [
     OpenApiParameter("leaderboard", str, description="`team/name`: the runs behind its cells; a view narrows them."),
     OpenApiParameter("report", int, description="The runs that went into a report."),
 ]
-FILE = {(200, "application/octet-stream"): OpenApiResponse(OpenApiTypes.BINARY, "The file, streamed.")}
+STREAMED = OpenApiResponse(OpenApiTypes.BINARY, "The file, streamed.")
+FILE = {(200, content_type.partition(";")[0]): STREAMED for content_type, _ in FORMATS.values()}
 
 
 class AnyFile(renderers.JSONRenderer):

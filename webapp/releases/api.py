@@ -15,6 +15,7 @@ from rest_framework.generics import ListAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from webapp.errors import PROBLEM
 from webapp.leaderboards.models import Leaderboard
 from webapp.leaderboards.selectors import leaderboards
 from webapp.releases import selectors, services, snapshots
@@ -109,7 +110,7 @@ class BoardAsOf(Resource):
         named = {"team__name": self.kwargs["team"], "name": self.kwargs["name"]}
         return get_object_or_404(leaderboards(self.request.user), **named)
 
-    @extend_schema(parameters=[ON], responses={200: FrozenOut, 422: TO_COME})
+    @extend_schema(parameters=[ON], responses={200: FrozenOut, (422, PROBLEM): TO_COME})
     def get(self, request: Request, team: str, name: str) -> Response:
         asked = DayIn(data=request.query_params)
         asked.is_valid(raise_exception=True)
