@@ -10,6 +10,7 @@ from typing import Any
 from django.conf import settings as conf
 from django.db import transaction
 from django.db.models import Count, F
+from django.urls import reverse
 from django.utils import timezone
 
 from webapp.accounts.models import Team, User, Visibility
@@ -25,10 +26,13 @@ from webapp.jobs.models import Job, JobRun, Run, RunEvent
 from webapp.jobs.resources import AUTOMATIC, doorbell, resource_of
 from webapp.jobs.selectors import alive_workers
 from webapp.live import publish
+from webapp.notices.models import Kind
+from webapp.notices.services import News, notify
 
 # Each worker that took a run rings for the next one, so a few doorbells wake every worker.
 DOORBELLS = 16
 State = Run.State
+OVER = frozenset({Job.State.DONE, Job.State.FAILED, Job.State.CANCELLED})
 
 
 @dataclass(frozen=True)
@@ -123,7 +127,8 @@ def _calibration(actor: User, settings: Mapping[str, Any]) -> CalibrationSet | N
 def _same_key(actor: User, request: JobRequest) -> Job | None:
     if not request.key:
         return None
-    User.objects.select_for_update().get(pk=actor.pk)  # two equal requests at once: the second one waits
+    # Two equal requests at once: the second one waits; who tells this person of something (a foreign key) does not.
+    User.objects.select_for_update(no_key=True).get(pk=actor.pk)
     earlier = Job.objects.filter(created_by=actor, idempotency_key=request.key).first()
     if earlier and earlier.request_hash != request.body_hash:
         raise Unprocessable(
@@ -209,10 +214,20 @@ def settle(job: Job) -> None:
         return
     counts = dict(job.runs.values_list("state").annotate(n=Count("id")).order_by())
     state, reason = _growing(counts) if now.grows else _verdict(counts)
-    over = state in {Job.State.DONE, Job.State.FAILED, Job.State.CANCELLED}
+    over = state in OVER
     job.state, job.reason, job.finished_at = state, reason, (timezone.now() if over else None)
     Job.objects.filter(pk=job.pk).update(state=state, reason=reason, finished_at=job.finished_at)
     _changed(job)
+    if over and now.state not in OVER:
+        _tell_of_end(job)
+
+
+def _tell_of_end(job: Job, actor: User | None = None) -> None:
+    """Its author hears of it once per end, however many runs it has."""
+    text = f"Job {job.get_state_display().lower()}: {job.title}. {job.reason}"
+    facts = {"job": job.pk, "title": job.title, "state": job.state, "reason": job.reason}
+    news = News(Kind.JOB_ENDED, job, text, reverse("jobs:job", args=[job.pk]), actor, facts)
+    notify(news=news, to=[job.created_by])
 
 
 def _ring_for_growth(job: Job) -> None:
@@ -274,7 +289,7 @@ def cancel_job(*, actor: User, job: Job) -> Job:
     """Stop what only this job needs; finished scores stay. Safe to press twice."""
     require(actor, job.team, May.SUBMIT)
     job = _locked_after_its_runs(job)
-    if job.state in {Job.State.DONE, Job.State.FAILED, Job.State.CANCELLED}:
+    if job.state in OVER:
         return job
     others = JobRun.objects.filter(job__state__in=[Job.State.QUEUED, Job.State.RUNNING]).exclude(job=job)
     alone = Run.objects.select_for_update(of=("self",)).filter(parts__job=job).exclude(pk__in=others.values("run"))
@@ -295,6 +310,7 @@ def cancel_job(*, actor: User, job: Job) -> Job:
     enqueue("job_changed", job.pk)
     _ring_for_growth(job)
     record(actor=actor, team=job.team, verb="cancelled", target=job)
+    _tell_of_end(job, actor)
     return job
 
 
