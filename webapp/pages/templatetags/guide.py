@@ -11,6 +11,7 @@ from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
+from django.utils.text import slugify
 
 from webapp.pages.metrics import BY_LABEL, METRICS
 
@@ -19,15 +20,19 @@ COMPONENT = "components/metric.html"
 
 
 @register.inclusion_tag(COMPONENT)
-def explain(key: str) -> dict[str, Any]:
-    """The “?” of a metric by its key; nothing where the key is that of something without one, such as another order."""
-    return {"metric": METRICS.get(key)}
+def explain(key: str, place: str | int = "") -> dict[str, Any]:
+    """The “?” of a metric by its key; nothing where the key is that of something without one, such as another order.
+
+    place: tells two of the same metric on one page apart.
+    """
+    return {"metric": METRICS.get(key), "id": f"{key}-{place}" if place else key}
 
 
 @register.inclusion_tag(COMPONENT)
-def explain_label(label: str) -> dict[str, Any]:
+def explain_label(label: str, place: str | int = "") -> dict[str, Any]:
     """The “?” of the metric that a heading names; nothing where it names none."""
-    return {"metric": BY_LABEL.get(label)}
+    name = slugify(label)
+    return {"metric": BY_LABEL.get(label), "id": f"{name}-{place}" if place else name}
 
 
 @register.filter

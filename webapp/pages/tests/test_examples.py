@@ -22,8 +22,9 @@ PYTHON = "\n".join(code for language, code in EXAMPLES if language == "python")
 
 
 @pytest.fixture
-def environment(transactional_db, live_server, tmp_path):
+def environment(request, transactional_db, quick_settings, tmp_path):
     """The demo's names: a suite with two contenders, their finished runs, and a board over them."""
+    live_server = request.getfixturevalue("live_server")  # late: it looks for the folder that quick_settings makes
     alice = factories.person("alice")
     team = accounts.create_team(actor=alice, name="demo", title="Demo team")
     versions = [factories.benchmark(alice, team, "sums"), factories.benchmark(alice, team, "written", kind="text")]
