@@ -28,6 +28,8 @@ from webapp.jobs.services import note, requeue, ring, run_changed
 from webapp.live import publish
 
 State = Run.State
+# Of a run whose worker went silent, in the diary of the run: losses are counted by it (operations/figures.py).
+LOST = "was lost: no heartbeat"
 READ = ("contender__version__entry", "version__benchmark", "team")
 TRIES = 8  # runs that a claim looks at whose teams turn out to be at their limit
 CLAIMING = 7461  # names our advisory locks among others
@@ -258,7 +260,7 @@ def sweep() -> list[int]:
             if run is None:
                 continue
             lost.append(run.pk)
-            _again_or_fail(run, f"Worker {run.worker} was lost: no heartbeat for {settings.LEASE_SECONDS} s.")
+            _again_or_fail(run, f"Worker {run.worker} {LOST} for {settings.LEASE_SECONDS} s.")
     ring_idle_workers()
     return lost
 
