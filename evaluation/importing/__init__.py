@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 from evaluation.importing import tables
+from evaluation.importing.harness_results import read_harness
+from evaluation.importing.inspect_logs import read_inspect
 from evaluation.importing.limits import Limits
 from evaluation.importing.rows import BadRow
 from evaluation.importing.sources import Source
@@ -27,12 +29,15 @@ class Format:
 FORMATS: dict[str, Format] = {
     one.key: one
     for one in (
+        Format("lm-eval", "lm-evaluation-harness, its output directory packed", (".zip", ".tar.gz", ".tgz", ".tar")),
+        Format("inspect", "Inspect, a log", (".eval", ".json")),
         Format("csv", "CSV, one row per score", (".csv",)),
         Format("jsonl", "JSON Lines, one object per score", (".jsonl", ".ndjson")),
         Format("parquet", "Parquet, one row per score", (".parquet", ".pq")),
     )
 }
-READERS = {"csv": tables.read_csv, "jsonl": tables.read_jsonl, "parquet": tables.read_parquet}
+SINGLE = {"csv": tables.read_csv, "jsonl": tables.read_jsonl, "parquet": tables.read_parquet}
+SEVERAL = {"lm-eval": read_harness, "inspect": read_inspect}
 
 
 def detect(name: str) -> str:
@@ -46,6 +51,9 @@ def detect(name: str) -> str:
 
 def read(stream: BinaryIO, *, name: str, kind: str = "", limits: Limits | None = None) -> Iterator[Source]:
     """The sources in a file, from its beginning. kind: a key of FORMATS; "" goes by the name. Raises BadRow."""
-    bounds = limits or Limits()
+    bounds, chosen = limits or Limits(), kind or detect(name)
     stream.seek(0)
-    yield Source(name, READERS[kind or detect(name)](stream, file=name, limits=bounds))
+    if chosen in SEVERAL:
+        yield from SEVERAL[chosen](stream, file=name, limits=bounds)
+    else:
+        yield Source(name, SINGLE[chosen](stream, file=name, limits=bounds))

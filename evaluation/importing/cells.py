@@ -285,10 +285,13 @@ OBJECT_READERS = {**CELL_READERS, "whole": _whole, "number": _number}
 # --- JSON from strangers ---------------------------------------------------------------------------------------------
 
 
-def parse(text: str | bytes, limits: Limits) -> Any:
-    """Strict JSON. Raises ValueError that says what is wrong: no NaN, no field twice, bounded in depth."""
+def parse(text: str | bytes, limits: Limits, *, lenient: bool = False) -> Any:
+    """Strict JSON: no NaN, no field twice. Raises ValueError that says what is wrong.
+
+    lenient: for files of other programs, which write NaN where there is nothing; it is read as null.
+    """
     try:
-        return DECODER.decode(text if isinstance(text, str) else text.decode())
+        return (LENIENT if lenient else DECODER).decode(text if isinstance(text, str) else text.decode())
     except RecursionError:
         raise ValueError(f"it is nested deeper than {limits.nesting} levels") from None
     except UnicodeError:
@@ -328,6 +331,7 @@ def _refuse_constant(name: str) -> None:
 
 # One for all: a decoder with hooks takes longer to make than most cells take to read.
 DECODER = json.JSONDecoder(parse_constant=_refuse_constant, object_pairs_hook=_unique)
+LENIENT = json.JSONDecoder(parse_constant=lambda _: None)
 
 
 def _shown(value: Any) -> str:

@@ -55,11 +55,16 @@ def _lines(text: io.TextIOWrapper, limits: Limits) -> Iterator[str]:
 def read_jsonl(stream: BinaryIO, *, file: str, limits: Limits) -> Rows:
     """Raises BadRow."""
     for line, value in json_lines(stream, file=file, limits=limits):
+        if "doc_id" in value:
+            remedy = "Pack the whole output directory of lm-eval, with its results, as .zip or .tar.gz."
+            raise BadRow("these are samples of lm-eval without their results", file=file, line=line, remedy=remedy)
         yield line, from_object(value, file=file, line=line, limits=limits)
 
 
-def json_lines(stream: BinaryIO, *, file: str, limits: Limits) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Objects with their lines; blank lines are passed over. Raises BadRow."""
+def json_lines(
+    stream: BinaryIO, *, file: str, limits: Limits, lenient: bool = False
+) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Objects with their lines; blank lines are passed over. lenient: as `cells.parse` has it. Raises BadRow."""
     number = 0
     while text := stream.readline(limits.line + 1):
         number += 1
@@ -68,7 +73,7 @@ def json_lines(stream: BinaryIO, *, file: str, limits: Limits) -> Iterator[tuple
         if not text.strip():
             continue
         try:
-            value = parse(text.removeprefix(b"\xef\xbb\xbf") if number == 1 else text, limits)
+            value = parse(text.removeprefix(b"\xef\xbb\xbf") if number == 1 else text, limits, lenient=lenient)
         except ValueError as error:
             raise BadRow(str(error), file=file, line=number) from None
         if not isinstance(value, dict):
