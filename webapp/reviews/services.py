@@ -16,7 +16,7 @@ from webapp.jobs.models import Run
 from webapp.leaderboards import signing
 from webapp.live import publish
 from webapp.results.models import Report
-from webapp.reviews import selectors
+from webapp.reviews import selectors, telling
 from webapp.reviews.models import Comment, Review, Reviewer, Verdict
 from webapp.reviews.selectors import OPEN, Ruling, State
 from webapp.reviews.subjects import Remark, Subject, renewed
@@ -82,6 +82,7 @@ def _send(actor: User, review: Review) -> Review:
     _settle(review)
     asked = [reviewer.user.username for reviewer in review.reviewers.select_related("user")]
     record(actor=actor, team=review.team, verb="requested review", target=review, after={"reviewers": asked})
+    telling.asked(review, actor)
     return review
 
 
@@ -106,6 +107,7 @@ def submit_verdict(
     _settle(review)
     after = {"ruling": ruling, "hash": review.subject_hash, "state": review.state}
     record(actor=actor, team=review.team, verb="reviewed", target=review, before={"state": before}, after=after)
+    telling.ruled(verdict)
     return verdict
 
 
@@ -146,6 +148,7 @@ def add_comment(*, actor: User, review: Review, remark: Remark) -> Comment:
         raise Conflict(f"This review is {review.get_state_display().lower()}.", field="state")
     comment = _comment(actor, review, remark, None)
     record(actor=actor, team=review.team, verb="commented", target=review, after={"comment": comment.pk})
+    telling.commented(comment)
     _changed(review)
     return comment
 
@@ -190,6 +193,8 @@ def freeze_again(*, actor: User, review: Review, subject: Subject | None = None)
         after={"hash": review.subject_hash},
     )
     _settle(review)
+    if review.state in OPEN and review.subject_hash != before:
+        telling.asked(review, actor, again=True)
     return review
 
 
@@ -243,6 +248,7 @@ def publish_review(*, actor: User, review: Review) -> Review:
         old.save(update_fields=["superseded_by"])
         _move(actor, old, State.SUPERSEDED, f"Superseded by “{review.title}”.", "superseded")
     _move(actor, review, State.PUBLISHED, f"Published by {actor.username}. {review.reason}".strip(), "published")
+    telling.published(review, actor)
     if review.leaderboard_id is not None:
         signing.sign_off(board_id=review.leaderboard_id, review=review.pk, runs=review.runs)
     return review
@@ -346,12 +352,15 @@ def _settle(review: Review) -> None:
     if review.state in OPEN:
         state, reason = selectors.verdict_on(review)
         stale = selectors.stale_because(review)
+        lost = bool(stale) and review.state == State.APPROVED
         if stale and state == State.APPROVED:
             state, reason = (
                 State.IN_REVIEW,
                 f"{stale[0]} Approvals are stale until they are frozen anew and given again.",
             )
         review.state, review.reason = state, reason
+        if lost:
+            telling.stale(review)
     _changed(review)
 
 
