@@ -17,6 +17,7 @@ from webapp.accounts.selectors import May, Viewer, roles_that, teams_where, visi
 from webapp.jobs.models import Run
 from webapp.results.models import Report
 from webapp.reviews.checks import checks
+from webapp.reviews.mentions import links
 from webapp.reviews.models import Comment, Review, Verdict
 
 State, Ruling = Review.State, Verdict.Ruling
@@ -239,6 +240,7 @@ def state_context(pk: int) -> dict[str, Any]:
     alive = review.state in (*OPEN, State.DRAFT, State.PUBLISHED)
     stale = stale_because(review) if alive else []
     standing = [replace(one, fresh=one.fresh and not stale) for one in standings(review)]
+    ruled, placed = rulings(review, standing), placed_threads(review)
     return {
         "review": review,
         "stale": stale,
@@ -246,12 +248,19 @@ def state_context(pk: int) -> dict[str, Any]:
         "commentable": review.state in (*OPEN, State.DRAFT),
         "reviewers": _reviewers(review, standing),
         "checks": checks(runs),
-        "rulings": rulings(review, standing),
-        "threads": placed_threads(review),
+        "rulings": ruled,
+        "threads": placed,
+        "people": links(review.team, _texts(ruled, placed)),
         "runs": runs[:RUNS_SHOWN],
         "number": len(runs),
         "samples": sum(run.done for run in runs),
     }
+
+
+def _texts(ruled: Iterable[Ruled], placed: Iterable[Thread]) -> list[str]:
+    """All that people wrote."""
+    comments = [comment for thread in placed for comment in (thread.first, *thread.first.answers.all())]
+    return [*(one.verdict.body for one in ruled), *(comment.body for comment in comments)]
 
 
 def _reviewers(review: Review, standing: Sequence[Standing]) -> list[tuple[str, str]]:

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
+
 from django import template
-from django.utils.html import format_html
-from django.utils.safestring import SafeString
+from django.template.defaultfilters import linebreaks
+from django.utils.html import escape, format_html
+from django.utils.safestring import SafeString, mark_safe
+
+from webapp.reviews.mentions import MENTION
 
 register = template.Library()
 
@@ -61,6 +67,17 @@ def check_result(passed: bool | None) -> SafeString:
 @register.filter
 def ruling_status(value: str) -> str:
     return STATUSES.get(value, "")
+
+
+@register.filter
+def with_mentions(text: str, people: Mapping[str, str]) -> SafeString:
+    """A text in paragraphs, its @names linked where `people` (name in lower case -> address) has them."""
+
+    def link(found: re.Match[str]) -> str:
+        address = people.get(found[1].lower())
+        return format_html('<a href="{}">{}</a>', address, found[0]) if address else found[0]
+
+    return linebreaks(mark_safe(MENTION.sub(link, escape(text))), autoescape=False)  # noqa: S308 - escaped just here
 
 
 def _told(said: tuple[str, str, str]) -> SafeString:
