@@ -1,14 +1,15 @@
-"""The guide: its contents, its pages, and the search over both; and the page of the design system."""
+"""The guide with its search, the page of the design system, and the first steps that tick themselves."""
 
 from __future__ import annotations
 
 from django.contrib.auth.decorators import login_not_required
 from django.http import Http404, HttpResponse
-from django.shortcuts import render
-from django.views.decorators.http import require_safe
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_POST, require_safe
 
 from evaluation.analyses import ANALYSES
 from evaluation.schemes import SCHEMES
+from webapp.pages import first_steps as steps
 from webapp.pages.guide import CONTENTS
 from webapp.pages.guide.finding import neighbours, search
 from webapp.pages.guide.reading import pages
@@ -16,7 +17,7 @@ from webapp.pages.metrics import METRICS
 from webapp.pages.palette import colours
 from webapp.pages.specimens import parts, specimens
 from webapp.pages.templatetags.crosstable import STATES
-from webapp.requests import PageRequest
+from webapp.requests import MemberRequest, PageRequest
 
 LONGEST = 80
 
@@ -55,3 +56,18 @@ def design(request: PageRequest) -> HttpResponse:
     drawn = {"specimens": specimens(), "parts": parts(), "metric": METRICS["rank"]}
     context = {"colours": colours(), "states": STATES, **drawn}
     return render(request, "pages/design.html", context)
+
+
+@require_POST
+def see_step(request: MemberRequest, step: str) -> HttpResponse:
+    """A page that is one of the first steps says that it has been opened."""
+    steps.note(user=request.user, step=step)
+    request.session[steps.SESSION] = sorted({*request.session.get(steps.SESSION, []), step})
+    return HttpResponse(status=204)
+
+
+@require_POST
+def first_steps(request: MemberRequest) -> HttpResponse:
+    """Put them away, or bring them back."""
+    steps.hide(user=request.user, hidden=request.POST.get("show") != "1")
+    return redirect("pages:home")

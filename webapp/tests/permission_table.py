@@ -12,7 +12,8 @@ STATUSES = {
     # anonymous, stranger, viewer, reviewer, submitter, owner
     "200 200 200 200 200 200": """
         GET results:compare
-        GET pages:home  GET pages:help  GET pages:guide  GET pages:design  GET pages:healthz  GET pages:setup
+        GET pages:home  GET pages:help  GET pages:guide  GET pages:design  GET pages:setup
+        GET operations:healthz  GET operations:readyz
         GET accounts:sign_up  GET accounts:new_password  GET notices:forgot_password
         GET catalog:entries  GET catalog:benchmarks  GET catalog:suites  GET catalog:calibration_sets
         GET api:calibration_sets
@@ -20,12 +21,14 @@ STATUSES = {
         GET schema  GET docs
         GET api:schemes  GET api:analyses
         GET api:entries  GET api:benchmarks  GET api:suites  GET api:jobs  GET api:runs  GET api:leaderboards
-        GET api:reports  GET api:reviews
+        GET api:searches  GET api:reports  GET api:reviews  GET api:measurements
         GET releases:releases  GET api:releases
     """,
     # Signed-in people have no business at the door.
     "200 302 302 302 302 302": "GET accounts:sign_in  PUT accounts:sign_in",
+    "302 204 204 204 204 204": "POST pages:see_step",
     "302 302 302 302 302 302": """
+        POST pages:first_steps
         POST accounts:sign_in  POST accounts:sign_out  POST accounts:sign_up
         POST accounts:create_team  POST accounts:join
         POST notices:mark_read  POST notices:preferences
@@ -34,6 +37,7 @@ STATUSES = {
     "400 400 400 400 400 400": "GET api:compare  GET api:export_scores",
     # Only in the demo, only from this machine; nothing to compare; frames on other sites show only what is public.
     "404 404 404 404 404 404": """
+        GET operations:metrics
         POST accounts:demo_sign_in  GET results:compare_pairs  GET results:compare_export  GET releases:embed
     """,
     # Whatever belongs to the person, or to everybody who signed in.
@@ -44,7 +48,7 @@ STATUSES = {
         GET notices:notices  GET notices:unread_count  GET notices:preferences
         GET catalog:register_entry  GET catalog:create_benchmark  GET catalog:create_suite
         GET catalog:create_calibration_set
-        GET jobs:jobs  GET jobs:submit_job
+        GET jobs:jobs  GET jobs:submit_job  GET searches:searches  GET searches:submit_search
         GET results:reports  GET results:request_report  GET results:linear_audit
         GET reviews:reviews  GET reviews:inbox_count  GET reviews:request_review
         GET leaderboards:create_leaderboard
@@ -61,7 +65,9 @@ STATUSES = {
     # What the team sees: to others it is not there.
     "404 404 200 200 200 200": """
         GET catalog:entry  GET catalog:benchmark  GET catalog:suite
+        GET searches:search  GET searches:search_progress  GET api:search
         GET jobs:job  GET jobs:job_progress  GET jobs:run  GET jobs:entry_runs
+        GET results:entry_efficiency  GET api:measurement
         GET results:attempts  GET results:samples  GET results:sample  GET results:compare_sample
         GET results:report  GET results:report_result
         GET results:job_curves  GET results:run_curve  GET api:job_curves  GET api:run_curve
@@ -88,10 +94,10 @@ STATUSES = {
     "302 422 422 422 302 302": """
         POST catalog:register_entry  POST catalog:create_benchmark  POST catalog:create_suite
         POST catalog:create_calibration_set
-        POST jobs:submit_job  POST results:linear_audit
+        POST jobs:submit_job  POST results:linear_audit  POST searches:submit_search
         POST leaderboards:create_leaderboard
     """,
-    "302 422 422 422 200 200": "POST jobs:estimate_job",
+    "302 422 422 422 200 200": "POST jobs:estimate_job  POST searches:estimate_search",
     "302 404 403 403 200 200": """
         GET catalog:add_entry_version  GET catalog:add_benchmark_version
         GET catalog:add_price  GET catalog:price_list  GET catalog:describe_entry
@@ -100,7 +106,7 @@ STATUSES = {
     "302 404 403 403 302 302": """
         POST catalog:add_entry_version  POST catalog:add_benchmark_version
         POST catalog:add_price  POST catalog:price_list  POST catalog:describe_entry  POST catalog:set_expert_cost
-        POST jobs:cancel_job  POST jobs:retry_job
+        POST searches:stop_search  POST jobs:cancel_job  POST jobs:retry_job  POST results:measure
         POST results:request_report
         POST leaderboards:change_leaderboard  POST leaderboards:delete_view
         POST reviews:freeze_again  POST reviews:withdraw_review  POST reviews:send_review
@@ -113,10 +119,12 @@ STATUSES = {
     """,
     # The same page reads and, sent its form, asks for a report.
     "404 404 403 403 302 302": "POST leaderboards:tournament  POST results:report  POST releases:board_releases",
-    "401 400 403 403 202 202": "POST api:jobs  POST api:reports  POST api:linear_audits",
+    "401 400 403 403 202 202": """
+        POST api:jobs  POST api:reports  POST api:linear_audits  POST api:searches  POST api:measurements
+    """,
     "401 404 403 403 201 201": "POST api:entry_versions  POST api:benchmark_versions  POST api:prices",
     "401 404 403 403 200 200": """
-        POST api:cancel_job  POST api:retry_job  PATCH api:leaderboard
+        POST api:stop_search  POST api:cancel_job  POST api:retry_job  PATCH api:leaderboard
         POST api:freeze_review  POST api:withdraw_review
         PATCH api:entry  POST api:take_over_prices  PUT api:expert_cost
     """,
@@ -145,12 +153,12 @@ STATUSES = {
     "401 404 403 403 403 200": """
         PUT api:member  PUT api:spending_limit  POST api:withdraw_price  POST api:price_job
         POST api:publish_review  POST api:dismiss_verdict
-        PATCH api:release  POST api:withdraw_release
+        PATCH api:release  POST api:withdraw_release  GET api:invitations
         GET api:webhooks  GET api:webhook  PATCH api:webhook  POST api:webhook_secret  GET api:deliveries
     """,
-    "401 404 403 403 403 201": "POST api:webhooks",
+    "401 404 403 403 403 201": "POST api:webhooks  POST api:invitations",
     "401 404 403 403 403 202": "POST api:ping_webhook  POST api:replay_delivery",
-    "401 404 403 403 403 204": "DELETE api:webhook",
+    "401 404 403 403 403 204": "DELETE api:webhook  DELETE api:invitation",
     "401 404 403 204 403 204": "DELETE api:member",
 }
 

@@ -27,11 +27,12 @@ from webapp.accounts.invitations import invite
 from webapp.accounts.models import Team, Token, User
 from webapp.catalog import services as catalog
 from webapp.catalog.models import Benchmark, BenchmarkVersion, CalibrationSet, EntryVersion, ModelEntry, Suite
-from webapp.jobs.models import Job, Run
+from webapp.jobs.models import Job, Run, Worker
 from webapp.leaderboards.models import Leaderboard
 from webapp.releases.models import Release
 from webapp.results.models import Report
 from webapp.reviews.models import Review
+from webapp.searches.models import Search
 from webapp.tests import factories
 from webapp.tests.addresses import admin_routes, methods_of, routes
 from webapp.tests.permission_table import PEOPLE, table
@@ -82,10 +83,13 @@ def world(
         "suites": {"team": "lab", "name": "basics"},
         "calibration-sets": {"pk": factories.calibration_set(bob, team).pk},
         "compare": {"version": run.version_id, "index": 1},
+        "contenders": {"pk": run.contender_id},
+        "measurements": {"pk": factories.measurement(run.contender).pk},
         "boards": {"team": "lab", "name": "main", "pk": factories.saved_view(bob, board).pk},
         "leaderboards": {"team": "lab", "name": "main", "kind": "csv"},
         "exports": {"kind": "csv"},
         "jobs": {"pk": job.pk},
+        "searches": {"pk": factories.search(bob, team, board.suite, entry).pk},
         "runs": {"pk": run.pk, "index": 1},
         "reports": {"pk": report.pk, "at": 1},
         "reviews": {"pk": review.pk, "verdict": review.verdicts.get().pk, "comment": review.comments.get().pk},
@@ -95,6 +99,8 @@ def world(
         "new-password": {"uidb64": "MQ", "token": "set-password"},
         "join": {"secret": secret},
         "help": {"slug": "boards"},
+        "first-steps": {"step": "board"},
+        "workers": {"pk": Worker.objects.get(name=factories.worker()).pk},
         "tokens": {"pk": Token.objects.get(user=bob).pk},
         "profile": {"pk": Token.objects.get(user=bob).pk},
     }
@@ -118,6 +124,10 @@ def bodies(
     questions = {"origin": "harness", "harness_task": "arc_easy", "kind": "multiple_choice"}
     job = {"suite": suite.pk, "entries": [entry.pk], "schemes": ["bf16"], "team": team.pk, "visibility": "team"}
     job |= {"seed": 1, "batch_size": 1, "repeat": 0, "priority": 0, "key": "k"}
+    search = {"goal": "estimate", "method": "random", "budget": "8", "suite": suite.pk, "entries": [entry.pk]}
+    search |= {"schemes": ["bf16"], "team": team.pk, "visibility": "team", "batch": 8, "seed": 1, "key": "k"}
+    search |= {"exploration": 1, "floor": 0.2, "batch_size": 8}
+    rest_search = {"goal": "estimate", "method": "random", "budget": 8, "suite": "lab/basics", "team": "lab"}
     rest_job = {"team": "lab", "entries": ["lab/small"], "schemes": ["bf16"], "suite": "lab/basics"}
     rest = {"team": "lab", "name": "fresh"}
     rule = {"ruling": "approve", "seen_hash": Review.objects.get().subject_hash}
@@ -136,10 +146,12 @@ def bodies(
         "api:resolve_comment": {"resolved": True},
         "api:freeze_review": {},
         "api:withdraw_review": {},
+        "api:publish_review": {},
         "api:dismiss_verdict": {"reason": "She is away."},
         "releases:board_releases": {"name": "fresh", "visibility": "team"},
         "releases:withdraw_release": {"reason": "A mistake."},
         "releases:show_release": {"visibility": "team"},
+        "api:invitations": {"role": "viewer"},
         "api:releases": {"leaderboard": "lab/main", "name": "fresh"},
         "api:release": {"visibility": "team"},
         "api:withdraw_release": {"reason": "A mistake."},
@@ -164,6 +176,11 @@ def bodies(
         "catalog:set_expert_cost": {"usd": "3.50", "source": "An estimate."},
         "jobs:submit_job": job,
         "jobs:estimate_job": job,
+        "searches:submit_search": search,
+        "searches:estimate_search": search,
+        "searches:stop_search": {"runs": "finish"},
+        "api:searches": {**rest_search, "entries": ["lab/small"], "schemes": ["bf16"]},
+        "api:stop_search": {},
         "leaderboards:create_leaderboard": {**named, "suite": suite.pk, "order": "mean-score"},
         "leaderboards:tournament": AGAIN,
         "leaderboards:save_view": {"name": "Mine", "query": "sort=name"},
@@ -199,6 +216,7 @@ def bodies(
         "api:withdraw_price": {"reason": "A slip of the pen."},
         "api:expert_cost": {"usd": "3.50", "source": "An estimate."},
         "api:jobs": rest_job,
+        "api:measurements": {"entry": "lab/small", "scheme": "fp32"},
         "api:leaderboards": {**rest, "title": "Fresh", "suite": "lab/basics"},
         "api:leaderboard": {"title": "Other"},
         "api:linear_audits": {"team": "lab", "label": "y", "csv": TABLE_OF_FEATURES},
@@ -284,7 +302,7 @@ SEES = {
     "team": {"viewer", "reviewer", "submitter", "owner"},
     "public": set(PEOPLE),
 }
-OWNED = (ModelEntry, Benchmark, Suite, CalibrationSet, Job, Run, Report, Leaderboard, Review, Release)
+OWNED = (ModelEntry, Benchmark, Suite, CalibrationSet, Job, Run, Report, Leaderboard, Review, Release, Search)
 SEEN_BY_VISIBILITY = [key for key, row in TABLE.items() if key[0] == "GET" and row == TABLE["GET", "catalog:entry"]]
 
 
@@ -312,7 +330,7 @@ def test_lists_show_only_what_may_be_seen(
     for model in OWNED:
         model._default_manager.update(visibility=visibility)
     for who, user in people.items():
-        for kind in ("entries", "benchmarks", "suites", "jobs", "runs", "reports", "leaderboards", "reviews"):
+        for kind in ("entries", "benchmarks", "suites", "jobs", "runs", "searches", "reports", "leaderboards", "reviews"):
             cache.clear()
             shown = signed_in(user).get(f"/api/v1/{kind}/").json()["results"]
             assert bool(shown) == (who in SEES[visibility]), f"{who}: {kind} ({visibility})"
@@ -374,6 +392,7 @@ def socket_answer(path: str, user: User | None) -> str:
 
 SOCKETS: dict[str, Callable[[Job, Leaderboard], str]] = {
     "ws/jobs/<int:pk>/": lambda job, board: f"ws/jobs/{job.pk}/",
+    "ws/searches/<int:pk>/": lambda job, board: f"ws/searches/{Search.objects.get().pk}/",
     "ws/reports/<int:pk>/": lambda job, board: f"ws/reports/{Report.objects.get(leaderboard=None).pk}/",
     "ws/reviews/<int:pk>/": lambda job, board: f"ws/reviews/{Review.objects.get().pk}/",
     "ws/boards/<str:team>/<str:name>/tournament/": lambda job, board: "ws/boards/lab/main/tournament/",
@@ -388,6 +407,7 @@ def test_sockets_stay_open_for_those_who_see_their_page(
 ) -> None:
     assert {str(pattern.pattern) for pattern in websocket_urlpatterns} == set(SOCKETS)
     Job.objects.update(visibility=visibility)
+    Search.objects.update(visibility=visibility)
     Leaderboard.objects.update(visibility=visibility)
     Report.objects.update(visibility=visibility)
     Review.objects.update(visibility=visibility)

@@ -18,11 +18,14 @@ APPS = (
 # Addresses that draw nothing of their own: they act and send on, or answer in plain text.
 ACTIONS = {
     "accounts:sign_out", "accounts:demo_sign_in", "accounts:create_token", "accounts:revoke_token",
-    "accounts:set_member", "accounts:remove_member", "jobs:cancel_job", "jobs:retry_job", "pages:healthz",
+    "accounts:set_member", "accounts:remove_member", "jobs:cancel_job", "jobs:retry_job",
+    "operations:healthz", "operations:readyz", "operations:metrics",
     "accounts:set_spending_limit", "catalog:withdraw_price", "catalog:set_expert_cost", "results:price_job",
 }  # fmt: skip
-ACTIONS |= {"accounts:set_running_limit"}
+ACTIONS |= {"accounts:set_running_limit", "pages:pause_worker", "pages:drain_worker", "pages:resume_worker"}
 ACTIONS |= {"leaderboards:save_view", "leaderboards:delete_view"}
+ACTIONS |= {"searches:stop_search"}
+ACTIONS |= {"pages:first_steps", "pages:see_step"}
 ACTIONS |= {"results:report_compare"}  # it leads on
 ACTIONS |= {"results:compare_pairs", "results:compare_export"}  # downloads
 ACTIONS |= {
@@ -39,7 +42,8 @@ ACTIONS |= {
     "notices:renew_secret", "notices:ping_webhook", "notices:replay_delivery", "notices:delete_webhook",
 }  # fmt: skip
 FRAGMENTS = {
-    "pages:setup", "jobs:estimate_job", "jobs:job_progress", "jobs:entry_runs", "jobs:team_spending", "results:samples",
+    "pages:setup", "jobs:estimate_job", "jobs:job_progress", "searches:estimate_search", "searches:search_progress",
+    "jobs:entry_runs", "jobs:team_spending", "results:samples",
     "leaderboards:standings", "leaderboards:tournament_result", "results:report_result",
     "results:report_samples", "results:report_sample", "results:report_efficiency", "results:attempts",
     "results:job_curves", "results:run_curve",
@@ -96,7 +100,7 @@ def test_page_is_drawn_by_the_template_of_its_name(name, client, alice, addresse
 @pytest.mark.parametrize("name", sorted(FRAGMENTS))
 def test_fragment_has_one_root_named_like_its_address(name, client, alice, addresses):
     client.force_login(alice)
-    send = client.post if name == "jobs:estimate_job" else client.get
+    send = client.post if name in {"jobs:estimate_job", "searches:estimate_search"} else client.get
 
     response = send(reverse(name, args=addresses.get(name, ())), headers={"HX-Request": "true"})
 

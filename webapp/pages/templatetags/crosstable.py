@@ -101,6 +101,8 @@ STATES = {
     "failed": ("✕", "Failed"),
     "cancelled": ("■", "Cancelled"),
     "none": ("—", "Not run"),
+    "uploading": ("↑", "Uploading"),
+    "ready": ("◇", "Ready to load"),
 }
 
 

@@ -6,7 +6,6 @@ import json
 from datetime import timedelta
 
 import pytest
-from django.db import DatabaseError, connection
 from django.utils import timezone
 
 from webapp.jobs.models import Worker
@@ -37,23 +36,6 @@ def test_public_boards_stand_on_the_first_page(client, alice, team, suite):
     assert "/boards/lab/closed/" not in page
 
 
-def test_five_steps_are_ticked_as_they_are_done(client, alice, entry):
-    client.force_login(alice)
-
-    steps = client.get("/").context["steps"]
-
-    assert [step.done for step in steps] == [True, False, False, False, False]
-    assert steps[0].url == "/entries/new/"
-
-
-def test_steps_go_when_they_are_done(client, alice, job, board):
-    factories.worker()
-    factories.finish([True] * 4)
-    client.force_login(alice)
-
-    assert client.get("/").context["steps"] == []
-
-
 def test_home_says_that_no_worker_runs(client, alice):
     client.force_login(alice)
     assert "No worker is running." in client.get("/").content.decode()
@@ -82,19 +64,6 @@ def test_a_broken_progress_file_breaks_no_page(client, alice, settings, tmp_path
     client.force_login(alice)
 
     assert client.get("/").status_code == 200
-
-
-def test_health_asks_the_database(client, db, monkeypatch):
-    assert client.get("/healthz").content == b"ok"
-
-    def away():
-        raise DatabaseError
-
-    with monkeypatch.context() as patched:
-        patched.setattr(connection, "cursor", away)
-        answer = client.get("/healthz")
-
-    assert answer.status_code == 503
 
 
 @pytest.mark.parametrize(
