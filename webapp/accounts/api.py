@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from django.db.models import QuerySet
 from django.shortcuts import get_object_or_404
-from django.urls import path
+from django.urls import path, reverse
 from drf_spectacular.utils import extend_schema
 from rest_framework.generics import ListAPIView, RetrieveAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from webapp.accounts import selectors, services
-from webapp.accounts.models import AuditEvent, Membership, Team, Token, User
+from webapp.accounts import invitations, selectors, services
+from webapp.accounts.models import AuditEvent, Invitation, Membership, Team, Token, User
 from webapp.accounts.serializers import (
     AuditEventOut,
+    InvitationIn,
+    InvitationOut,
     Me,
     Member,
+    NewInvitation,
     NewToken,
     RoleIn,
     RunningLimitIn,
@@ -100,6 +103,34 @@ class MemberDetail(TeamResource):
         return Response(status=204)
 
 
+class Invitations(TeamResource, ListAPIView[Invitation]):
+    """The links of a team that somebody could still use; for owners."""
+
+    serializer_class = InvitationOut
+    queryset = Invitation.objects.none()
+
+    def get_queryset(self) -> QuerySet[Invitation]:
+        team = self.team()
+        selectors.require(self.actor, team, selectors.May.MANAGE)
+        return selectors.invitations(team)
+
+    @extend_schema(request=InvitationIn, responses={201: NewInvitation})
+    def post(self, request: Request, name: str) -> Response:
+        """Make a link that lets people join the team as viewer, reviewer or submitter (owners)."""
+        made, secret = invitations.invite(actor=self.actor, team=self.team(), **self.read(InvitationIn))
+        made.address = request.build_absolute_uri(reverse("accounts:join", args=[secret]))  # type: ignore[attr-defined]
+        return Response(self.shown(NewInvitation, made), status=201)
+
+
+class InvitationDetail(TeamResource):
+    @extend_schema(responses={204: None})
+    def delete(self, request: Request, name: str, pk: int) -> Response:
+        """Revoke a link (owners); who has joined stays."""
+        found = get_object_or_404(Invitation, team=self.team(), pk=pk)
+        invitations.revoke_invitation(actor=self.actor, invitation=found)
+        return Response(status=204)
+
+
 class SpendingLimit(TeamResource):
     @extend_schema(request=SpendingLimitIn, responses=TeamOut)
     def put(self, request: Request, name: str) -> Response:
@@ -168,6 +199,8 @@ urlpatterns = [
     path("teams/<str:name>/members/<str:username>/", MemberDetail.as_view(), name="member"),
     path("teams/<str:name>/spending-limit/", SpendingLimit.as_view(), name="spending_limit"),
     path("teams/<str:name>/running-limit/", RunningLimit.as_view(), name="running_limit"),
+    path("teams/<str:name>/invitations/", Invitations.as_view(), name="invitations"),
+    path("teams/<str:name>/invitations/<int:pk>/", InvitationDetail.as_view(), name="invitation"),
     path("teams/<str:name>/audit-events/", AuditEvents.as_view(), name="audit_events"),
     path("tokens/", Tokens.as_view(), name="tokens"),
     path("tokens/<int:pk>/", TokenDetail.as_view(), name="token"),

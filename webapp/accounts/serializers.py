@@ -6,7 +6,8 @@ from typing import Any
 
 from rest_framework import serializers
 
-from webapp.accounts.models import AuditEvent, Membership, Role, Scope, Team, Token, User, Visibility, slug
+from webapp.accounts.invitations import INVITED, MAX_DAYS, MAX_USES
+from webapp.accounts.models import AuditEvent, Invitation, Membership, Role, Scope, Team, Token, User, Visibility, slug
 from webapp.accounts.selectors import teams_where
 from webapp.accounts.services import MAX_RUNNING, MAX_TOKEN_DAYS
 from webapp.rest import Named, Strict
@@ -87,6 +88,29 @@ class Member(serializers.ModelSerializer[Membership]):
 
 class RoleIn(Strict):
     role = serializers.ChoiceField(choices=Role.choices)
+
+
+class InvitationOut(serializers.ModelSerializer[Invitation]):
+    """A link by which people join a team: never its secret."""
+
+    created_by = serializers.CharField(source="created_by.username")
+
+    class Meta:
+        model = Invitation
+        fields = ["id", "role", "prefix", "uses", "used", "created_by", "created_at", "expires_at"]
+
+
+class NewInvitation(InvitationOut):
+    address = serializers.CharField(help_text="The link, shown this once: whoever has it joins the team.")
+
+    class Meta(InvitationOut.Meta):
+        fields = [*InvitationOut.Meta.fields, "address"]
+
+
+class InvitationIn(Strict):
+    role = serializers.ChoiceField(choices=[(role.value, role.label) for role in INVITED])
+    days = serializers.IntegerField(min_value=1, max_value=MAX_DAYS, default=7)
+    uses = serializers.IntegerField(min_value=1, max_value=MAX_USES, default=1)
 
 
 class TokenOut(serializers.ModelSerializer[Token]):

@@ -24,6 +24,7 @@ from webapp.reviews.serializers import (
     CommentOut,
     DismissIn,
     FreezeIn,
+    PublishIn,
     RecordOut,
     ResolveIn,
     ReviewDetailOut,
@@ -214,10 +215,10 @@ class WithdrawReview(ReviewResource):
 class PublishReview(ReviewResource):
     scope = "admin"
 
-    @extend_schema(request=None, responses=ReviewOut)
+    @extend_schema(request=PublishIn, responses=ReviewOut)
     def post(self, request: Request, pk: int) -> Response:
         """Publish what is approved and not stale (owners); the earlier one of its board is superseded."""
-        services.publish_review(actor=self.actor, review=self.get_object())
+        services.publish_review(actor=self.actor, review=self.get_object(), **self.read(PublishIn))
         return self.now()
 
 

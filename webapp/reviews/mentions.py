@@ -10,7 +10,7 @@ from django.urls import reverse
 
 from webapp.accounts.models import Team, User
 
-# Not inside of a word, an address or a path. A name ends with a letter, a digit or an underscore: a full stop is not it.
+# Not inside of a word, an address or a path. A name ends with a letter, a digit or an underscore, never a full stop.
 MENTION = re.compile(r"(?<![\w@./-])@([A-Za-z0-9](?:[\w.-]{0,148}\w)?)", re.ASCII)
 MOST = 50  # people that the texts of one page can name
 

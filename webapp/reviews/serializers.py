@@ -7,7 +7,7 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from webapp.accounts.serializers import TeamField
+from webapp.accounts.serializers import NameField, TeamField
 from webapp.jobs.models import Job
 from webapp.jobs.selectors import jobs
 from webapp.leaderboards.serializers import BoardReference
@@ -187,6 +187,10 @@ class FreezeIn(Strict):
 
     report = ReportId(required=False, help_text="Another finished report, where a report is under review.")
     runs = RunIds(required=False, help_text="Other finished runs, where runs are under review.")
+
+
+class PublishIn(Strict):
+    release = NameField(required=False, help_text="Freeze the review’s board under this name, too.")
 
 
 class WithdrawIn(Strict):

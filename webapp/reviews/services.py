@@ -15,6 +15,7 @@ from webapp.errors import Conflict, NotAllowed, Unprocessable
 from webapp.jobs.models import Run
 from webapp.leaderboards import signing
 from webapp.live import publish
+from webapp.releases import services as releases
 from webapp.results.models import Report
 from webapp.reviews import selectors, telling
 from webapp.reviews.models import Comment, Review, Reviewer, Verdict
@@ -231,8 +232,11 @@ def withdraw_review(*, actor: User, review: Review, reason: str = "") -> Review:
 
 
 @transaction.atomic
-def publish_review(*, actor: User, review: Review) -> Review:
-    """An owner publishes what is approved now: looked at once more, not believed. Earlier ones are superseded."""
+def publish_review(*, actor: User, review: Review, release: str = "") -> Review:
+    """An owner publishes what is approved now: looked at once more, not believed. Earlier ones are superseded.
+
+    release: the name under which the review's board is frozen with it; all of this happens, or nothing.
+    """
     review = _locked(review)
     require(actor, review.team, May.MANAGE)
     if review.state == State.PUBLISHED:
@@ -251,7 +255,17 @@ def publish_review(*, actor: User, review: Review) -> Review:
     telling.published(review, actor)
     if review.leaderboard_id is not None:
         signing.sign_off(board_id=review.leaderboard_id, review=review.pk, runs=review.runs)
+    if release:
+        _release(actor, review, release)
     return review
+
+
+def _release(actor: User, review: Review, name: str) -> None:
+    board = review.leaderboard
+    if board is None:
+        said = "This review names no board that could be frozen."
+        raise Unprocessable(said, field="release", remedy="Leave the name empty.")
+    releases.freeze(actor=actor, board=board, name=name, note=f"Signed off: {review.title}", review=review.pk)
 
 
 def _check_subject(actor: User, team: Team, subject: Subject) -> list[int]:

@@ -209,7 +209,9 @@ def withdraw_review(request: MemberRequest, pk: int) -> HttpResponse:
 @require_POST
 def publish_review(request: MemberRequest, pk: int) -> HttpResponse:
     found = _find(request, pk)
-    return _acted(request, pk, partial(services.publish_review, actor=request.user, review=found), "Published.")
+    name = request.POST.get("release", "").strip()
+    publish = partial(services.publish_review, actor=request.user, review=found, release=name)
+    return _acted(request, pk, publish, "Published.")
 
 
 @login_not_required

@@ -52,9 +52,10 @@ STATUSES = {
         GET results:reports  GET results:request_report  GET results:linear_audit
         GET reviews:reviews  GET reviews:inbox_count  GET reviews:request_review
         GET leaderboards:create_leaderboard
+        GET imports:imports  GET imports:new_import
     """,
     "401 200 200 200 200 200": """
-        GET api:me  GET api:teams  GET api:tokens  GET api:workers  GET api:price_list
+        GET api:imports  GET api:me  GET api:teams  GET api:tokens  GET api:workers  GET api:price_list
         GET api:notices  POST api:read_notices  GET api:notice_preferences  PATCH api:notice_preferences
     """,
     "401 201 201 201 201 201": "POST api:teams  POST api:tokens",
@@ -85,10 +86,13 @@ STATUSES = {
     """,
     # It leads on.
     "404 404 302 302 302 302": "GET results:report_compare",
-    "302 404 200 200 200 200": "GET accounts:team  GET accounts:audit  GET jobs:team_spending  GET releases:as_of",
+    "302 404 200 200 200 200": """
+        GET accounts:team  GET accounts:audit  GET jobs:team_spending  GET releases:as_of
+        GET imports:import  GET imports:import_state
+    """,
     "401 404 200 200 200 200": """
         GET api:team  GET api:members  GET api:audit_events  GET api:team_spending  GET api:leaderboard_as_of
-        GET api:export_audit
+        GET api:export_audit  GET api:import
     """,
     # What submitters and owners write. A form that names a team of others is refused on its field.
     "302 422 422 422 302 302": """
@@ -109,23 +113,28 @@ STATUSES = {
         POST searches:stop_search  POST jobs:cancel_job  POST jobs:retry_job  POST results:measure
         POST results:request_report
         POST leaderboards:change_leaderboard  POST leaderboards:delete_view
+        POST imports:load_import  POST imports:cancel_import
         POST reviews:freeze_again  POST reviews:withdraw_review  POST reviews:send_review
     """,
     # Whoever sees a board may keep a view of it for themselves.
     "302 404 302 302 302 302": "POST leaderboards:save_view",
     "401 400 403 403 201 201": """
         POST api:entries  POST api:benchmarks  POST api:suites  POST api:calibration_sets
-        POST api:leaderboards  POST api:reviews  POST api:releases
+        POST api:leaderboards  POST api:reviews  POST api:releases  POST api:imports
     """,
     # The same page reads and, sent its form, asks for a report.
     "404 404 403 403 302 302": "POST leaderboards:tournament  POST results:report  POST releases:board_releases",
     "401 400 403 403 202 202": """
         POST api:jobs  POST api:reports  POST api:linear_audits  POST api:searches  POST api:measurements
     """,
+    "401 404 403 403 202 202": "POST api:finish_import  POST api:load_import",
+    # JSON is no piece of a file.
+    "401 404 403 403 415 415": "PATCH api:import",
     "401 404 403 403 201 201": "POST api:entry_versions  POST api:benchmark_versions  POST api:prices",
     "401 404 403 403 200 200": """
         POST api:stop_search  POST api:cancel_job  POST api:retry_job  PATCH api:leaderboard
         POST api:freeze_review  POST api:withdraw_review
+        POST api:cancel_import
         PATCH api:entry  POST api:take_over_prices  PUT api:expert_cost
     """,
     # Reviews. The submitter asked for this one, and therefore does not rule on it; the reviewer approved it.

@@ -89,6 +89,7 @@ def world(
         "leaderboards": {"team": "lab", "name": "main", "kind": "csv"},
         "exports": {"kind": "csv"},
         "jobs": {"pk": job.pk},
+        "imports": {"pk": factories.imported(bob, team).pk},
         "searches": {"pk": factories.search(bob, team, board.suite, entry).pk},
         "runs": {"pk": run.pk, "index": 1},
         "reports": {"pk": report.pk, "at": 1},
@@ -174,6 +175,12 @@ def bodies(
         "catalog:price_list": LISTING,
         "catalog:withdraw_price": {"reason": "A slip of the pen."},
         "catalog:set_expert_cost": {"usd": "3.50", "source": "An estimate."},
+        "imports:new_import": {
+            "team": "lab",
+            "visibility": "team",
+            "file": SimpleUploadedFile("scores.csv", b"entry,benchmark,sample,score\na,b,0,1\n"),
+        },
+        "api:imports": {"team": "lab", "name": "scores.csv", "size": 40},
         "jobs:submit_job": job,
         "jobs:estimate_job": job,
         "searches:submit_search": search,
@@ -330,7 +337,17 @@ def test_lists_show_only_what_may_be_seen(
     for model in OWNED:
         model._default_manager.update(visibility=visibility)
     for who, user in people.items():
-        for kind in ("entries", "benchmarks", "suites", "jobs", "runs", "searches", "reports", "leaderboards", "reviews"):
+        for kind in (
+            "entries",
+            "benchmarks",
+            "suites",
+            "jobs",
+            "runs",
+            "searches",
+            "reports",
+            "leaderboards",
+            "reviews",
+        ):
             cache.clear()
             shown = signed_in(user).get(f"/api/v1/{kind}/").json()["results"]
             assert bool(shown) == (who in SEES[visibility]), f"{who}: {kind} ({visibility})"

@@ -186,3 +186,29 @@ def test_a_session_must_carry_the_csrf_token(bob: User) -> None:
     client = APIClient(enforce_csrf_checks=True)
     client.force_login(bob)
     assert client.post("/api/v1/teams/", {"name": "n", "title": "T"}).status_code == 403
+
+
+def test_owners_invite_list_and_revoke(api: Api, client, alice: User, team: Team) -> None:
+    owner, place = api(alice), "/api/v1/teams/lab/invitations/"
+    made = owner.post(place, {"role": "reviewer", "uses": 2}, format="json")
+    address = made.json()["address"]
+
+    listed = owner.get(place).json()["results"]
+
+    assert made.status_code == 201
+    assert address.startswith("http://testserver/join/")
+    assert [(one["role"], one["uses"], one["used"]) for one in listed] == [("reviewer", 2, 0)]
+    assert "address" not in listed[0]
+    client.force_login(services.sign_up(username="newcomer", email="n@example.org", password="a long and quiet walk"))
+    assert client.post(address).status_code == 302
+    assert team.memberships.get(user__username="newcomer").role == "reviewer"
+    assert owner.delete(f"{place}{listed[0]['id']}/").status_code == 204
+    assert owner.get(place).json()["results"] == []
+    assert team.memberships.filter(user__username="newcomer").exists(), "who has joined stays"
+
+
+def test_nobody_becomes_owner_by_a_link(api: Api, alice: User, team: Team) -> None:
+    answer = api(alice).post("/api/v1/teams/lab/invitations/", {"role": "owner"}, format="json")
+
+    assert answer.status_code == 400
+    assert "role" in answer.json()["errors"]

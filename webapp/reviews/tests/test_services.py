@@ -12,6 +12,7 @@ from webapp.accounts.models import AuditEvent, Membership, Role, Team, User
 from webapp.errors import Conflict, NotAllowed, Unprocessable
 from webapp.jobs.models import Job, Run
 from webapp.leaderboards.models import Leaderboard
+from webapp.releases.models import Release
 from webapp.reviews import selectors, services
 from webapp.reviews.models import Comment, Review, Verdict
 from webapp.reviews.services import Remark, Subject
@@ -207,6 +208,29 @@ def test_a_report_is_reviewed_with_its_runs(
     report.result["contenders"] = ["other"]
     report.save()
     assert selectors.stale_because(review)
+
+
+def test_publishing_can_freeze_the_board_with_it(alice, rita, ask, board, runs):
+    factories.refresh(board)
+    review = ask(subject=Subject(runs=[run.pk for run in runs], leaderboard=board))
+    services.submit_verdict(actor=rita, review=review, ruling="approve", seen_hash=review.subject_hash)
+
+    services.publish_review(actor=alice, review=review, release="2026-q4")
+
+    made = Release.objects.get()
+    assert (made.name, made.review) == ("2026-q4", review.pk)
+    assert {row["signed_off"] for row in made.frozen["standings"]} == {review.pk}
+
+
+def test_a_release_that_cannot_be_frozen_publishes_nothing(alice, rita, ask, runs):
+    review = ask()
+    services.submit_verdict(actor=rita, review=review, ruling="approve", seen_hash=review.subject_hash)
+
+    with pytest.raises(Unprocessable, match="names no board"):
+        services.publish_review(actor=alice, review=review, release="2026-q4")
+
+    review.refresh_from_db()
+    assert review.state == State.APPROVED
 
 
 def test_publishing_supersedes(
