@@ -22,7 +22,7 @@ from evaluation.schemes import SCHEMES
 from webapp.accounts.models import User
 from webapp.accounts.selectors import May, Viewer, require
 from webapp.accounts.services import record
-from webapp.catalog.models import Contender, Source
+from webapp.catalog.models import Contender, ModelEntry, Source
 from webapp.catalog.selectors import contenders
 from webapp.celery import enqueue
 from webapp.errors import Unprocessable
@@ -30,6 +30,7 @@ from webapp.jobs.models import Run, default_settings
 from webapp.results.models import Measurement
 
 State = Measurement.State
+WAITING = frozenset({State.QUEUED, State.RUNNING})
 ATTEMPTS = 3
 LOST = timedelta(minutes=15)  # a worker that has not come back by then is gone; its search may have taken long
 BASIS = ("seed", "calibration", "bits")  # of a run's settings, what loaded weights depend on
@@ -41,6 +42,34 @@ def measurements(user: Viewer) -> QuerySet[Measurement]:
     return rows.select_related("contender__version__entry__team", "asked_by").order_by("-pk")
 
 
+def of_entry(user: Viewer, entry: ModelEntry) -> list[Measurement]:
+    """All of an entry's contenders, newest first; one query."""
+    return list(measurements(user).filter(contender__version__entry=entry))
+
+
+def measurable(entry: ModelEntry) -> list[Contender]:
+    """The contenders of its newest version, in the order in which schemes are listed."""
+    rows = Contender.objects.filter(version__entry=entry).order_by("-version__number", "pk")
+    found = list(rows.select_related("version"))
+    places = {key: at for at, key in enumerate(SCHEMES)}
+    newest = [one for one in found if one.version_id == found[0].version_id]
+    return sorted(newest, key=lambda one: places.get(one.scheme, len(places)))
+
+
+def newest(rows: Sequence[Measurement], contender: Contender) -> Measurement | None:
+    """rows: newest first."""
+    return next((row for row in rows if row.contender_id == contender.pk), None)
+
+
+def by_device(rows: Sequence[Measurement]) -> list[tuple[str, str, list[tuple[Measurement, Efficiency]]]]:
+    """(device, protocol, what was measured there), for tables within which numbers can be compared."""
+    groups: dict[tuple[str, str], list[tuple[Measurement, Efficiency]]] = {}
+    for row in sorted(rows, key=lambda row: (row.device.casefold(), row.contender.name)):
+        if row.result is not None:
+            groups.setdefault((row.device, row.protocol), []).append((row, Efficiency.from_dict(row.result)))
+    return [(*key, found) for key, found in groups.items()]
+
+
 @transaction.atomic
 def request_measurement(*, actor: User, contender: Contender) -> Measurement:
     """Ask a worker to measure; one that waits already is the same request. Raises Unprocessable where it cannot be."""
@@ -50,7 +79,7 @@ def request_measurement(*, actor: User, contender: Contender) -> Measurement:
             f"{contender} is known from imported results alone: there is nothing here to measure.", field="contender"
         )
     Contender.objects.select_for_update().get(pk=contender.pk)  # two who ask at once: the second one finds the row
-    waiting = Measurement.objects.filter(contender=contender, state__in=[State.QUEUED, State.RUNNING]).first()
+    waiting = Measurement.objects.filter(contender=contender, state__in=WAITING).first()
     if waiting:
         return waiting
     made = Measurement.objects.create(contender=contender, asked_by=actor, settings=_basis(contender))
