@@ -13,6 +13,7 @@ from webapp.releases import api as releases
 from webapp.results import api as results
 from webapp.results import audit_views as audits
 from webapp.results import compare_api as comparisons
+from webapp.results import measure_api as measurements
 from webapp.results import curve_views as curves
 from webapp.reviews import api as reviews
 from webapp.searches import api as searches
@@ -25,6 +26,7 @@ urlpatterns = [
     *jobs.urlpatterns,
     *results.urlpatterns,
     *comparisons.urlpatterns,
+    *measurements.urlpatterns,
     *audits.urlpatterns,
     *curves.rest_patterns,
     *searches.urlpatterns,

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from webapp.results import audit_views, compare_views, cost_views, curve_views, views
+from webapp.results import audit_views, compare_views, cost_views, curve_views, measure_views, views
 
 app_name = "results"
 urlpatterns = [
@@ -19,6 +19,8 @@ urlpatterns = [
     path("compare/samples/<int:version>/<int:index>/", compare_views.compare_sample, name="compare_sample"),
     path("jobs/<int:pk>/curves/", curve_views.job_curves_fragment, name="job_curves"),
     path("runs/<int:pk>/curve/", curve_views.run_curve_fragment, name="run_curve"),
+    path("entries/<str:team>/<str:name>/efficiency/", measure_views.entry_efficiency, name="entry_efficiency"),
+    path("contenders/<int:pk>/measure/", measure_views.measure, name="measure"),
     path("jobs/<int:pk>/price/", views.price_job, name="price_job"),
     path("runs/<int:pk>/attempts/", views.attempts, name="attempts"),
     path("runs/<int:pk>/samples/", views.samples, name="samples"),

@@ -56,6 +56,7 @@ def addresses(
         "results:samples": (run,),
         "results:attempts": (run,),
         "results:sample": (run, 2),
+        "results:entry_efficiency": ENTRY,
         "results:compare_sample": (runs[0].version_id, 2),
         "results:report": (report,),
         "results:report_result": (report,),

@@ -10,6 +10,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from evaluation.protocol import DECODE, LOCAL, PREFILL, USUAL, Efficiency, Pace, Spread
 from evaluation.records import Attempt
 from webapp.accounts import services as accounts
 from webapp.accounts.models import Role, Team, User, Visibility
@@ -17,7 +18,7 @@ from webapp.accounts.selectors import May, may
 from webapp.catalog import prices
 from webapp.catalog import services as catalog
 from webapp.catalog.calibration import create_calibration_set
-from webapp.catalog.models import BenchmarkVersion, CalibrationSet, EntryVersion, Price, Source, Suite
+from webapp.catalog.models import BenchmarkVersion, CalibrationSet, Contender, EntryVersion, Price, Source, Suite
 from webapp.catalog.sources import SourceRequest
 from webapp.jobs import leases
 from webapp.jobs import services as jobs
@@ -32,7 +33,8 @@ from webapp.notices.models import Event, Kind, Notice, Webhook
 from webapp.notices.services import News, notify
 from webapp.releases import services as releases
 from webapp.releases.models import Release
-from webapp.results.models import Report
+from webapp.results import measurements
+from webapp.results.models import Measurement, Report
 from webapp.results.reports import compute_report
 from webapp.results.services import finish_run, record_scores
 from webapp.reviews import services as reviews
@@ -159,6 +161,25 @@ def finish(rights: Sequence[bool]) -> Run:
     lease = claim()
     score(lease, rights)
     return finish_run(
+def pace(writing: float = 20.0, peak: int = 2_000_000, **more: Any) -> Efficiency:
+    """What the fixed protocol might find: reading is ten times as fast as writing."""
+    rates = {(PREFILL, 1): 10 * writing, (DECODE, 1): writing, (DECODE, 8): 5 * writing}
+    paces = tuple(
+        Pace(phase, batch, USUAL, Spread(rate, 0.9 * rate, 1.1 * rate, 5)) for (phase, batch), rate in rates.items()
+    )
+    first = Spread(9.6 / writing, 9 / writing, 10 / writing, 5)
+    usual = {"to_first": first, "weights_bytes": peak // 2, "host_peak_bytes": peak, "load_seconds": 0.5}
+    return Efficiency(LOCAL, "torch 2.13.0, float32, 2 threads", False, paces, **{**usual, **more})
+
+
+def measurement(contender: Contender, found: Efficiency | None = None, *, device: str = "a CPU") -> Measurement:
+    """Made by an idle worker."""
+    told = {"device": device, "versions": "v", "worker": "worker-1", "settings": {}}
+    made = measurements.store(contender_id=contender.pk, found=found or pace(), **told)
+    assert made is not None
+    return made
+
+
         lease=lease, provenance={"harness": "lm-eval 0.4.13", "seed": 1234, "command": "lm_eval --model hf"}
     )
 

@@ -52,6 +52,7 @@ BUDGETS = {
     "results:job_curves": 7,
     "results:run_curve": 6,
     "results:attempts": 6,
+    "results:entry_efficiency": 7,
     "results:samples": 9,
     "results:sample": 10,
     "results:compare": 5,

@@ -26,6 +26,7 @@ ACTIONS |= {"accounts:set_running_limit", "pages:pause_worker", "pages:drain_wor
 ACTIONS |= {"leaderboards:save_view", "leaderboards:delete_view"}
 ACTIONS |= {"searches:stop_search"}
 ACTIONS |= {"pages:first_steps", "pages:see_step"}
+ACTIONS |= {"results:measure"}
 ACTIONS |= {"results:report_compare"}  # it leads on
 ACTIONS |= {"results:compare_pairs", "results:compare_export"}  # downloads
 ACTIONS |= {
@@ -46,7 +47,7 @@ FRAGMENTS = {
     "jobs:entry_runs", "jobs:team_spending", "results:samples",
     "leaderboards:standings", "leaderboards:tournament_result", "results:report_result",
     "results:report_samples", "results:report_sample", "results:report_efficiency", "results:attempts",
-    "results:job_curves", "results:run_curve",
+    "results:job_curves", "results:run_curve", "results:entry_efficiency",
     "reviews:inbox_count", "reviews:review_state", "notices:unread_count",
 }  # fmt: skip
 BOTH = {"results:samples"}
