@@ -172,14 +172,14 @@ def _up(job: Job | None) -> list[tuple[str, str]]:
 
 
 def _call(request: PageRequest, run: Run) -> str:
-    """The REST call that asks for this very run again; another `repeat` makes it a new one."""
+    """The REST call that asks for this very run again, another `repeat` makes it a new one; or for all of a partial one."""
     version, benchmark = run.contender.version, run.version.benchmark
     body = {
         "team": run.team.name,
         "entries": [f"{version.entry.team.name}/{version.entry.name}:{version.number}"],
         "schemes": [run.contender.scheme],
         "benchmarks": [f"{benchmark.team.name}/{benchmark.name}:{run.version.number}"],
-        "settings": {**run.settings, "repeat": run.settings.get("repeat", 0) + 1},
+        "settings": {**run.settings, "repeat": run.settings.get("repeat", 0) + (not run.is_partial)},
     }
     return (
         f"curl -X POST {request.build_absolute_uri('/api/v1/jobs/')} \\\n"
