@@ -3,6 +3,7 @@
    <figure data-chart="sensitivity" data-of="tournament-data"> has an element [data-plot], buttons [data-save], and a
    table with the same numbers. Colours and fonts are the page's own. */
 import "./live.js";
+import "./walk.js";
 
 const { echarts } = window;
 const KINDS = { "robust generalist": ["circle", 0], "aggressive specialist": ["diamond", 1] };
@@ -133,6 +134,26 @@ export const options = {
       },
     };
   },
+};
+
+/* The spread of final points: lines, because bars of several contenders would hide each other. */
+options.points = ({ rows, distribution }, c, width) => {
+  const room = width < NARROW ? 92 : 150;
+  const names = rows.slice(0, distribution.length).map((row) => row.name);
+  return {
+    ...frame(c),
+    grid: { left: 56, right: 28, top: 58, bottom: 48 },
+    legend: { top: 0, left: 8, type: "scroll", itemWidth: 28, textStyle: { color: c.ink, width: room, overflow: "truncate" }, pageTextStyle: { color: c.muted }, pageIconColor: c.ink, pageIconInactiveColor: c.line },
+    xAxis: axis(c, "Final points", { scale: false, min: 0, max: distribution[0].length - 1, minInterval: 1, axisLabel: { color: c.muted } }),
+    yAxis: axis(c, "Tournaments, %", { scale: false, min: 0, nameGap: 38, axisLabel: { color: c.muted } }),
+    series: distribution.map((chances, at) => ({
+      type: "line", name: names[at], data: chances.map((chance, points) => [points, 100 * chance]),
+      symbol: SYMBOLS[at], symbolSize: 6, itemStyle: { color: c.hues[at] },
+      lineStyle: { color: c.hues[at], width: 2, type: DASHES[at % DASHES.length] }, areaStyle: { color: c.hues[at], opacity: 0.06 },
+      emphasis: { focus: "series" },
+    })),
+    tooltip: { ...frame(c).tooltip, formatter: ({ seriesName, value: [points, share] }) => said(seriesName, `${points} points in ${fixed(share, 1)} % of the tournaments`) },
+  };
 };
 
 const optionOf = (figure, width) => {

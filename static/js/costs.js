@@ -1,7 +1,6 @@
 /* The figures of a cost report, and whom to compare: chosen in the table, by a click on the plot or by a box around
    points. */
 import { axis, draw, fixed, frame, options, said } from "./charts.js";
-import "./walk.js";
 
 const [FEWEST, MOST] = [2, 6]; // contenders that fit side by side
 const NAME = 26; // letters of a name beside a bar

@@ -1,6 +1,5 @@
 /* The figures of an audit of linear models: the band of viable ranges, and ambiguity over both bounds. */
 import { axis, draw, fixed, frame, options, said } from "./charts.js";
-import "./walk.js";
 
 const SYMBOLS = ["circle", "rect", "triangle", "diamond", "emptyCircle", "emptyRect", "emptyTriangle", "emptyDiamond", "circle"];
 const DASHES = ["solid", "dashed", "dotted"];

@@ -1,6 +1,5 @@
 /* The figures of a multiplicity report, and the dialog with every contender's answer to a sample. */
 import { axis, draw, fixed, frame, options, said } from "./charts.js";
-import "./walk.js";
 
 const LONG = 14; // letters of a name under a narrow heat map
 const counted = (number) => `${number} competitor${number === 1 ? "" : "s"}`;

@@ -1,6 +1,5 @@
 /* The figures of a report about quantisation: size and quality, and which answers flip. */
 import { axis, draw, fixed, frame, options, said } from "./charts.js";
-import "./walk.js";
 
 const SYMBOLS = ["circle", "rect", "triangle", "diamond", "roundRect", "pin", "arrow"];
 const DASHES = ["solid", "dashed", "dotted"];

@@ -1,6 +1,5 @@
 /* Figures of reports about spending less: the search, the estimate, and the plane of cost and quality. */
 import { axis, draw, fixed, frame, options, said } from "./charts.js";
-import "./walk.js";
 
 const DASHES = ["solid", "dashed", "dotted"];
 const SYMBOLS = ["circle", "rect", "triangle", "diamond", "roundRect", "pin", "arrow"];

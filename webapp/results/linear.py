@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from evaluation.analyses.base import from_json
 from evaluation.analyses.linear_multiplicity import LinearMultiplicityResult
-from webapp.results.multiplicity import Figure, share
+from webapp.results.cost_figures import CostFigure
+from webapp.results.multiplicity import share
 
 DRAWN = 2_000  # rows of the band: evenly spaced in its order where there are more; all of them are in the JSON
 LISTED = 50  # of the widest rows
@@ -137,14 +138,14 @@ class LinearView:
         return np.asarray(order[np.linspace(0, order.size - 1, DRAWN).round().astype(np.intp)])
 
     @cached_property
-    def figures(self) -> list[Figure]:
+    def figures(self) -> list[CostFigure]:
         return [self._band(), self._over_delta(), self._over_epsilon()]
 
-    def _band(self) -> Figure:
+    def _band(self) -> CostFigure:
         found, n = self.result, self.drawn.size
         some = "" if n == found.n else f" {n:,} of {found.n:,} rows are drawn, evenly spaced; the JSON has all of them."
         numbers = zip(found.predicted[self.drawn], self.low[self.drawn], self.high[self.drawn], strict=True)
-        return Figure(
+        return CostFigure(
             "viable-ranges", "Viable ranges",
             "Every row by the baseline’s probability of label 1, the line. Competing models can move it within the "
             f"band: by δ or more where the band is dark, by less where it is light.{some}",
@@ -154,11 +155,12 @@ class LinearView:
                 (str(at + 1), [f"{value:.4f}" for value in (own, low, high, high - low)])
                 for at, (own, low, high) in zip(self.drawn.tolist(), numbers, strict=True)
             ],
+            wide=True,
         )  # fmt: skip
 
-    def _over_delta(self) -> Figure:
+    def _over_delta(self) -> CostFigure:
         curve = self.result.curve
-        return Figure(
+        return CostFigure(
             "over-delta", "Ambiguity over δ",
             "Share of rows that some competing model moves by at least δ, for stricter and more generous ε. The thick "
             "line is the report’s own ε, its δ is marked.",
@@ -167,9 +169,9 @@ class LinearView:
             [(f"{delta:g}", _percents(row)) for delta, row in zip(curve.delta, curve.ambiguity.T, strict=True)],
         )  # fmt: skip
 
-    def _over_epsilon(self) -> Figure:
+    def _over_epsilon(self) -> CostFigure:
         curve = self.result.curve
-        return Figure(
+        return CostFigure(
             "over-epsilon", "Ambiguity over ε",
             "The same shares as the bound grows, a line for each δ. Marked are the report’s own ε and that of a 95 % "
             "profile interval.",

@@ -17,6 +17,7 @@ from evaluation.analyses.base import from_json
 from evaluation.analyses.competing.levels import Curve
 from evaluation.analyses.multiplicity import MultiplicityResult
 from webapp.results.ambiguous import SamplesPage, View, number, samples_page
+from webapp.results.cost_figures import CostFigure
 
 DRAWN = 60  # contenders in a heat map; all of them are in the JSON
 UNITS = {"accuracy": "", "log-loss": " nats of log-loss", "brier": " of Brier score"}
@@ -44,18 +45,6 @@ class Level:
     excess: float | None
     ties: int | None
     noisy: bool
-
-
-@dataclass(frozen=True)
-class Figure:
-    """A drawing with its numbers. kind: what the script draws; rows: (name, cells)."""
-
-    kind: str
-    title: str
-    text: str
-    alt: str
-    heads: list[str]
-    rows: list[tuple[str, list[str]]]
 
 
 class MultiplicityView:
@@ -253,7 +242,7 @@ class MultiplicityView:
         return [place[row.name] for row in self.levels[:DRAWN]]
 
     @cached_property
-    def figures(self) -> list[Figure]:
+    def figures(self) -> list[CostFigure]:
         found = [self._epsilon_figure()]
         if self.result.probable is not None:
             found.append(self._delta_figure(self.result.probable.delta_curve))
@@ -269,10 +258,10 @@ class MultiplicityView:
             ]  # fmt: skip
         return found
 
-    def _epsilon_figure(self) -> Figure:
+    def _epsilon_figure(self) -> CostFigure:
         curve = self.result.epsilon_curve
         unit = "points" if self.result.metric == "accuracy" else UNITS[self.result.metric].strip()
-        return Figure(
+        return CostFigure(
             "epsilon", "As the bound grows",
             "How many samples the competitors put in question when more of them are let in. The report’s own ε is "
             "marked, and two standard errors of a difference beside it.",
@@ -280,8 +269,8 @@ class MultiplicityView:
             [f"ε, {unit}", "Competitors", "Ambiguity, %", "Discrepancy, %"], _curve_rows(curve, self._written),
         )  # fmt: skip
 
-    def _delta_figure(self, curve: Curve) -> Figure:
-        return Figure(
+    def _delta_figure(self, curve: Curve) -> CostFigure:
+        return CostFigure(
             "delta", "By probability",
             "Share of samples on which probabilities of some competitor, or of the worst single one, are at least δ "
             "away from the baseline’s (total variation).",
@@ -289,16 +278,16 @@ class MultiplicityView:
             ["δ", "Competitors", "Ambiguity, %", "Discrepancy, %"], _curve_rows(curve, lambda at: f"{at:.2f}"),
         )  # fmt: skip
 
-    def _rarefaction_figure(self) -> Figure:
+    def _rarefaction_figure(self) -> CostFigure:
         rows = [(str(m), [f"{100 * value:.1f}"]) for m, value in enumerate(self.result.rarefaction.tolist(), start=1)]
-        return Figure(
+        return CostFigure(
             "rarefaction", "With fewer competitors",
             "Expected ambiguity of m random competitors. Compare reports of different sizes at the same m.",
             "Expected ambiguity over the number of competitors; the same numbers are in the table below.",
             ["Competitors", "Ambiguity, %"], rows,
         )  # fmt: skip
 
-    def _heat(self, kind: str, title: str, matrix: np.ndarray, text: str) -> Figure:
+    def _heat(self, kind: str, title: str, matrix: np.ndarray, text: str) -> CostFigure:
         names = [self.result.contenders[at] for at in self.drawn]
         cells = matrix[np.ix_(self.drawn, self.drawn)]
         rows = [
@@ -306,7 +295,7 @@ class MultiplicityView:
             for name, row in zip(names, cells.tolist(), strict=True)
         ]
         alt = f"{title} of each pair of contenders as a heat map; the same numbers are in the table below."
-        return Figure(kind, title, text + " In per cent.", alt, ["Contender", *names], rows)
+        return CostFigure(kind, title, text + " In per cent.", alt, ["Contender", *names], rows)
 
     @property
     def charts(self) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from evaluation.schemes import SCHEMES
 from webapp.jobs.models import Run, Worker
 from webapp.results.compare_query import Query
 from webapp.results.cost_figures import MISSING, CostFigure, share, span
+from webapp.results.flips import FlipMatrix, flip_matrix
 from webapp.results.measurements import Comparable, comparable
 from webapp.results.quantization_figures import Placed, placed, placed_figure
 
@@ -93,7 +94,7 @@ class QuantizationView:
     """result: as `to_json` wrote it. runs, paces: `known_of` the report's runs."""
 
     template = "components/quantization.html"
-    scripts = ("js/quantization.js",)
+    scripts = ("js/quantization.js", "js/drawings.js")
     heads = ("Answers changed", "Lost", "Won", "Wrong → wrong")
 
     def __init__(
@@ -241,6 +242,10 @@ class QuantizationView:
             for at, name in enumerate(self.result.contenders)
             if self.result.reference[at] != name
         ]
+
+    @cached_property
+    def flip_matrix(self) -> FlipMatrix | None:
+        return flip_matrix(self.result)
 
     @property
     def charts(self) -> dict[str, Any]:

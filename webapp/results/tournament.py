@@ -15,6 +15,8 @@ import numpy as np
 from evaluation.analyses.base import from_json
 from evaluation.analyses.swiss import MUCH_BYE, SwissResult
 from evaluation.analyses.swiss import Tournament as Played
+from webapp.results import tournament_figures
+from webapp.results.cost_figures import CostFigure
 
 STRIPS = 100  # contenders whose distribution is drawn; all of them are in the JSON
 SHADES = 10
@@ -278,11 +280,11 @@ class TournamentView:
 
     @property
     def charts(self) -> dict[str, Any]:
-        """The data of the two charts, for the script that draws them."""
-        places = [{"name": row.name, "points": row.points, "drop": row.drop, "kind": row.kind} for row in self.rows]
-        at = None if self.base is None else self._all.index(self.base)
-        errors = [row.drop_error for row in self.rows]
-        return {"eliminations": self.keys, "base": at, "medians": self.medians, "errors": errors, "rows": places}
+        return tournament_figures.charts(self)
+
+    @property
+    def figures(self) -> list[CostFigure]:
+        return tournament_figures.figures(self)
 
 
 def signed(value: float, digits: int = 2) -> str:
