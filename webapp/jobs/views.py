@@ -172,7 +172,7 @@ def _up(job: Job | None) -> list[tuple[str, str]]:
 
 
 def _call(request: PageRequest, run: Run) -> str:
-    """The REST call that asks for this very run again, another `repeat` makes it a new one; or for all of a partial one."""
+    """The REST call that asks for this very run again, or for all of a partial one; another `repeat` makes it new."""
     version, benchmark = run.contender.version, run.version.benchmark
     body = {
         "team": run.team.name,

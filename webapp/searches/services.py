@@ -25,6 +25,7 @@ Goal, Method = Search.Goal, Search.Method
 METHODS = {Goal.BEST: (Method.UCB_E,), Goal.ESTIMATE: (Method.AIPW, Method.LURE, Method.RANDOM)}
 FEWEST = 10  # samples that an estimate rests on
 MOST = 200  # contenders
+OVERHEAD_SECONDS = 1.0  # of a batch whose contender is loaded already (bench/searches.py)
 MOST_BATCHES = 2000
 MOST_CELLS = 20_000_000  # contenders x samples that are looked at after each batch
 
@@ -74,6 +75,11 @@ class Plan:
         """At most, with the whole budget."""
         first = len(self.request.contenders) if self.request.goal == Goal.BEST else 0
         return first + ceil(self.budget / self.request.batch)
+
+    @property
+    def overhead(self) -> float:
+        """Seconds between the batches: their runs are queued, taken, closed, and the next one is decided."""
+        return OVERHEAD_SECONDS * self.batches
 
 
 def submit_search(*, actor: User, team: Team, request: SearchRequest) -> tuple[Search, bool]:

@@ -1,0 +1,167 @@
+"""What people type to ask for a search."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import uuid
+from typing import Any, cast
+
+from django import forms
+from django.core.validators import RegexValidator
+from django.forms.boundfield import BoundWidget
+from django.http import QueryDict
+
+from evaluation.schemes import SCHEMES
+from webapp.accounts.models import Team, User, Visibility
+from webapp.accounts.selectors import May, teams_where, usual_team
+from webapp.catalog.models import EntryVersion, Suite
+from webapp.catalog.selectors import latest_versions, suite_versions, suites
+from webapp.catalog.services import contender
+from webapp.forms import ServiceForm
+from webapp.jobs.forms import DEFAULT_SCHEME, SchemeBoxes, VersionChoices
+from webapp.jobs.offers import Offer, families, offers
+from webapp.searches.models import Search
+from webapp.searches.services import METHODS, SearchRequest
+
+AMOUNT = RegexValidator(r"^\s*\d{1,9}([.,]\d{1,4})?\s*%?\s*$", "Write a number of samples, or a share such as 15 %.")
+ESTIMATES = [(key.value, key.label) for key in METHODS[Search.Goal.ESTIMATE]]
+BEST, ESTIMATE = "goal=best", "goal=estimate"
+PLAIN = ("batch", "seed", "exploration", "floor", "batch_size", "title", "visibility")
+
+
+class SearchForm(ServiceForm):
+    """The goal, who and on what, and how much may be spent. All but these has a default."""
+
+    aliases = {"contenders": "entries", "share": "budget"}
+
+    goal = forms.ChoiceField(
+        choices=Search.Goal, initial=Search.Goal.BEST, widget=forms.RadioSelect, label="What do you want to know?"
+    )
+    suite = forms.ModelChoiceField(Suite.objects.none(), empty_label=None)
+    entries = VersionChoices(
+        EntryVersion.objects.none(),
+        error_messages={"required": "Choose at least one entry."},
+        widget=forms.CheckboxSelectMultiple,
+        help_text="Several to find the best of them; just one for an estimate.",
+    )
+    schemes = forms.MultipleChoiceField(
+        choices=[(info.key, f"{info.key}: {info.title}") for info in SCHEMES.values()],
+        error_messages={"required": "Choose at least one scheme."},
+        initial=[DEFAULT_SCHEME],
+        help_text="Each entry under each scheme is a contender. Those that must be calibrated are run in full.",
+        widget=SchemeBoxes,
+    )
+    budget = forms.CharField(
+        max_length=20,
+        initial="15 %",
+        validators=[AMOUNT],
+        help_text="Samples to evaluate, such as 600, or a share of all contender × sample pairs, such as 15 %.",
+    )
+    method = forms.ChoiceField(
+        choices=ESTIMATES,
+        required=False,
+        help_text="AIPW and LURE need other contenders with complete results on the same benchmarks.",
+    )
+    half_width = forms.FloatField(
+        min_value=0,
+        max_value=50,
+        initial=0,
+        required=False,
+        label="Stop when the interval is within ± points",
+        help_text="0 spends the whole budget. Stopping by what one sees makes the interval a little too sure.",
+    )
+    stop_error = forms.FloatField(
+        min_value=0,
+        max_value=50,
+        initial=5,
+        required=False,
+        label="Stop early at an error rate, %",
+        help_text="Ends once the leader is above all others with this error rate, however often one looks; "
+        "0 spends the whole budget.",
+    )
+    batch = forms.IntegerField(
+        min_value=1,
+        max_value=100_000,
+        initial=32,
+        label="Samples per batch",
+        help_text="Fewer decide more often, which helps where the top is close; each batch takes its worker about a "
+        "second beside the samples, and longer where it has to load another entry.",
+    )
+    exploration = forms.FloatField(
+        min_value=0.0001,
+        max_value=1000,
+        initial=1.0,
+        help_text="UCB-E’s a. 1 is usual; less (0.1) where the top is close.",
+    )
+    floor = forms.FloatField(
+        min_value=0.1, max_value=1, initial=0.2, label="Uniform share", help_text="LURE: share of draws that is even."
+    )
+    seed = forms.IntegerField(
+        min_value=0, max_value=2**31 - 1, initial=1, help_text="Decides the order of samples, the same for everybody."
+    )
+    batch_size = forms.IntegerField(min_value=1, max_value=4096, initial=64, label="Batch size on the device")
+    team = forms.ModelChoiceField(Team.objects.none(), empty_label=None, help_text="Whose search it is.")
+    title = forms.CharField(max_length=160, required=False, help_text="Made from the contents when empty.")
+    visibility = forms.ChoiceField(choices=Visibility, initial=Visibility.TEAM)
+    key = forms.CharField(max_length=40, widget=forms.HiddenInput, initial=lambda: uuid.uuid4().hex)
+
+    WHEN = {"stop_error": BEST, "exploration": BEST, "method": ESTIMATE, "half_width": ESTIMATE, "floor": ESTIMATE}
+
+    def __init__(self, user: User, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.user = user
+        rows = {"suite": suites(user), "entries": latest_versions(user), "team": teams_where(user, May.SUBMIT)}
+        for name, found in rows.items():
+            self.fields[name].queryset = found  # type: ignore[attr-defined]
+        for name, when in self.WHEN.items():
+            self.fields[name].when = when  # type: ignore[attr-defined]
+        self.fields["team"].initial = usual_team(user)
+        self.offers = [offer for offer in offers() if not offer.info.needs_calibration]
+        self.fields["schemes"].widget.reasons = {offer.info.key: offer.reason for offer in self.offers}
+
+    @property
+    def scheme_families(self) -> list[tuple[str, list[tuple[Offer, BoundWidget]]]]:
+        """(family, its schemes with their boxes), as the page groups them."""
+        boxes = {str(box.data["value"]): box for box in self["schemes"]}
+        return [(name, [(one, boxes[one.info.key]) for one in own]) for name, own in families(self.offers).items()]
+
+    @property
+    def main(self) -> list[forms.BoundField]:
+        return [self[name] for name in ("budget", "stop_error", "method", "half_width")]
+
+    @property
+    def more(self) -> list[forms.BoundField]:
+        """What stands behind “More settings”."""
+        names = ("team", "title", "visibility", "batch", "exploration", "floor", "seed", "batch_size")
+        return [self[name] for name in names]
+
+    def arguments(self) -> dict[str, Any]:
+        data = self.cleaned_data
+        best = data["goal"] == Search.Goal.BEST
+        rows = [contender(version=v, scheme=scheme) for v in data["entries"] for scheme in data["schemes"]]
+        request = SearchRequest(
+            goal=data["goal"],
+            contenders=list(dict.fromkeys(rows)),
+            versions=suite_versions(data["suite"]),
+            suite=data["suite"],
+            method="" if best else data["method"],
+            stop_error=(data["stop_error"] or 0) / 100 if best else 0.0,
+            half_width=0.0 if best else (data["half_width"] or 0) / 100,
+            key=self._key(),
+            **amount(data["budget"]),
+            **{name: data[name] for name in PLAIN},
+        )
+        return {"team": data["team"], "request": request}
+
+    def _key(self) -> str:
+        """The same form sent twice is one search; changed and sent again (after “back”) it is another one."""
+        data = cast(QueryDict, self.data)
+        typed = {name: data.getlist(name) for name in self.fields if name in data}
+        return "page-" + hashlib.sha256(json.dumps(typed, sort_keys=True).encode()).hexdigest()[:40]
+
+
+def amount(text: str) -> dict[str, int | float]:
+    """ "600" -> samples, "15 %" -> a share."""
+    number = text.replace("%", "").replace(",", ".").strip()
+    return {"share": float(number) / 100} if "%" in text else {"budget": int(float(number))}
