@@ -12,7 +12,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import BinaryIO, Protocol, cast
+from typing import Any, BinaryIO, Protocol, cast
 
 from evaluation.errors import MissingPackage
 from evaluation.importing.limits import Limits
@@ -111,7 +111,7 @@ class _Raw(io.RawIOBase):
     def readable(self) -> bool:
         return True
 
-    def readinto(self, buffer: bytearray) -> int:  # type: ignore[override]
+    def readinto(self, buffer: Any) -> int:
         try:
             data = self.stream.read(min(len(buffer), PIECE))
         except (OSError, EOFError, zlib.error, zipfile.BadZipFile, ValueError) as error:

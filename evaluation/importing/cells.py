@@ -46,7 +46,7 @@ def to_object(row: Row) -> dict[str, Any]:
         if value is None or value in ("", ()):
             continue
         if column.kind == "json":
-            found[column.name] = json.loads(value)
+            found[column.name] = json.loads(str(value))
         else:
             found[column.name] = _listed(value) if isinstance(value, tuple) else value
     return found

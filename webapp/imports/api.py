@@ -17,6 +17,7 @@ from rest_framework.parsers import BaseParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from webapp.accounts.selectors import May, require
 from webapp.imports import selectors, services
 from webapp.imports.models import Import
 from webapp.imports.serializers import ImportIn, ImportOut
@@ -108,6 +109,7 @@ class ImportDetail(NamedImport, RetrieveAPIView[Import]):
     def patch(self, request: Request, pk: int) -> Response:
         """Send a piece of the file. At a wrong offset it is refused (409), with the header that says where to go on."""
         found = self.get_object()
+        require(self.actor, found.team, May.SUBMIT)  # before the body is read
         data = request.data if isinstance(request.data, bytes) else b""
         try:
             job = services.append_chunk(actor=self.actor, job=found, offset=self._offset(), data=data)

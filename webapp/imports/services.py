@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 
 from django.conf import settings
+from django.core.files.uploadedfile import UploadedFile
 from django.db import transaction
 from django.utils import timezone
 
@@ -133,6 +134,18 @@ def append_chunk(*, actor: User, job: Import, offset: int, data: bytes) -> Impor
         job.touched_at = timezone.now()
         job.save(update_fields=["received", "touched_at"])
     return job
+
+
+def import_file(
+    *, actor: User, team: Team, file: UploadedFile, look: bool = True, visibility: str = Visibility.TEAM
+) -> Import:
+    """A whole file from a form, by way of the same pieces."""
+    request = ImportRequest(name=file.name or "", size=file.size or 0, look=look, visibility=visibility)
+    with transaction.atomic():
+        job, _ = begin_import(actor=actor, team=team, request=request)
+        for data in file.chunks(settings.IMPORT_CHUNK_BYTES):
+            job = append_chunk(actor=actor, job=job, offset=job.received, data=data)
+        return finish_upload(actor=actor, job=job)
 
 
 @transaction.atomic

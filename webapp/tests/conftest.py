@@ -24,9 +24,13 @@ def addresses(
     factories.refresh(board)
     run, report = runs[0].pk, factories.report(alice, board).pk
     flips = factories.report(alice, board, "multiplicity", epsilon=0.5).pk
+    search = factories.search(alice, board.team, board.suite, entry).pk
     review = factories.review(alice, factories.person("reviewer"), board, [one.pk for one in runs]).pk
     release = factories.release(alice, board, visibility="public").pk
+    imported = factories.imported(alice, board.team).pk
     return {
+        "imports:import": (imported,),
+        "imports:import_state": (imported,),
         "releases:release": (release,),
         "releases:embed": (release,),
         "releases:board_releases": BOARD,
@@ -47,16 +51,18 @@ def addresses(
         "catalog:add_benchmark_version": BENCHMARK,
         "catalog:suite": ("lab", "basics"),
         "jobs:job": (job.pk,),
+        "searches:search": (search,),
+        "searches:search_progress": (search,),
         "jobs:job_progress": (job.pk,),
         "jobs:run": (run,),
         "jobs:entry_runs": ENTRY,
+        "results:entry_efficiency": ENTRY,
         "jobs:team_spending": ("lab",),
         "results:job_curves": (job.pk,),
         "results:run_curve": (run,),
         "results:samples": (run,),
         "results:attempts": (run,),
         "results:sample": (run, 2),
-        "results:entry_efficiency": ENTRY,
         "results:compare_sample": (runs[0].version_id, 2),
         "results:report": (report,),
         "results:report_result": (report,),

@@ -20,6 +20,9 @@ from webapp.catalog import services as catalog
 from webapp.catalog.calibration import create_calibration_set
 from webapp.catalog.models import BenchmarkVersion, CalibrationSet, Contender, EntryVersion, Price, Source, Suite
 from webapp.catalog.sources import SourceRequest
+from webapp.imports import services as imports
+from webapp.imports import work
+from webapp.imports.models import Import
 from webapp.jobs import leases
 from webapp.jobs import services as jobs
 from webapp.jobs.leases import Lease
@@ -40,6 +43,8 @@ from webapp.results.services import finish_run, record_scores
 from webapp.reviews import services as reviews
 from webapp.reviews.models import Review
 from webapp.reviews.subjects import Remark, Subject
+from webapp.searches.models import Search
+from webapp.searches.services import SearchRequest, submit_search
 
 PASSWORD = "a long and quiet walk"
 EVENTS = tuple(Event.values)
@@ -156,11 +161,6 @@ def score(lease: Lease, rights: Sequence[bool], *, start: int = 0) -> None:
     record_scores(lease=lease, attempts=attempts, seconds=0.1 * len(attempts))
 
 
-def finish(rights: Sequence[bool]) -> Run:
-    """Claim the next run and score all of it."""
-    lease = claim()
-    score(lease, rights)
-    return finish_run(
 def pace(writing: float = 20.0, peak: int = 2_000_000, **more: Any) -> Efficiency:
     """What the fixed protocol might find: reading is ten times as fast as writing."""
     rates = {(PREFILL, 1): 10 * writing, (DECODE, 1): writing, (DECODE, 8): 5 * writing}
@@ -180,8 +180,22 @@ def measurement(contender: Contender, found: Efficiency | None = None, *, device
     return made
 
 
+def finish(rights: Sequence[bool]) -> Run:
+    """Claim the next run and score all of it."""
+    lease = claim()
+    score(lease, rights)
+    return finish_run(
         lease=lease, provenance={"harness": "lm-eval 0.4.13", "seed": 1234, "command": "lm_eval --model hf"}
     )
+
+
+def search(actor: User, team: Team, chosen: Suite, version: EntryVersion, **more: Any) -> Search:
+    """The mean of one contender from few random samples, asked for and not begun."""
+    items = [item.version for item in chosen.items.select_related("version__benchmark")]
+    one = catalog.contender(version=version, scheme="fp32")
+    usual = {"goal": "estimate", "contenders": [one], "method": "random", "budget": 8, "suite": chosen}
+    request = SearchRequest(**{**usual, "versions": items, **more})
+    return submit_search(actor=actor, team=team, request=request)[0]
 
 
 def refresh(chosen: Leaderboard) -> Leaderboard:
@@ -237,5 +251,18 @@ def review(author: User, reviewer: User, chosen: Leaderboard, runs: Sequence[int
         body="Looked at it.",
         remarks=[Remark("Why is this wrong?", {"run": runs[0], "sample": 1})],
     )
+    made.refresh_from_db()
+    return made
+
+
+def imported(actor: User, team: Team, scores: Sequence[float] = (1, 0, 1), *, look: bool = True) -> Import:
+    """A table of one entry's scores on one benchmark, read, and unless somebody wants to look first, loaded."""
+    rows = "".join(f"away,riddles,{at},{score},Riddle {at}?\n" for at, score in enumerate(scores))
+    data = f"entry,benchmark,sample,score,prompt\n{rows}".encode()
+    request = imports.ImportRequest(name="scores.csv", size=len(data), look=look)
+    made, _ = imports.begin_import(actor=actor, team=team, request=request)
+    imports.append_chunk(actor=actor, job=made, offset=0, data=data)
+    imports.finish_upload(actor=actor, job=made)
+    work.work_on(import_id=made.pk)
     made.refresh_from_db()
     return made

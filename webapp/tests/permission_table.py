@@ -99,7 +99,7 @@ STATUSES = {
         POST catalog:register_entry  POST catalog:create_benchmark  POST catalog:create_suite
         POST catalog:create_calibration_set
         POST jobs:submit_job  POST results:linear_audit  POST searches:submit_search
-        POST leaderboards:create_leaderboard
+        POST leaderboards:create_leaderboard  POST imports:new_import
     """,
     "302 422 422 422 200 200": "POST jobs:estimate_job  POST searches:estimate_search",
     "302 404 403 403 200 200": """

@@ -42,6 +42,7 @@ ACTIONS |= {
     "accounts:password_link", "notices:open_notice", "notices:mark_read",
     "notices:renew_secret", "notices:ping_webhook", "notices:replay_delivery", "notices:delete_webhook",
 }  # fmt: skip
+ACTIONS |= {"imports:load_import", "imports:cancel_import"}
 FRAGMENTS = {
     "pages:setup", "jobs:estimate_job", "jobs:job_progress", "searches:estimate_search", "searches:search_progress",
     "jobs:entry_runs", "jobs:team_spending", "results:samples",
@@ -50,6 +51,7 @@ FRAGMENTS = {
     "results:job_curves", "results:run_curve", "results:entry_efficiency",
     "reviews:inbox_count", "reviews:review_state", "notices:unread_count",
 }  # fmt: skip
+FRAGMENTS |= {"imports:import_state"}
 BOTH = {"results:samples"}
 FOLDER = settings.BASE_DIR / "templates"
 
