@@ -10,6 +10,7 @@ from webapp.jobs.consumers import JobConsumer
 from webapp.leaderboards.consumers import LeaderboardConsumer, TournamentConsumer
 from webapp.results.consumers import ReportConsumer
 from webapp.reviews.consumers import ReviewConsumer
+from webapp.searches.consumers import SearchConsumer
 
 handler403 = "webapp.errors.forbidden"
 handler404 = "webapp.errors.not_found"
@@ -36,6 +37,7 @@ urlpatterns = [
 
 websocket_urlpatterns = [
     path("ws/jobs/<int:pk>/", JobConsumer.as_asgi()),
+    path("ws/searches/<int:pk>/", SearchConsumer.as_asgi()),
     path("ws/reports/<int:pk>/", ReportConsumer.as_asgi()),
     path("ws/reviews/<int:pk>/", ReviewConsumer.as_asgi()),
     path("ws/boards/<str:team>/<str:name>/", LeaderboardConsumer.as_asgi()),
