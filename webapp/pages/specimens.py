@@ -117,7 +117,7 @@ def _work() -> Iterator[Specimen]:
 
 
 def _forms() -> Iterator[Specimen]:
-    fresh, wrong = Example(), Example({"name": "", "scheme": "bf16", "entries": []})
+    fresh, wrong = Example(prefix="fresh"), Example({"wrong-name": ""}, prefix="wrong")
     yield Specimen("field", "Label, help, control and what is wrong with it.",
                    (("empty", {"field": fresh["name"]}), ("refused", {"field": wrong["name"]})))  # fmt: skip
     yield Specimen("error_summary", "All that is wrong, with links to the fields.", (("two things", {"form": wrong}),))

@@ -64,13 +64,13 @@ def pages(job, board, alice, other_entry, suite, benchmark):
             "routing": {},
             "adaptive": {"budget": 0.5, "batch": 1, "seeds": 2},
             "win-rate": {},
+            "swiss": {"exact": True},
         }.items()
     }
     chosen = ",".join(str(pk) for pk in sorted({run.contender_id for run in runs}))
     return {
         "board": reverse("leaderboards:leaderboard", args=["lab", "main"]) + "?costs=1",
         "ranks": reverse("leaderboards:leaderboard", args=["lab", "main"]) + "?view=ranks",
-        "tournament": reverse("leaderboards:tournament", args=["lab", "main"]),
         "compare": reverse("results:compare") + f"?suite={suite.pk}&contenders={chosen}",
         "design": reverse("pages:design"),
         **{analysis: reverse("results:report", args=[pk]) for analysis, pk in reports.items()},
@@ -78,9 +78,9 @@ def pages(job, board, alice, other_entry, suite, benchmark):
 
 
 EXPECTED = {
-    "board": {"about-rank", "about-swiss", "about-cost", "about-cost-per-pass", "about-score"},
+    "board": {"about-rank", "about-mean-score", "about-cost", "about-cost-per-pass", "about-score"},
     "ranks": {"about-rank", "about-score"},
-    "tournament": {"about-swiss", "about-drop", "about-byes", "about-buchholz"},
+    "swiss": {"about-swiss", "about-drop", "about-byes", "about-buchholz"},
     "compare": {"about-difference", "about-p-value", "about-equivalence", "about-samples-needed"},
     "multiplicity": {"about-ambiguity", "about-discrepancy", "about-kappa", "about-level-set"},
     "cost-of-pass": {"about-frontier-value-v", "about-essentialness", "about-value-with-expert"},
