@@ -16,8 +16,14 @@ from channels.auth import AuthMiddlewareStack  # noqa: E402 - models may be impo
 from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
 from channels.security.websocket import AllowedHostsOriginValidator  # noqa: E402
 
+from webapp.metrics import counting_sockets  # noqa: E402
 from webapp.urls import websocket_urlpatterns  # noqa: E402
 
 application = ProtocolTypeRouter(
-    {"http": http, "websocket": AllowedHostsOriginValidator(AuthMiddlewareStack(URLRouter(websocket_urlpatterns)))}
+    {
+        "http": http,
+        "websocket": AllowedHostsOriginValidator(
+            counting_sockets(AuthMiddlewareStack(URLRouter(websocket_urlpatterns)))
+        ),
+    }
 )

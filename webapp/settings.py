@@ -45,9 +45,12 @@ INSTALLED_APPS = [
     "webapp.imports",
     "webapp.exports",
     "webapp.pages",
+    "webapp.operations",
 ]
 
 MIDDLEWARE = [
+    "webapp.logs.RequestIdMiddleware",
+    "webapp.metrics.CountingMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "webapp.security.ContentSecurityPolicyMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -249,12 +252,21 @@ CHANNEL_LAYERS = {
 # Who may read /metrics: whoever brings the token, or comes from one of the networks (CIDR). Neither set: nobody.
 METRICS_TOKEN = env.text("CROSSTABLE_METRICS_TOKEN")
 METRICS_NETWORKS = env.words("CROSSTABLE_METRICS_NETWORKS")
-LOG_FORMAT = env.text("CROSSTABLE_LOG_FORMAT", "line")
+# "line" for people, "json" for machines: each line names the request or the run that it speaks of.
+LOG_FORMAT = env.text("CROSSTABLE_LOG_FORMAT") or "line"
+if LOG_FORMAT not in {"line", "json"}:
+    raise ImproperlyConfigured(f"CROSSTABLE_LOG_FORMAT={LOG_FORMAT!r} is no format. Set it to line or json.")
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "{asctime} {levelname} {name} {message}", "style": "{"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "formatters": {"line": {"()": "webapp.logs.Lines"}, "json": {"()": "webapp.logs.JSONLines"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": LOG_FORMAT}},
     "root": {"handlers": ["console"], "level": env.text("LOG_LEVEL", "WARNING")},
-    "loggers": {"crosstable": {"level": env.text("CROSSTABLE_LOG_LEVEL", "INFO")}},
+    "loggers": {
+        "crosstable": {"level": env.text("CROSSTABLE_LOG_LEVEL", "INFO")},
+        # People at a terminal do not want a line per request.
+        "crosstable.request": {"level": "INFO" if LOG_FORMAT == "json" else "WARNING"},
+    },
 }
+SENTRY_DSN = env.text("SENTRY_DSN")
+SENTRY_ENVIRONMENT = env.text("SENTRY_ENVIRONMENT", "production")

@@ -17,6 +17,7 @@ handler404 = "webapp.errors.not_found"
 handler500 = "webapp.errors.internal"
 
 urlpatterns = [
+    path("", include("webapp.operations.urls")),
     path("", include("webapp.pages.urls")),
     path("", include("webapp.accounts.urls")),
     path("", include("webapp.notices.urls")),

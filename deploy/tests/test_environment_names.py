@@ -20,7 +20,7 @@ INTERNAL = {
 }  # fmt: skip
 # Read by the programs that run us.
 BY_OTHERS = {"FORWARDED_ALLOW_IPS": "uvicorn", "PROMETHEUS_MULTIPROC_DIR": "prometheus_client"}
-READERS = {"text", "flag", "words", "get", "setdefault", "getenv", "number"}
+READERS = {"text", "flag", "words"}  # of webapp/env.py
 
 
 def sources() -> Iterator[Path]:
@@ -29,16 +29,12 @@ def sources() -> Iterator[Path]:
 
 
 def names_in(path: Path) -> Iterator[str]:
-    """Constants in capitals that a call of a reader of the environment takes first, and `NAME = "CROSSTABLE_..."`."""
-    text = path.read_text()
-    if "environ" not in text and "env." not in text:
-        return
-    for node in ast.walk(ast.parse(text)):
+    """What env.text("NAME") and its like, or os.environ.get("NAME") and its like, take first."""
+    for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Call) and node.args and isinstance(node.args[0], ast.Constant):
-            function = node.func
-            called = function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
-            value = node.args[0].value
-            if called in READERS and isinstance(value, str) and re.fullmatch(r"[A-Z][A-Z0-9_]{4,}", value):
+            asked, value = ast.unparse(node.func), node.args[0].value
+            ours = asked.removeprefix("env.") in READERS
+            if (ours or "environ." in asked or asked.endswith("getenv")) and isinstance(value, str) and value.isupper():
                 yield value
 
 
