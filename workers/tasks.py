@@ -114,7 +114,7 @@ def sweep() -> None:
 def refuse_bad_settings(sender: Any, **_: Any) -> None:
     """Better no worker than one that loses or doubles work."""
     queues = {queue.name for queue in app.amqp.queues.consume_from.values()}
-    found = list(checks.problems(app, queues=queues, pool=_pool_name(sender)))
+    found = list(checks.problems(app, queues=queues, pool=_pool_name(sender), name=sender.hostname))
     for sentence in found:
         log.error("%s", sentence)
     if found:

@@ -20,8 +20,8 @@ from rest_framework.response import Response
 from webapp.accounts.models import Team
 from webapp.accounts.selectors import teams_where
 from webapp.catalog.selectors import suite_versions
-from webapp.jobs import planning, quota, selectors, services
-from webapp.jobs.models import Job, Run, RunEvent
+from webapp.jobs import modes, planning, quota, selectors, services
+from webapp.jobs.models import Job, Run, RunEvent, Worker
 from webapp.jobs.offers import offers
 from webapp.jobs.serializers import (
     JobDetailOut,
@@ -219,10 +219,46 @@ class Workers(Resource):
 
     @extend_schema(responses=WorkerOut(many=True))
     def get(self, request: Request) -> Response:
-        current = selectors.current_runs()
-        mine = selectors.runs(request.user).filter(pk__in=[run.pk for run in current.values()])
-        context = {"current": current, "visible": set(mine.values_list("pk", flat=True))}
-        return Response(WorkerOut(selectors.workers(), many=True, context=context).data)
+        return Response(WorkerOut(selectors.workers(), many=True, context=_current(request)).data)
+
+
+def _current(request: Request) -> dict[str, Any]:
+    """What workers have in hand, and which of it the caller may see."""
+    current = selectors.current_runs()
+    mine = selectors.runs(request.user).filter(pk__in=[run.pk for run in current.values()])
+    return {"current": current, "visible": set(mine.values_list("pk", flat=True))}
+
+
+class NamedWorker(Resource):
+    """Operators of the platform only."""
+
+    scope = "admin"
+    serializer_class = WorkerOut
+
+    def act(self, action: Callable[..., Worker], pk: int) -> Response:
+        worker = action(actor=self.actor, worker=get_object_or_404(Worker, pk=pk))
+        return Response(WorkerOut(worker, context=_current(self.request)).data)
+
+
+class PauseWorker(NamedWorker):
+    @extend_schema(request=None, responses=WorkerOut)
+    def post(self, request: Request, pk: int) -> Response:
+        """Take nothing new; the run in hand goes on. It outlives a restart of the worker. Safe to call twice."""
+        return self.act(modes.pause, pk)
+
+
+class DrainWorker(NamedWorker):
+    @extend_schema(request=None, responses=WorkerOut)
+    def post(self, request: Request, pk: int) -> Response:
+        """Finish the run in hand and end. Started again it waits until it is resumed. Safe to call twice."""
+        return self.act(modes.drain, pk)
+
+
+class ResumeWorker(NamedWorker):
+    @extend_schema(request=None, responses=WorkerOut)
+    def post(self, request: Request, pk: int) -> Response:
+        """Take runs again. Safe to call twice."""
+        return self.act(modes.resume, pk)
 
 
 class Schemes(PublicResource):
@@ -248,4 +284,7 @@ urlpatterns = [
     path("teams/<str:name>/spending/", TeamSpending.as_view(), name="team_spending"),
     path("schemes/", Schemes.as_view(), name="schemes"),
     path("workers/", Workers.as_view(), name="workers"),
+    path("workers/<int:pk>/pause/", PauseWorker.as_view(), name="pause_worker"),
+    path("workers/<int:pk>/drain/", DrainWorker.as_view(), name="drain_worker"),
+    path("workers/<int:pk>/resume/", ResumeWorker.as_view(), name="resume_worker"),
 ]

@@ -20,6 +20,7 @@ from webapp.catalog.selectors import calibration_sets, latest_versions, suite_ve
 from webapp.catalog.services import contender
 from webapp.forms import ServiceForm
 from webapp.jobs.offers import Offer, families, offers
+from webapp.jobs.resources import AUTOMATIC, RESOURCES, in_words
 from webapp.jobs.services import JobRequest
 
 DEFAULT_SCHEME = next(iter(SCHEMES))
@@ -111,6 +112,12 @@ class SubmitForm(ServiceForm):
         min_value=0, max_value=1000, initial=0, help_text="Another number runs again what is there already."
     )
     priority = forms.IntegerField(min_value=-10, max_value=10, initial=0, help_text="-10 to 10; higher goes first.")
+    resource = forms.ChoiceField(
+        choices=[(AUTOMATIC, "As the weights need"), *((name, in_words(name).capitalize()) for name in RESOURCES)],
+        required=False,
+        label="Device",
+        help_text="Runs wait for a worker that has it. GPU sizes are the least memory that will do.",
+    )
     key = forms.CharField(max_length=40, widget=forms.HiddenInput, initial=lambda: uuid.uuid4().hex)
 
     def __init__(self, user: User, *args: Any, **kwargs: Any) -> None:
@@ -137,7 +144,7 @@ class SubmitForm(ServiceForm):
     def more(self) -> list[forms.BoundField]:
         """What stands behind “More settings”."""
         names = ("team", "title", "visibility", "limit", "attempts", "temperature", "batch_size", "seed", "repeat")
-        return [self[name] for name in (*names, "priority")]
+        return [self[name] for name in (*names, "priority", "resource")]
 
     def arguments(self) -> dict[str, Any]:
         data = self.cleaned_data
@@ -153,6 +160,7 @@ class SubmitForm(ServiceForm):
             settings=settings,
             priority=data["priority"],
             visibility=data["visibility"],
+            resource=data["resource"],
             key=self._key(),
         )
         return {"team": data["team"], "request": request}

@@ -16,6 +16,7 @@ from webapp.jobs import quota, selectors
 from webapp.jobs.estimates import Estimate
 from webapp.jobs.models import Job, Run, RunEvent, Worker
 from webapp.jobs.queue import queue_position
+from webapp.jobs.resources import RESOURCES
 from webapp.rest import Strict
 
 
@@ -56,6 +57,9 @@ class JobIn(Strict):
     settings = SettingsIn(required=False)
     priority = serializers.IntegerField(required=False, min_value=-10, max_value=10)
     visibility = VisibilityField(required=False)
+    resource = serializers.ChoiceField(
+        choices=RESOURCES, required=False, help_text="What its runs need; without it, computed from their weights."
+    )
     max_seconds = serializers.IntegerField(required=False, min_value=1, max_value=7 * 86_400)
     dry_run = serializers.BooleanField(default=False, help_text="Answer with the plan and submit nothing.")
 
@@ -219,8 +223,8 @@ class RunOut(serializers.ModelSerializer[Run]):
         model = Run
         fields = [
             "id", "team", "contender", "benchmark", "benchmark_version", "settings", "state", "reason", "visibility",
-            "priority", "queued_at", "started_at", "finished_at", "attempt", "worker", "done", "total", "mean",
-            "standard_error", "low", "high", "seconds", "tokens_in", "tokens_out", "cost_usd",
+            "resource", "priority", "queued_at", "started_at", "finished_at", "attempt", "worker", "done", "total",
+            "mean", "standard_error", "low", "high", "seconds", "tokens_in", "tokens_out", "cost_usd",
         ]  # fmt: skip
 
 
@@ -248,8 +252,10 @@ class RunEventOut(serializers.ModelSerializer[RunEvent]):
 
 
 class WorkerOut(serializers.ModelSerializer[Worker]):
-    """run: what it works on, where the caller may see that run."""
+    """run: what it works on, where the caller may see that run. mode: what operators want of it. memory_*: bytes of the
+    device, and of the process (rss). samples_last_hour: scored in `counted_seconds` of that hour."""
 
+    resources = serializers.ListField(child=serializers.CharField(), help_text="Classes of runs that it serves.")
     schemes = serializers.ListField(child=serializers.CharField())
     environment = serializers.DictField(help_text="Versions of what is installed there.")
     busy = serializers.SerializerMethodField()
@@ -258,10 +264,19 @@ class WorkerOut(serializers.ModelSerializer[Worker]):
     class Meta:
         model = Worker
         fields = [
+            "id",
             "name",
             "host",
             "device",
             "schemes",
+            "resources",
+            "mode",
+            "mode_reason",
+            "memory_total",
+            "memory_free",
+            "memory_rss",
+            "samples_last_hour",
+            "counted_seconds",
             "environment",
             "started_at",
             "seen_at",
