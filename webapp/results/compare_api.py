@@ -21,14 +21,15 @@ from webapp.results import compare as reads
 from webapp.results import compare_figures as figures
 from webapp.results import compare_samples as samples
 from webapp.results.compare import Subject, Table
+from webapp.results.compare_names import with_ids
 from webapp.results.compare_query import FEWEST, MOST, Query
 
-IDS = f"Ids of {FEWEST} to {MOST} contenders, with commas."
+IDS = f"Ids or names of {FEWEST} to {MOST} contenders, with commas."
 PARAMETERS = [
     OpenApiParameter("contenders", str, required=True, description=IDS),
-    OpenApiParameter("benchmark", str, description="Id of a benchmark version. This or `suite`."),
-    OpenApiParameter("suite", str, description="Id of a suite: its samples are pooled. This or `benchmark`."),
-    OpenApiParameter("baseline", str, description="Id of one of them: each other one is compared with it alone."),
+    OpenApiParameter("benchmark", str, description="A version: its id, `team/name` or `team/name:2`. This or `suite`."),
+    OpenApiParameter("suite", str, description="Its id or `team/name`; its samples are pooled. This or `benchmark`."),
+    OpenApiParameter("baseline", str, description="One of them: each other one is compared with it alone."),
     OpenApiParameter("margin", str, description="Points within which means count as equal; 1 where left out."),
 ]
 
@@ -114,7 +115,7 @@ class Compare(PublicResource):
 
     @extend_schema(parameters=PARAMETERS, responses=ComparisonOut)
     def get(self, request: Request) -> Response:
-        given: QueryDict = request.query_params
+        given: QueryDict = with_ids(request.user, request.query_params)
         query = Query.of(given)
         if len(query.contenders) < FEWEST:
             raise ValidationError({"contenders": [IDS]})
