@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 from functools import cache
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -24,6 +25,7 @@ from webapp.jobs.models import Job
 from webapp.jobs.quota import Spending
 from webapp.jobs.selectors import Progress
 from webapp.pages.metrics import METRICS
+from webapp.results.selectors import DRAWN
 
 TEMPLATES = settings.BASE_DIR / "templates"
 INCLUDED = re.compile(r'"components/([a-z_]+)\.html"')
@@ -164,6 +166,8 @@ def parts() -> tuple[Part, ...]:
         path.relative_to(TEMPLATES).as_posix(): set(INCLUDED.findall(path.read_text()))
         for path in TEMPLATES.rglob("*.html")
     }
+    # A report's body takes the template of its result from the view that draws it.
+    inside["components/report_body.html"] |= {Path(view.template).stem for _, view in DRAWN.values()}
     names = sorted(path.stem for path in (TEMPLATES / "components").glob("*.html") if path.stem not in shown)
     return tuple(Part(name, sorted(_holders(name, inside))) for name in names)
 
