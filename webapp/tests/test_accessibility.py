@@ -10,7 +10,7 @@ from django.test import Client
 from django.urls import reverse
 
 from webapp.tests.test_templates import PAGES, SIGNED_OUT
-from workers.tests.conftest import browser, site, start  # noqa: F401 - fixtures
+from workers.tests.conftest import browser, site, start, static_files, web  # noqa: F401 - fixtures
 
 pytestmark = [pytest.mark.browser, pytest.mark.process, pytest.mark.slow, pytest.mark.django_db(transaction=True)]
 WIDTHS = (360, 768, 1440)

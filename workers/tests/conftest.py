@@ -149,34 +149,55 @@ def state(run: Run) -> str:
     return run.state
 
 
+@pytest.fixture(scope="session")
+def static_files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """The environment of a data folder with the collected static files, made once."""
+    data = {"CROSSTABLE_DATA": str(tmp_path_factory.mktemp("var"))}
+    command = [sys.executable, "-m", "manage", "collectstatic", "--noinput", "-v0"]
+    subprocess.run(command, cwd=conf.BASE_DIR, env=environment(**data), check=True, timeout=60)
+    return data
+
+
+@dataclass
+class Web:
+    """The web server on a port of its own; it may be stopped, and started again on the same one."""
+
+    start: Start
+    data: dict[str, str]
+    port: int
+    process: Process | None = None
+
+    @property
+    def address(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def up(self) -> None:
+        quiet = ("--lifespan", "off", "--log-level", "warning", "--timeout-graceful-shutdown", "3")
+        asked = ("uvicorn", "webapp.asgi:application", "--port", str(self.port), *quiet)
+        self.process = self.start(*asked, **self.data)
+        wait_until(lambda: answers(f"{self.address}/healthz"), of=self.process)
+
+    def down(self) -> None:
+        assert self.process is not None
+        self.process.stop()
+
+
 @pytest.fixture
-def site(start: Start, tmp_path: Path) -> str:
-    """The whole platform on the test database: web over ASGI, analysis worker with its clock; gives its address."""
-    data = {"CROSSTABLE_DATA": str(tmp_path / "var")}
-    collected = start("manage", "collectstatic", "--noinput", "-v0", **data)
-    assert collected.child.wait(60) == 0, collected.log.read_text()
+def web(start: Start, static_files: dict[str, str]) -> Web:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
-        port = str(free.getsockname()[1])
-    quiet = ("--lifespan", "off", "--log-level", "warning")
-    web = start("uvicorn", "webapp.asgi:application", "--port", port, *quiet, **data)
-    start(
-        *CELERY,
-        "-P",
-        "threads",
-        "-c",
-        "2",
-        "-B",
-        "--scheduler",
-        "celery.beat:Scheduler",
-        "-Q",
-        "analysis",
-        "-n",
-        "analysis@test",
-        **data,
-    )
-    wait_until(lambda: answers(f"http://127.0.0.1:{port}/healthz"), of=web)
-    return f"http://127.0.0.1:{port}"
+        port = free.getsockname()[1]
+    server = Web(start, static_files, port)
+    server.up()
+    return server
+
+
+@pytest.fixture
+def site(start: Start, web: Web) -> str:
+    """The whole platform on the test database: web over ASGI, analysis worker with its clock; gives its address."""
+    clock = ("-B", "--scheduler", "celery.beat:Scheduler")
+    start(*CELERY, "-P", "threads", "-c", "2", *clock, "-Q", "analysis", "-n", "analysis@test", **web.data)
+    return web.address
 
 
 def answers(address: str) -> bool:

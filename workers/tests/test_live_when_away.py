@@ -1,0 +1,83 @@
+"""Live pages without their socket: polled where sockets are blocked, caught up after the server was away."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+import pytest
+from django.test import Client
+from playwright.sync_api import Browser, Page, expect
+
+from webapp.leaderboards.models import Leaderboard
+from webapp.tests import factories
+from workers.tests.conftest import Lab, Web, wait_until
+from workers.tests.test_live_tournament import land
+
+pytestmark = [pytest.mark.browser, pytest.mark.process, pytest.mark.django_db(transaction=True)]
+SECONDS = 30_000
+RIGHTS = [True, False] * 2
+Open = Callable[..., Page]
+
+
+@pytest.fixture
+def field(lab: Lab) -> None:
+    """Two entries on one benchmark; nothing is scored yet."""
+    suite = factories.suite(lab.owner, lab.team, "basics", [factories.benchmark(lab.owner, lab.team, "a")])
+    factories.job(lab.owner, lab.team, suite, [lab.entry(name) for name in ("tiny-xs", "tiny-s")])
+    factories.refresh(factories.board(lab.owner, lab.team, "main", suite))
+
+
+@pytest.fixture
+def opened(lab: Lab, field: None, site: str, browser: Browser) -> Open:
+    """The board in a browser of its owner; blocked: what a proxy does that knows no WebSockets."""
+
+    def visit(*, blocked: bool = False) -> Page:
+        client = Client()
+        client.force_login(lab.owner)
+        context = browser.new_context()
+        context.add_cookies([{"name": "sessionid", "value": client.cookies["sessionid"].value, "url": site}])
+        page = context.new_page()
+        if blocked:
+            page.route_web_socket(re.compile("/ws/"), lambda socket: socket.close(code=1011))
+        page.goto(f"{site}/boards/lab/main/")
+        page.evaluate("window.neverReloaded = true")
+        return page
+
+    return visit
+
+
+def version(page: Page) -> int:
+    return int(page.locator("#standings").get_attribute("data-version") or -1)
+
+
+def test_a_page_whose_sockets_are_blocked_polls_and_says_so(opened: Open) -> None:
+    page = opened(blocked=True)
+    sign = page.locator("[data-live-state]")
+    expect(sign).to_have_text(re.compile("Reconnecting|Polling"), timeout=SECONDS)
+    expect(sign).to_have_text("Polling every 3 s", timeout=SECONDS)
+
+    land(RIGHTS)
+
+    expect(page.locator("#standings tbody")).to_contain_text("50.0", timeout=SECONDS)
+    expect(sign).to_have_text("Polling every 3 s")
+    assert page.evaluate("window.neverReloaded")
+
+
+def test_a_page_catches_up_by_its_version_when_the_server_is_back(opened: Open, web: Web) -> None:
+    page = opened()
+    sign = page.locator("[data-live-state]")
+    expect(sign).to_have_text("Live", timeout=SECONDS)
+    before = version(page)
+
+    web.down()
+    expect(sign).to_have_text(re.compile("Reconnecting|Polling"), timeout=SECONDS)
+    land(RIGHTS, RIGHTS)
+    wait_until(lambda: Leaderboard.objects.get().stale_since is None)
+    assert version(page) == before, "nobody is there to tell"
+    web.up()
+
+    expect(sign).to_have_text("Live", timeout=SECONDS)
+    expect(page.locator("#standings tbody")).to_contain_text("50.0", timeout=SECONDS)
+    assert version(page) == Leaderboard.objects.get().version > before
+    assert page.evaluate("window.neverReloaded")
