@@ -98,6 +98,7 @@ class Email(Waiting):
     class Meta:
         indexes = [
             models.Index(fields=["next_at"], condition=Q(state="queued"), name="email_due"),
+            models.Index(fields=["ended_at"], condition=Q(ended_at__isnull=False), name="email_ended"),
             models.Index(fields=["user", "-created_at"], condition=Q(notice=None), name="email_resets"),
         ]
 
@@ -156,6 +157,7 @@ class Delivery(Waiting):
     class Meta:
         indexes = [
             models.Index(fields=["next_at"], condition=Q(state="queued"), name="delivery_due"),
+            models.Index(fields=["ended_at"], condition=Q(ended_at__isnull=False), name="delivery_ended"),
             models.Index(fields=["webhook", "-id"], name="delivery_log"),
         ]
 
