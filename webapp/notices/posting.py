@@ -89,7 +89,7 @@ def post(message: Message, *, allowed: Collection[str], timestamp: int) -> Answe
 
 
 def _exchange(message: Message, allowed: Collection[str], timestamp: int, end: float) -> tuple[int, str]:
-    headers = {
+    headers: dict[bytes | str, bytes | str] = {
         "Host": urlsplit(message.url).netloc,
         "Content-Type": "application/json",
         "Content-Length": str(len(message.body)),

@@ -6,7 +6,7 @@ import hmac
 import time
 
 
-def verify(secret, headers, body, tolerance=300):
+def verify(secret: str, headers: dict[str, str], body: bytes, tolerance: float = 300) -> None:
     """Raises ValueError unless the request was signed with `secret`, and not longer than `tolerance` seconds ago.
 
     headers: names in lower case; body: the bytes as they arrived, before any parser has touched them.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.conf import settings
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
@@ -47,7 +49,7 @@ class WishIn(Strict):
 class WishesIn(Strict):
     """What it does not name stays as it is."""
 
-    preferences = WishIn(many=True, allow_empty=False, max_length=len(Kind))
+    preferences = WishIn(many=True, allow_empty=False)
 
 
 class WishesOut(serializers.Serializer[object]):
@@ -55,7 +57,7 @@ class WishesOut(serializers.Serializer[object]):
 
 
 class EventsField(serializers.ListField):
-    def __init__(self, **more: object) -> None:
+    def __init__(self, **more: Any) -> None:
         child = serializers.ChoiceField(choices=Event.choices)
         super().__init__(child=child, allow_empty=False, max_length=len(Event), **more)
 

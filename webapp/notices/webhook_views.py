@@ -53,11 +53,14 @@ def webhooks(request: MemberRequest, name: str) -> HttpResponse:
 def webhook(request: MemberRequest, name: str, webhook: int) -> HttpResponse:
     """Its log; sent its form, it is changed."""
     found = _webhook(request, name, webhook)
-    form = WebhookForm(request.POST) if request.method == "POST" else WebhookForm.of(found)
-    if request.method == "POST" and form.attempt(services.change_webhook, actor=request.user, webhook=found):
-        messages.success(request, "Saved.")
-        return redirect("notices:webhook", name, webhook)
-    return _drawn(request, found, form)
+    if request.method != "POST":
+        return _drawn(request, found)
+    form = WebhookForm(request.POST)
+    changed = form.attempt(services.change_webhook, actor=request.user, webhook=found)
+    if changed is None:
+        return _drawn(request, found, form)
+    messages.success(request, "Saved.")
+    return redirect("notices:webhook", name, webhook)
 
 
 def _drawn(request: MemberRequest, found: Webhook, form: WebhookForm | None = None, secret: str = "") -> HttpResponse:
