@@ -167,7 +167,7 @@ def parts() -> tuple[Part, ...]:
         for path in TEMPLATES.rglob("*.html")
     }
     # A report's body takes the template of its result from the view that draws it.
-    inside["components/report_body.html"] |= {Path(view.template).stem for _, view in DRAWN.values()}
+    inside["components/report_body.html"] |= {Path(getattr(view, "template", "")).stem for _, view in DRAWN.values()}
     names = sorted(path.stem for path in (TEMPLATES / "components").glob("*.html") if path.stem not in shown)
     return tuple(Part(name, sorted(_holders(name, inside))) for name in names)
 
