@@ -63,6 +63,7 @@ def progress_context(pk: int) -> dict[str, Any]:
         "progress": _progress(search, found, asked, batches),
         "waiting": waiting_reason(waiting),
         "verdict": verdict(search, found),
+        "following": following(search, found),
         "estimate": Estimate.from_json(search.job.estimate),
     }
 
@@ -115,7 +116,10 @@ def _best_verdict(search: Search, found: Found, best: Known) -> str:
     chance = "with a chance below 1 %" if wrong < 0.01 else f"with a chance of about {100 * wrong:.0f} %"
     if all(one.count == search.size or one.given_up for one in found.known):
         return f"{sure}. All is known: nobody else is better."
-    return f"{sure}; another contender is better {chance}. {found.spent:,} of {cells:,} answers were asked for."
+    silent = sum(not one.count for one in found.known)
+    if silent:
+        return f"{sure}; {silent} of {len(found.known)} contenders have not answered yet."
+    return f"{sure}; another contender is better {chance}. {found.spent:,} of {cells:,} answers were evaluated for it."
 
 
 def _estimate_verdict(search: Search, found: Found, best: Known) -> str:
@@ -141,9 +145,9 @@ def _span(low: float, high: float) -> str:
     return f"{100 * max(0.0, low):.1f} to {100 * min(1.0, high):.1f}"
 
 
-def following(search: Search) -> dict[str, str]:
+def following(search: Search, found: Found | None) -> dict[str, str]:
     """Queries of the pages where one goes on: run the leader in full, replay on stored scores, search again."""
-    best = leader(Found.from_json(search.found))
+    best = leader(found)
     chosen = next(
         (one for one in search.contenders.select_related("version") if best and one.pk == best.contender), None
     )

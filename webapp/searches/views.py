@@ -39,7 +39,6 @@ def search(request: PageRequest, pk: int) -> HttpResponse:
     found = _search(request, pk)
     context = {
         **selectors.progress_context(found.pk),
-        "following": selectors.following(found),
         "versions": found.versions.select_related("benchmark__team").order_by("pk"),
         "may_submit": may(request.user, found.team, May.SUBMIT),
         "crumbs": [("Jobs", reverse("jobs:jobs")), ("Searches", reverse("searches:searches")), (f"Search {pk}", "")],
