@@ -40,6 +40,17 @@ class Unprocessable(DomainError):
     status = 422
 
 
+class TooOften(DomainError):
+    """wait: seconds after which it may be tried again; also said in the header Retry-After."""
+
+    status = 429
+
+    def __init__(self, message: str, *, wait: int) -> None:
+        minutes = -(-wait // 60)
+        self.wait = wait
+        super().__init__(message, remedy=f"Try again in {minutes} minute{'s' * (minutes > 1)}.")
+
+
 def problem(status: int, detail: str = "", **more: Any) -> dict[str, Any]:
     """The body of a problem-details answer (RFC 9457); `errors` maps fields to messages."""
     return {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail, **more}
@@ -59,7 +70,10 @@ class DomainErrorMiddleware:
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
         if isinstance(error, DomainError):
-            return error_page(request, error.status, error.message, error.remedy)
+            page = error_page(request, error.status, error.message, error.remedy)
+            if isinstance(error, TooOften):
+                page.headers["Retry-After"] = str(error.wait)
+            return page
         return None
 
 

@@ -98,7 +98,6 @@ DATABASES = {
     }
 }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
-CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache", "OPTIONS": {"MAX_ENTRIES": 2000}}}
 
 AUTH_USER_MODEL = "accounts.User"
 LOGIN_URL = "accounts:sign_in"
@@ -162,8 +161,8 @@ REST_FRAMEWORK = {
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "DEFAULT_THROTTLE_CLASSES": [
-        "rest_framework.throttling.UserRateThrottle",
-        "rest_framework.throttling.AnonRateThrottle",
+        "webapp.limits.PersonThrottle",
+        "webapp.limits.StrangerThrottle",
     ],
     "DEFAULT_THROTTLE_RATES": {"user": env.text("CROSSTABLE_API_RATE", "1200/min"), "anon": "60/min"},
     "EXCEPTION_HANDLER": "webapp.rest.problem_details",
@@ -246,6 +245,18 @@ CHANNEL_LAYERS = {
             "prefix": env.text("CROSSTABLE_CHANNEL_PREFIX", "crosstable"),
         },
     }
+}
+
+# --- what all processes count together (limits.py) -----------------------------------------------------------------
+CACHES = {
+    "default": {
+        "BACKEND": "webapp.cache.SharedCache",
+        "LOCATION": env.text("CACHE_URL") or env.channel_layer_url(BROKER_URL),
+        "KEY_PREFIX": env.text("CROSSTABLE_CHANNEL_PREFIX", "crosstable") + ".cache",
+        "OPTIONS": {"socket_timeout": 1, "socket_connect_timeout": 1},
+    },
+    # Where each process counts for itself while the shared one is away.
+    "process": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache", "OPTIONS": {"MAX_ENTRIES": 2000}},
 }
 
 # --- what is seen of it -------------------------------------------------------------------------------------------

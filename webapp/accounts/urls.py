@@ -6,6 +6,7 @@ from webapp.accounts import views
 app_name = "accounts"
 urlpatterns = [
     path("sign-in/", views.SignIn.as_view(), name="sign_in"),
+    path("admin/login/", views.admin_sign_in, name="admin_sign_in"),
     path("sign-out/", LogoutView.as_view(), name="sign_out"),
     path("new-password/<str:uidb64>/<str:token>/", views.NewPassword.as_view(), name="new_password"),
     path("sign-up/", views.sign_up, name="sign_up"),

@@ -12,16 +12,16 @@ from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.forms import PasswordChangeForm, SetPasswordForm
 from django.contrib.auth.views import LoginView, PasswordResetConfirmView
 from django.core.paginator import Paginator
-from django.http import Http404, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse, reverse_lazy
 from django.utils.decorators import method_decorator
-from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.http import url_has_allowed_host_and_scheme, urlencode
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST
 
-from webapp.accounts import invitations, selectors, services
+from webapp.accounts import door, invitations, selectors, services
 from webapp.accounts.forms import (
     InvitationForm,
     MemberForm,
@@ -44,6 +44,22 @@ DEMO_USER = "demo"
 class SignIn(LoginView):
     template_name = "accounts/sign_in.html"
     redirect_authenticated_user = True
+
+    def post(self, request: HttpRequest, *args: str, **kwargs: Any) -> HttpResponse:
+        username = request.POST.get("username", "")
+        attempt = door.knock(request, username)
+        response = super().post(request, *args, **kwargs)
+        if request.user.is_authenticated:
+            attempt.succeeded(response, username)
+        return response
+
+
+@login_not_required
+def admin_sign_in(request: PageRequest) -> HttpResponse:
+    """Django's admin has no door of its own: one that is guarded is enough."""
+    if request.user.is_authenticated:
+        raise NotAllowed("This part is for operators.", remedy="Ask one of them, or sign in as one.")
+    return redirect(f"{reverse('accounts:sign_in')}?{urlencode({'next': reverse('admin:index')})}")
 
 
 @method_decorator(login_not_required, name="dispatch")
@@ -71,6 +87,8 @@ def _next(request: PageRequest) -> str:
 def sign_up(request: PageRequest) -> HttpResponse:
     if not settings.SIGN_UP_OPEN:
         raise NotAllowed("Sign-up is closed here.", remedy="Ask the operator for an account.")
+    if request.method == "POST":
+        door.knock_for_an_account(request)
     form = SignUpForm(request.POST or None)
     if request.method == "POST" and (user := form.attempt(services.sign_up)):
         login(request, user, backend=BACKEND)

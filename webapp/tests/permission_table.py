@@ -36,6 +36,7 @@ STATUSES = {
     # Without saying what to compare, or to export, there is nothing.
     "400 400 400 400 400 400": "GET api:compare  GET api:export_scores",
     "302 403 403 403 403 403": "GET accounts:admin_sign_in",
+    "302 403 403 403 403 403": "GET accounts:admin_sign_in",
     # Only in the demo, only from this machine; nothing to compare; frames on other sites show only what is public.
     "404 404 404 404 404 404": """
         GET operations:metrics

@@ -18,7 +18,6 @@ from django.core.wsgi import get_wsgi_application
 from django.db import close_old_connections, transaction
 from drf_spectacular.generators import SchemaGenerator
 from hypothesis import HealthCheck, Phase, settings
-from rest_framework.throttling import SimpleRateThrottle
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import (
     content_type_conformance,
@@ -32,6 +31,7 @@ from webapp.catalog.models import Suite
 from webapp.errors import PROBLEM
 from webapp.jobs.models import Job, Run
 from webapp.leaderboards.models import Leaderboard
+from webapp.limits import Throttle
 from webapp.notices.models import Delivery, Notice
 from webapp.reviews.models import Comment, Review, Verdict
 from webapp.tests import factories
@@ -111,7 +111,7 @@ def headers(
     factories.review(alice, factories.person("reviewer"), board, [run.pk])
     factories.notice(alice, team)
     factories.webhook(alice, team)
-    monkeypatch.setattr(SimpleRateThrottle, "allow_request", lambda self, request, view: True)
+    monkeypatch.setattr(Throttle, "allow_request", lambda self, request, view: True)
     secret = accounts.create_token(actor=alice, name="fuzz", scopes=["read", "review", "submit", "admin"], days=1)[1]
     with kept_connection():
         yield {"Authorization": f"Bearer {secret}", "Accept-Encoding": "identity"}

@@ -19,7 +19,7 @@ APPS = (
 ACTIONS = {
     "accounts:sign_out", "accounts:demo_sign_in", "accounts:create_token", "accounts:revoke_token",
     "accounts:set_member", "accounts:remove_member", "jobs:cancel_job", "jobs:retry_job",
-    "operations:healthz", "operations:readyz", "operations:metrics",
+    "operations:healthz", "operations:readyz", "operations:metrics", "accounts:admin_sign_in",
     "accounts:set_spending_limit", "catalog:withdraw_price", "catalog:set_expert_cost", "results:price_job",
 }  # fmt: skip
 ACTIONS |= {"accounts:set_running_limit", "pages:pause_worker", "pages:drain_worker", "pages:resume_worker"}
