@@ -66,7 +66,8 @@ def main() -> int:
 
 def here(device: str) -> list[str]:
     """Schemes that this machine can do on a checkpoint that is not quantised yet."""
-    return [key for key, info in SCHEMES.items() if not unavailable(info, device) and info.family != "prequantised"]
+    usual = {key: info for key, info in SCHEMES.items() if info.family != "prequantised" and not info.needs_map}
+    return [key for key, info in usual.items() if not unavailable(info, device)]
 
 
 def demo_table(size: str, keys: Sequence[str]) -> int:

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from evaluation.bit_maps import BitMap
+
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
@@ -72,7 +74,8 @@ class RunSpec:
     that are scored by them are answered once, whatever is asked for.
     skip: (sample, attempt) that are finished already (resume); limit: only the first `limit` samples; subset: only
     these samples, by their numbers in the whole benchmark (None: all).
-    calibration: texts for schemes that need them; the others ignore it.
+    calibration: texts for schemes that need them, bits: bits per layer for the one that takes a map; the others ignore
+    them.
     """
 
     model: Checkpoint | Endpoint
@@ -87,6 +90,7 @@ class RunSpec:
     subset: frozenset[int] | None = None
     skip: frozenset[tuple[int, int]] = frozenset()
     calibration: Calibration | None = None
+    bits: BitMap | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from typing import Any
 
 from django.conf import settings as conf
 
+from evaluation import bit_maps
 from evaluation.errors import EvaluationError
 from evaluation.inference.efficiency import measure
 from evaluation.inference.engine import Engine
@@ -125,6 +126,7 @@ class Measuring:
             device=self.device,
             seed=chosen.get("seed", default_settings()["seed"]),
             calibration=calibration_of(chosen["calibration"]) if chosen.get("calibration") else None,
+            bits=bit_maps.read(chosen["bits"]) if chosen.get("bits") else None,
         )
 
     def _store(

@@ -6,6 +6,7 @@ from functools import lru_cache
 
 from django.conf import settings
 
+from evaluation import bit_maps
 from evaluation.records import BenchmarkSpec, Calibration, Checkpoint, Endpoint, RunSpec
 from webapp.catalog.models import BenchmarkVersion, CalibrationSet, EntryVersion, Sample, Source
 from webapp.catalog.sealing import unseal
@@ -30,6 +31,7 @@ def spec_of(run: Run, *, device: str, skip: frozenset[tuple[int, int]]) -> RunSp
         subset=None if run.subset is None else frozenset(run.subset),
         skip=skip,
         calibration=calibration_of(chosen["calibration"]) if chosen.get("calibration") else None,
+        bits=bit_maps.read(chosen["bits"]) if chosen.get("bits") else None,
     )
 
 

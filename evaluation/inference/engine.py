@@ -23,7 +23,7 @@ from evaluation.inference.harness import Contender, LocalModel, NamedTasks
 from evaluation.inference.loading import Files
 from evaluation.records import Checkpoint, Endpoint, RunSpec
 from evaluation.schemes import REFERENCE, SCHEMES, load_scheme, unavailable
-from evaluation.schemes.applying import apply_scheme, refuse_without_calibration
+from evaluation.schemes.applying import apply_scheme, refuse_without_calibration, refuse_without_map
 from evaluation.schemes.base import Scheme
 from evaluation.schemes.calibration import Tokens, tokenise
 from evaluation.schemes.measuring import bytes_held
@@ -160,6 +160,7 @@ class Engine:
                 spec.scheme,
                 module,
                 tokens=_tokens(spec, files, tokenizer),
+                bits=spec.bits,
                 seed=spec.seed,
                 bytes_on_disk=files.description.bytes,
                 tell=tell,
@@ -195,11 +196,12 @@ class Engine:
 
 
 def _key(spec: RunSpec, files: Files) -> tuple[object, ...]:
-    """What a loaded contender depends on; seed and calibration set only where the scheme uses them."""
+    """What a loaded contender depends on; seed, calibration set and map only where the scheme uses them."""
     info = SCHEMES[spec.scheme]
     calibration = spec.calibration.hash if spec.calibration and info.needs_calibration else ""
     seed = None if info.family == REFERENCE else spec.seed
-    return (files.identity, spec.scheme, spec.device, seed, calibration)
+    bits = spec.bits.hash if spec.bits and info.needs_map else ""
+    return (files.identity, spec.scheme, spec.device, seed, calibration, bits)
 
 
 def _refuse_unfit(spec: RunSpec) -> None:
@@ -212,6 +214,7 @@ def _refuse_unfit(spec: RunSpec) -> None:
             remedy="Send the run to another worker, or install what is missing.",
         )
     refuse_without_calibration(spec.scheme, given=spec.calibration is not None)
+    refuse_without_map(spec.scheme, given=spec.bits is not None)
 
 
 def _tokens(spec: RunSpec, files: Files, tokenizer: Any) -> Tokens | None:

@@ -19,9 +19,11 @@ GPU = ("cuda",)
 
 @dataclass(frozen=True, slots=True)
 class SchemeInfo:
-    """How weights are stored and multiplied. bits: nominal bits per changed weight, scales included; 0: as stored.
+    """How weights are stored and multiplied. bits: nominal bits per changed weight, scales included; 0: as stored, or
+    as the map says.
 
     place: "module:attribute" of the Scheme; devices: kinds it runs on; packages: what a worker needs beside torch.
+    needs_map: it takes bits per layer (`evaluation.bit_maps`), which a search has found.
     emulated: the numbers are those of the format, memory and speed are those of the reference.
     """
 
@@ -33,6 +35,7 @@ class SchemeInfo:
     devices: tuple[str, ...] = ("cpu", "cuda")
     packages: tuple[str, ...] = ()
     needs_calibration: bool = False
+    needs_map: bool = False
     emulated: bool = False
 
 
@@ -109,10 +112,13 @@ def _searched() -> tuple[SchemeInfo, ...]:
         ("evopress_4", "EvoPress: bits per layer searched, 4.00 on average", 4.625, "evopress:bits_4"),
         ("evopress_3", "EvoPress: bits per layer searched, 3.00 on average", 3.59375, "evopress:bits_3"),
     )
-    return tuple(
+    found = tuple(
         SchemeInfo(key, title, family, bits, f"{at}.{place}", needs_calibration=True, emulated=True)
         for key, title, bits, place in rows
     )
+    title, place = "EvoPress: bits per layer from a map that was found before", f"{at}.evopress:imported"
+    known = SchemeInfo("evopress_map", title, family, 0, place, needs_calibration=True, needs_map=True, emulated=True)
+    return (*found, known)
 
 
 def _rotated() -> tuple[SchemeInfo, ...]:

@@ -13,6 +13,7 @@ import torch
 from torch import nn
 from transformers.pytorch_utils import Conv1D
 
+from evaluation.bit_maps import BitMap
 from evaluation.errors import ModelRefused, NotFinite
 from evaluation.schemes import SCHEMES, SchemeInfo, load_scheme
 from evaluation.schemes.base import Scheme
@@ -30,6 +31,7 @@ def apply_scheme(
     module: nn.Module,
     *,
     tokens: Tokens | None = None,
+    bits: BitMap | None = None,
     seed: int = 0,
     output: bool = False,
     bytes_on_disk: int = 0,
@@ -37,16 +39,18 @@ def apply_scheme(
 ) -> SchemeReport:
     """Change the module in place and report. output: quantise the output layer, too; a tied one is untied first.
 
-    tokens: what to calibrate with. seed: same seed, same module. tell: takes news of a search, may raise to stop it.
-    Raises ModelRefused where the scheme does not fit or had no effect, NotFinite for weights or logits that are no
-    numbers. Works outside of inference mode, because some schemes learn.
+    tokens: what to calibrate with. bits: the map of a scheme that takes one. seed: same seed, same module. tell: takes
+    news of a search, may raise to stop it. Raises ModelRefused where the scheme does not fit or had no effect,
+    BadParameter where the map does not, NotFinite for weights or logits that are no numbers. Works outside of inference
+    mode, because some schemes learn.
     """
     info, scheme = SCHEMES[key], load_scheme(key)
-    record = Record(module, seed=seed, output=output, tell=tell)
+    record = Record(module, seed=seed, output=output, tell=tell, bits=bits)
     with torch.inference_mode(mode=False), torch.no_grad():
         parameters = sum(parameter.numel() for parameter in module.parameters())
         if scheme.in_place:
             refuse_without_calibration(key, given=tokens is not None)
+            refuse_without_map(key, given=bits is not None)
             rewrite_conv1d(record)
         _refuse_misfit(key, scheme, module)
         if scheme.in_place:
@@ -81,6 +85,16 @@ def refuse_without_calibration(key: str, *, given: bool) -> None:
             f"The scheme {key} has to see texts before it can be applied, and no calibration set was given.",
             field="calibration",
             remedy="Choose a calibration set for the benchmark or suite.",
+        )
+
+
+def refuse_without_map(key: str, *, given: bool) -> None:
+    """Raises ModelRefused when a scheme takes a map of bits and there is none."""
+    if SCHEMES[key].needs_map and not given:
+        raise ModelRefused(
+            f"The scheme {key} takes a map of bits per layer, and none was given.",
+            field="bits",
+            remedy="Give the map that a search has found.",
         )
 
 

@@ -8,18 +8,17 @@ database that GPTQ fills once.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import partial
-from pathlib import Path
 from random import Random
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from evaluation.bit_maps import LEVELS, average
 from evaluation.errors import BadParameter
 from evaluation.schemes import gptq
 from evaluation.schemes.base import Scheme
@@ -27,9 +26,8 @@ from evaluation.schemes.calibration import BATCH, Tokens, log_probabilities, mea
 from evaluation.schemes.grids import by_block, grid_bits
 from evaluation.schemes.record import News, Record
 
-LEVELS = (2, 3, 4, 5, 6)
 MEMORY = 2 << 30  # bytes for the reference's log-probabilities
-BitMap = dict[str, int]
+Bits = dict[str, int]
 Database = Mapping[str, Mapping[int, Tensor]]  # layer -> bits -> weight as it multiplies
 
 
@@ -52,7 +50,7 @@ class Found:
     history: best KL of each generation, on its own rows. judged: maps times rows.
     """
 
-    bits: BitMap
+    bits: Bits
     average: Fraction
     kl: float
     uniform_kl: float
@@ -60,12 +58,7 @@ class Found:
     judged: int
 
 
-def average(bits: Mapping[str, int], sizes: Mapping[str, int]) -> Fraction:
-    """Mean bits per weight, exactly; sizes: weights of each layer."""
-    return Fraction(sum(bits[name] * size for name, size in sizes.items()), sum(sizes.values()))
-
-
-def starting_map(sizes: Mapping[str, int], target: Fraction) -> BitMap:
+def starting_map(sizes: Mapping[str, int], target: Fraction) -> Bits:
     """The most even map that meets the target exactly. Raises BadParameter where layers' sizes do not allow it."""
     if not LEVELS[0] <= target <= LEVELS[-1]:
         raise BadParameter(f"An average lies between {LEVELS[0]} and {LEVELS[-1]} bits.", field="bits")
@@ -105,7 +98,7 @@ class Evolution:
     _news: dict[str, Any] = field(init=False, default_factory=dict)
     _tell: News = field(init=False, default=lambda news: None)
     _reference: Tensor = field(init=False)
-    _loaded: BitMap = field(init=False, default_factory=dict)
+    _loaded: Bits = field(init=False, default_factory=dict)
     _random: Random = field(init=False)
 
     def __post_init__(self) -> None:
@@ -158,7 +151,7 @@ class Evolution:
             total += len(part) * mean_kl(self._reference[part], log_probabilities(self.module, self.ids[part]))
         return total / len(rows)
 
-    def _generation(self, parent: BitMap) -> tuple[BitMap, float]:
+    def _generation(self, parent: Bits) -> tuple[Bits, float]:
         """The survivor of all stages; the parent joins the last one, so that nothing is lost."""
         candidates = self._offspring(parent)
         kl = 0.0
@@ -171,9 +164,9 @@ class Evolution:
             candidates, kl = [candidates[place] for place in order], judged[order[0]]
         return candidates[0], kl
 
-    def _offspring(self, parent: BitMap) -> list[BitMap]:
+    def _offspring(self, parent: Bits) -> list[Bits]:
         """Different maps with the parent's average; fewer than asked for where there are not as many."""
-        found: list[BitMap] = []
+        found: list[Bits] = []
         for _ in range(20 * self.effort.offspring):
             child = dict(parent)
             for _ in range(min(self._random.randint(1, 3), self._random.randint(1, 3))):
@@ -184,7 +177,7 @@ class Evolution:
                 break
         return found
 
-    def _switch(self, bits: BitMap) -> None:
+    def _switch(self, bits: Bits) -> None:
         """Move a level from one layer to another of equal size, where both stay within the levels."""
         first = self._random.choice(list(bits))
         equal = [name for name in bits if self.sizes[name] == self.sizes[first] and name != first]
@@ -196,40 +189,22 @@ class Evolution:
             bits[second] -= 1
 
 
-def write_map(bits: Mapping[str, int], path: Path) -> None:
-    """Export a map as JSON."""
-    path.write_text(json.dumps(dict(bits), indent=1) + "\n", encoding="utf-8")
-
-
-def read_map(path: Path) -> BitMap:
-    """Import a map that `write_map` wrote, or that a run's provenance holds. Raises BadParameter."""
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise BadParameter(f"{path.name} holds no map of bits ({error}).", field="bits") from error
-    if not isinstance(found, dict) or not all(type(bits) is int and bits in LEVELS for bits in found.values()):
-        raise BadParameter(f"{path.name} must name layers with {LEVELS[0]} to {LEVELS[-1]} bits each.", field="bits")
-    return found
-
-
-def mapped(bits: Mapping[str, int]) -> Scheme:
-    """The scheme of a known map: its layers fitted by GPTQ, nothing searched."""
-    return Scheme(torch.float32, partial(_apply_map, dict(bits)), partial(_check_map, dict(bits)))
-
-
-def _check_map(bits: BitMap, module: nn.Module) -> str:
-    known = {name for name, _ in Record(module).layers()}
-    odd = sorted(known ^ set(bits))
-    return f"the map and the module differ in the layer {odd[0]}." if odd else gptq.check(module)
-
-
-def _apply_map(bits: BitMap, module: nn.Module, tokens: Tokens, record: Record) -> None:
+def _apply_imported(module: nn.Module, tokens: Tokens, record: Record) -> None:
+    """Layers at the bits of a known map, fitted by GPTQ on all texts; nothing is searched."""
+    given = record.bits
+    assert given is not None  # noqa: S101 - refused before, in words
+    given.check({name: tuple(layer.weight.shape) for name, layer in record.layers()})
     levels = database(module, record, tokens.split()[0])
     for name, layer in record.layers():
-        found = levels[name][bits[name]]
-        record.note(name, layer.weight, found, grid_bits(bits[name]))
+        found = levels[name][given.bits[name]]
+        record.note(name, layer.weight, found, grid_bits(given.bits[name]))
         layer.weight.copy_(found)
-    record.search["bits"] = bits
+    sizes = {name: layer.weight.numel() for name, layer in record.layers()}
+    record.search |= {
+        "bits": dict(given.bits),
+        "map_hash": given.hash,
+        "average_bits": float(average(given.bits, sizes)),
+    }
 
 
 def _apply(target: int, module: nn.Module, tokens: Tokens, record: Record) -> None:
@@ -252,3 +227,4 @@ def _apply(target: int, module: nn.Module, tokens: Tokens, record: Record) -> No
 
 
 bits_4, bits_3 = (Scheme(torch.float32, partial(_apply, bits), gptq.check) for bits in (4, 3))
+imported = Scheme(torch.float32, _apply_imported, gptq.check)

@@ -10,6 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from evaluation.bit_maps import BitMap
+
 News = Callable[[Mapping[str, Any]], None]
 
 
@@ -32,6 +34,7 @@ class Record:
     """seed: of all that the scheme draws. output: whether the output layer is quantised, too.
 
     tell: takes news of a search (numbers, texts, maps; empty while there are none); it may raise, to stop it.
+    bits: the map of a scheme that takes one.
     search: what a search found. layers: chosen before the scheme is applied; every changed one is noted.
     """
 
@@ -39,6 +42,7 @@ class Record:
     seed: int = 0
     output: bool = False
     tell: News = lambda news: None
+    bits: BitMap | None = None
     matrices: list[Matrix] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     search: dict[str, Any] = field(default_factory=dict)

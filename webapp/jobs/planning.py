@@ -10,6 +10,8 @@ from typing import Any
 
 from django.utils import timezone
 
+from evaluation import bit_maps
+from evaluation.errors import EvaluationError
 from evaluation.schemes import SCHEMES
 from webapp.accounts.models import Team
 from webapp.catalog.calibration import refuse_prompts
@@ -28,6 +30,7 @@ HOTTEST = 2.0
 # Settings that came later. At these values a run is what it was before there were any, and so is its identity.
 LATER = {"attempts": 1, "temperature": 0.0}
 CALIBRATION = "calibration"  # the id of a set; only runs whose scheme needs one have this setting
+BITS = "bits"  # a map of bits per layer, as a file has it; only runs whose scheme takes one have this setting
 
 
 @dataclass(frozen=True)
@@ -62,9 +65,12 @@ def clean_settings(raw: Mapping[str, Any]) -> dict[str, Any]:
         if key == CALIBRATION:
             settings |= {} if value is None else {key: _id(value)}
             continue
+        if key == BITS:
+            settings |= {} if value is None else {key: _map(value)}
+            continue
         if key not in settings:
             raise Unprocessable(
-                f"{key} is not a setting.", field=key, remedy=f"Known: {', '.join([*settings, CALIBRATION])}."
+                f"{key} is not a setting.", field=key, remedy=f"Known: {', '.join([*settings, CALIBRATION, BITS])}."
             )
         if value is None and settings[key] is None:
             continue
@@ -91,6 +97,14 @@ def _id(value: Any) -> int:
     return value
 
 
+def _map(value: Any) -> dict[str, Any]:
+    try:
+        return bit_maps.read(value).to_json()
+    except EvaluationError as error:
+        within = "" if error.field == BITS else f" (field {error.field})"
+        raise Unprocessable(f"{error.message}{within}", field=BITS, remedy=error.remedy) from error
+
+
 def _temperature(value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= HOTTEST:
         raise Unprocessable(f"temperature must be a number from 0 to {HOTTEST:g}.", field="temperature")
@@ -102,12 +116,19 @@ def needs_calibration(contender: Contender) -> bool:
     return info is not None and info.needs_calibration
 
 
+def needs_map(contender: Contender) -> bool:
+    info = SCHEMES.get(contender.scheme)
+    return info is not None and info.needs_map
+
+
 def settings_of(contender: Contender, version: BenchmarkVersion, settings: Mapping[str, Any]) -> dict[str, Any]:
     """What of a job's settings matters to a run: chance plays no part where log-likelihoods decide, so such a benchmark
     runs once; and texts play a part only where a scheme looks at them."""
     kept = {**settings, **(LATER if version.kind == "multiple_choice" else {})}
     if not needs_calibration(contender):
         kept.pop(CALIBRATION, None)
+    if not needs_map(contender):
+        kept.pop(BITS, None)
     return kept
 
 
@@ -120,10 +141,13 @@ def identity(
     subset: Sequence[int] | None = None,
 ) -> str:
     """sha256 of everything that the scores depend on; contender and version are immutable, so their ids serve. Of a
-    calibration set its texts count, not which set holds them; of a subset, which samples are in it."""
+    calibration set its texts count, not which set holds them; of a map, the bits; of a subset, which samples are in
+    it."""
     told = {key: value for key, value in sorted(settings.items()) if key not in LATER or value != LATER[key]}
     if CALIBRATION in told and calibration is not None:
         told[CALIBRATION] = calibration.content_hash
+    if BITS in told:
+        told[BITS] = bit_maps.read(told[BITS]).hash
     if subset is not None:
         told["subset"] = hashlib.sha256(json.dumps(list(subset)).encode()).hexdigest()
     parts = [team.pk, contender.pk, version.pk, told]
@@ -149,6 +173,16 @@ def check(
             f"{idle} has no effect here: these benchmarks compare log-likelihoods, which are the same every time.",
             field=idle,
             remedy="Add a benchmark that is answered in writing, or leave it out.",
+        )
+
+
+def check_map(contenders: Iterable[Contender], settings: Mapping[str, Any]) -> None:
+    """Raises Unprocessable where a scheme takes a map of bits and there is none."""
+    if BITS not in settings and any(map(needs_map, contenders)):
+        raise Unprocessable(
+            "evopress_map takes the bits of each layer from a map, and none was given.",
+            field=BITS,
+            remedy="Paste the map that the page of a searched run offers for download.",
         )
 
 
@@ -227,6 +261,7 @@ def plan(
     contenders, versions = list(dict.fromkeys(contenders)), list(dict.fromkeys(versions))
     check(team, contenders, versions, settings)
     check_calibration(contenders, versions, calibration)
+    check_map(contenders, settings)
     on = {(c.pk, v.pk): settings_of(c, v, settings) for c in contenders for v in versions}
     chosen = {pk: tuple(sorted(samples)) for pk, samples in (subsets or {}).items()}
     keys = {

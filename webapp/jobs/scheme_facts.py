@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
+
+from evaluation.bit_maps import BitMap
 
 BLOCK = re.compile(r"\.(\d+)\.")
 
@@ -16,7 +18,7 @@ BLOCK = re.compile(r"\.(\d+)\.")
 class BitsMap:
     """Bits per layer. columns: numbers of the blocks; rows: (kind of layer, bits in each block, None: it has none).
 
-    text: the map as JSON, as `evaluation.schemes.evopress.read_map` takes it.
+    text: the map as JSON, as `evaluation.bit_maps.read` takes it.
     """
 
     columns: list[str]
@@ -24,14 +26,16 @@ class BitsMap:
     text: str
 
 
-def bits_map(bits: Mapping[str, int]) -> BitsMap:
-    """Layers in their order; what stands in no numbered block has a column of its own."""
+def bits_map(bits: Mapping[str, int], matrices: Sequence[Mapping[str, Any]] = ()) -> BitsMap:
+    """Layers in their order; what stands in no numbered block has a column of its own. matrices: with their shapes."""
     places = {name: _place(name) for name in bits}
     columns = list(dict.fromkeys(block for block, _ in places.values()))
     kinds = list(dict.fromkeys(kind for _, kind in places.values()))
     found = {places[name]: value for name, value in bits.items()}
     rows = [(kind, [found.get((block, kind)) for block in columns]) for kind in kinds]
-    return BitsMap(columns, rows, json.dumps(dict(bits), indent=1))
+    shapes = {row["name"]: tuple(row["shape"]) for row in matrices if row["name"] in bits}
+    whole = BitMap(bits, shapes if len(shapes) == len(bits) else {})
+    return BitsMap(columns, rows, json.dumps(whole.to_json(), indent=1))
 
 
 def _place(name: str) -> tuple[str, str]:
@@ -60,7 +64,7 @@ class SchemeFacts:
     def bits(self) -> BitsMap | None:
         """The map that a search found, if it was one for bits per layer."""
         found = self.report.get("search", {}).get("bits")
-        return bits_map(found) if isinstance(found, Mapping) and found else None
+        return bits_map(found, self.report.get("matrices", ())) if isinstance(found, Mapping) and found else None
 
 
 def scheme_facts(provenance: Mapping[str, Any]) -> SchemeFacts | None:

@@ -10,9 +10,11 @@ from typing import Any
 import pytest
 import torch
 
+from evaluation.bit_maps import BitMap
 from evaluation.schemes import REFERENCE, SCHEMES, load_scheme, unavailable
 from evaluation.schemes.applying import apply_scheme
 from evaluation.schemes.calibration import Tokens, log_probabilities
+from evaluation.schemes.record import linear_layers
 from evaluation.schemes.report import SchemeReport
 from evaluation.schemes.tests.conftest import Fresh
 
@@ -28,7 +30,8 @@ def applied(fresh: Fresh, few: Tokens) -> Any:
     @cache
     def applied(key: str, time: int = 0) -> tuple[Any, SchemeReport]:
         module = fresh("xs", key)
-        return module, apply_scheme(key, module, tokens=few, seed=7, bytes_on_disk=1234)
+        bits = BitMap({name: 3 for name, _ in linear_layers(module)}) if SCHEMES[key].needs_map else None
+        return module, apply_scheme(key, module, tokens=few, bits=bits, seed=7, bytes_on_disk=1234)
 
     return applied
 

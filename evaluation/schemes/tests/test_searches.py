@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from fractions import Fraction
-from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
+from evaluation import bit_maps
+from evaluation.bit_maps import BitMap
 from evaluation.errors import BadParameter, ModelRefused
 from evaluation.schemes import evopress, gptq, grids
 from evaluation.schemes.applying import apply_scheme
 from evaluation.schemes.calibration import Tokens, log_probabilities, mean_kl
-from evaluation.schemes.evopress import Effort, Evolution, database, read_map, starting_map, write_map
+from evaluation.schemes.evopress import Effort, Evolution, database, starting_map
 from evaluation.schemes.record import Record
 from evaluation.schemes.tests.conftest import Fresh
 
@@ -78,7 +80,7 @@ def test_evopress_meets_its_budget_exactly_and_beats_the_uniform_map(
     evolved: tuple[Evolution, evopress.Found, Any], fresh: Fresh, held_out: torch.Tensor
 ) -> None:
     evolution, found, _ = evolved
-    assert found.average == evopress.average(found.bits, evolution.sizes) == 3
+    assert found.average == bit_maps.average(found.bits, evolution.sizes) == 3
     assert len(set(found.bits.values())) > 1
     reference = log_probabilities(fresh("s"), held_out)
     kl = mean_kl(reference, log_probabilities(evolution.module, held_out))
@@ -98,42 +100,46 @@ def test_evopress_tells_of_every_generation(evolved: tuple[Evolution, evopress.F
     evolution, found, news = evolved
     last = {one["step"]: one for one in news if one}
     assert list(last) == list(range(1, 9))
-    assert all(evopress.average(one["bits"], evolution.sizes) == 3 for one in last.values())
+    assert all(bit_maps.average(one["bits"], evolution.sizes) == 3 for one in last.values())
     assert [one["kl"] for one in last.values()] == list(found.history)
 
 
-def test_a_map_is_exported_and_imported(
-    evolved: tuple[Evolution, evopress.Found, Any], tmp_path: Path, fresh: Fresh, tokens: Tokens, monkeypatch: Any
+def test_a_map_that_was_found_gives_the_same_weights_again(
+    evolved: tuple[Evolution, evopress.Found, Any], fresh: Fresh, tokens: Tokens
 ) -> None:
     evolution, found, _ = evolved
-    write_map(found.bits, tmp_path / "map.json")
-    bits = read_map(tmp_path / "map.json")
-    assert bits == found.bits
-    monkeypatch.setattr("evaluation.schemes.applying.load_scheme", lambda key: evopress.mapped(bits))
     module = fresh("s")
-    report = apply_scheme("evopress_3", module, tokens=tokens)
-    assert report.search["bits"] == bits
+    shapes = {name: tuple(layer.weight.shape) for name, layer in Record(module).layers()}
+    given = bit_maps.read(json.loads(json.dumps(BitMap(found.bits, shapes).to_json())))
+    assert given.average == 3
+    report = apply_scheme("evopress_map", module, tokens=tokens, bits=given)
+    assert (report.search["bits"], report.search["map_hash"]) == (found.bits, given.hash)
+    assert report.search["average_bits"] == 3
     assert {matrix.name: matrix.bits for matrix in report.matrices} == {
-        name: grids.grid_bits(level) for name, level in bits.items()
+        name: grids.grid_bits(level) for name, level in found.bits.items()
     }
     assert all(torch.equal(layer.weight, evolution.layers[name].weight) for name, layer in Record(module).layers())
-    other = evopress.mapped({"elsewhere": 3} | bits)
-    monkeypatch.setattr("evaluation.schemes.applying.load_scheme", lambda key: other)
-    with pytest.raises(ModelRefused, match="the map and the module differ"):
-        apply_scheme("evopress_3", fresh("s"), tokens=tokens)
 
 
-@pytest.mark.parametrize("text", ["[1]", "{", '{"a": 9}', '{"a": 3.5}', '{"a": true}'])
-def test_what_is_no_map_is_refused(text: str, tmp_path: Path) -> None:
-    (tmp_path / "map.json").write_text(text)
-    with pytest.raises(BadParameter, match=r"map\.json"):
-        read_map(tmp_path / "map.json")
+def test_a_map_of_another_model_is_refused_before_anything_changes(fresh: Fresh, few: Tokens) -> None:
+    module, other = fresh("xs"), fresh("s")
+    before = {name: weight.clone() for name, weight in module.named_parameters()}
+    given = BitMap({name: 3 for name, _ in Record(other).layers()})
+    with pytest.raises(BadParameter, match="which the model does not have"):
+        apply_scheme("evopress_map", module, tokens=few, bits=given)
+    shapes = {name: (8, 8) for name, _ in Record(module).layers()}
+    with pytest.raises(BadParameter, match=r"with the shape 8 × 8; the model’s is") as refused:
+        apply_scheme("evopress_map", module, tokens=few, bits=BitMap(dict.fromkeys(shapes, 3), shapes))
+    assert refused.value.field == "shape"
+    with pytest.raises(ModelRefused, match="takes a map of bits per layer, and none was given"):
+        apply_scheme("evopress_map", module, tokens=few)
+    assert all(torch.equal(weight, before[name]) for name, weight in module.named_parameters())
 
 
 def test_a_start_meets_any_average_that_the_sizes_allow() -> None:
     sizes = {"a": 4, "b": 4, "c": 2, "d": 2}
     for target in (Fraction(3), Fraction(7, 2), Fraction(19, 6), Fraction(6)):
-        assert evopress.average(starting_map(sizes, target), sizes) == target
+        assert bit_maps.average(starting_map(sizes, target), sizes) == target
     with pytest.raises(BadParameter, match=r"cannot have 3\.01 bits"):
         starting_map(sizes, Fraction(301, 100))
     with pytest.raises(BadParameter, match="between 2 and 6"):

@@ -1,0 +1,91 @@
+"""A map of bits per layer as a scheme's parameter: what is refused at submit, and of which runs it is a part."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from webapp.accounts.models import Team, User
+from webapp.catalog import services as catalog
+from webapp.catalog.models import BenchmarkVersion, CalibrationSet, EntryVersion, Suite
+from webapp.errors import Unprocessable
+from webapp.jobs import services
+from webapp.jobs.models import Job, Run
+from webapp.jobs.scheme_facts import bits_map
+from webapp.jobs.services import JobRequest
+from webapp.tests import factories
+from workers.specs import spec_of
+
+BITS = {"h.0.attn": 4, "h.0.mlp": 2}
+SHAPES = [{"name": "h.0.attn", "shape": [4, 8]}, {"name": "h.0.mlp", "shape": [8, 4]}]
+
+
+@pytest.fixture
+def texts(bob: User, team: Team) -> CalibrationSet:
+    return factories.calibration_set(bob, team)
+
+
+@pytest.fixture
+def submit(bob: User, team: Team, entry: EntryVersion, benchmark: BenchmarkVersion, texts: CalibrationSet) -> Any:
+    def submitted(*schemes: str, **settings: Any) -> Job:
+        rows = [catalog.contender(version=entry, scheme=scheme) for scheme in schemes]
+        request = JobRequest(contenders=rows, versions=[benchmark], settings={"calibration": texts.pk, **settings})
+        return services.submit_job(actor=bob, team=team, request=request)[0]
+
+    return submitted
+
+
+def test_only_the_scheme_that_takes_a_map_needs_one_and_has_it(submit: Any) -> None:
+    with pytest.raises(Unprocessable, match="takes the bits of each layer from a map") as refused:
+        submit("fp32", "evopress_map")
+    assert refused.value.field == "bits"
+    job = submit("fp32", "gptq_int3", "evopress_map", bits=BITS)
+    runs = {run.contender.scheme: run for run in job.runs.select_related("contender")}
+    assert {scheme: "bits" in run.settings for scheme, run in runs.items()} == {
+        "fp32": False, "gptq_int3": False, "evopress_map": True,
+    }  # fmt: skip
+    spec = spec_of(runs["evopress_map"], device="cpu", skip=frozenset())
+    assert spec.bits is not None
+    assert spec.bits.bits == BITS
+
+
+def test_the_bits_are_the_run_not_the_form_of_the_file(submit: Any) -> None:
+    submit("evopress_map", bits=BITS)
+    whole = json.loads(bits_map(BITS, SHAPES).text)
+    assert whole["average_bits"] == 3.0
+    assert submit("evopress_map", bits=whole).parts.get().reused
+    assert submit("evopress_map", bits=dict(reversed(BITS.items()))).parts.get().reused
+    assert not submit("evopress_map", bits={**BITS, "h.0.mlp": 3}).parts.get().reused
+
+
+@pytest.mark.parametrize(
+    ("given", "reason"),
+    [
+        ({"h.0.attn": 9}, "gives h.0.attn 9 bits"),
+        ({"average_bits": 2.5, "layers": {"a": {"bits": 3, "shape": [2, 2]}}}, r"spends 3\. \(field average_bits\)"),
+    ],
+)
+def test_what_is_no_map_is_refused_with_its_field(submit: Any, given: Any, reason: str) -> None:
+    with pytest.raises(Unprocessable, match=reason) as refused:
+        submit("evopress_map", bits=given)
+    assert refused.value.field == "bits"
+
+
+def test_a_map_is_pasted_into_the_form(
+    client: Client, bob: User, team: Team, suite: Suite, entry: EntryVersion, texts: CalibrationSet
+) -> None:
+    client.force_login(bob)
+    typed = {"suite": suite.pk, "entries": [entry.pk], "schemes": ["evopress_map"], "team": team.pk, "seed": 1}
+    typed |= {"visibility": "team", "batch_size": 1, "repeat": 0, "priority": 0, "key": "k", "calibration": texts.pk}
+    wrong = client.post("/jobs/new/", {**typed, "bits": "{"})
+    assert (wrong.status_code, b"valid JSON" in wrong.content) == (422, True)
+    wrong = client.post("/jobs/new/", {**typed, "bits": '{"a": 7}'})
+    assert (wrong.status_code, b"gives a 7 bits" in wrong.content) == (422, True)
+    assert client.post("/jobs/new/", {**typed, "bits": json.dumps(BITS)}).status_code == 302
+    run = Run.objects.order_by("pk").first()
+    assert run is not None
+    assert run.settings["bits"] == BITS
+    assert b"a map of bits per layer" in client.get(f"/runs/{run.pk}/").content
