@@ -82,6 +82,12 @@ class SubmitForm(ServiceForm):
         label="Calibration set",
         help_text="What schemes marked “calibrated” look at before they are applied. The others ignore it.",
     )
+    bits = forms.JSONField(
+        required=False,
+        label="Map of bits per layer",
+        help_text="For evopress_map alone: the content of a file that the page of a searched run offers for download.",
+        widget=forms.Textarea({"rows": 3, "spellcheck": "false", "class": "mono"}),
+    )
     team = forms.ModelChoiceField(Team.objects.none(), empty_label=None, help_text="Whose job it is.")
     title = forms.CharField(max_length=160, required=False, help_text="Made from the contents when empty.")
     visibility = forms.ChoiceField(choices=Visibility, initial=Visibility.TEAM)
@@ -144,7 +150,7 @@ class SubmitForm(ServiceForm):
     def more(self) -> list[forms.BoundField]:
         """What stands behind “More settings”."""
         names = ("team", "title", "visibility", "limit", "attempts", "temperature", "batch_size", "seed", "repeat")
-        return [self[name] for name in (*names, "priority", "resource")]
+        return [self[name] for name in (*names, "priority", "resource", "bits")]
 
     def arguments(self) -> dict[str, Any]:
         data = self.cleaned_data
@@ -152,6 +158,8 @@ class SubmitForm(ServiceForm):
         settings = {name: data[name] for name in self.SETTINGS if name == "limit" or data[name] is not None}
         if data["calibration"]:
             settings["calibration"] = data["calibration"].pk
+        if data["bits"] is not None:
+            settings["bits"] = data["bits"]
         request = JobRequest(
             contenders=list(dict.fromkeys(rows)),
             versions=suite_versions(data["suite"]),

@@ -17,7 +17,7 @@ from webapp.jobs.estimates import Estimate
 from webapp.jobs.models import Job, Run, RunEvent, Worker
 from webapp.jobs.queue import queue_position
 from webapp.jobs.resources import RESOURCES
-from webapp.rest import Strict
+from webapp.rest import JSONObject, Strict
 
 
 class SettingsIn(Strict):
@@ -42,6 +42,9 @@ class SettingsIn(Strict):
     )
     calibration = serializers.IntegerField(
         required=False, allow_null=True, min_value=1, help_text="Id of a calibration set, for schemes that need one."
+    )
+    bits = JSONObject(
+        required=False, allow_null=True, help_text="Bits per layer, for `evopress_map`: what a searched run offers."
     )
 
 
