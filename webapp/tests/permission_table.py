@@ -35,8 +35,10 @@ STATUSES = {
     """,
     # Without saying what to compare, or to export, there is nothing.
     "400 400 400 400 400 400": "GET api:compare  GET api:export_scores",
-    "302 403 403 403 403 403": "GET accounts:admin_sign_in",
-    "302 403 403 403 403 403": "GET accounts:admin_sign_in",
+    "302 403 403 403 403 403": """
+        GET accounts:admin_sign_in
+        POST pages:pause_worker  POST pages:drain_worker  POST pages:resume_worker
+    """,
     # Only in the demo, only from this machine; nothing to compare; frames on other sites show only what is public.
     "404 404 404 404 404 404": """
         GET operations:metrics
@@ -149,7 +151,6 @@ STATUSES = {
     # What operators of the platform decide, who are nobody here: an owner is not one.
     "302 404 403 403 403 403": "POST accounts:set_running_limit  POST accounts:password_link",
     "401 404 403 403 403 403": "PUT api:running_limit",
-    "302 403 403 403 403 403": "POST pages:pause_worker  POST pages:drain_worker  POST pages:resume_worker",
     "401 403 403 403 403 403": "POST api:pause_worker  POST api:drain_worker  POST api:resume_worker",
     # What owners decide. The member in question is the reviewer, who may leave.
     "302 404 403 403 403 302": """
