@@ -6,8 +6,7 @@ import re
 from collections.abc import Mapping
 
 from django import template
-from django.template.defaultfilters import linebreaks
-from django.utils.html import escape, format_html
+from django.utils.html import escape, format_html, linebreaks
 from django.utils.safestring import SafeString, mark_safe
 
 from webapp.reviews.mentions import MENTION
@@ -77,7 +76,7 @@ def with_mentions(text: str, people: Mapping[str, str]) -> SafeString:
         address = people.get(found[1].lower())
         return format_html('<a href="{}">{}</a>', address, found[0]) if address else found[0]
 
-    return linebreaks(mark_safe(MENTION.sub(link, escape(text))), autoescape=False)  # noqa: S308 - escaped just here
+    return mark_safe(linebreaks(MENTION.sub(link, escape(text))))  # noqa: S308 - escaped just here
 
 
 def _told(said: tuple[str, str, str]) -> SafeString:
