@@ -1,0 +1,3 @@
+from crosstable.cli import main
+
+raise SystemExit(main())

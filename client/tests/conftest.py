@@ -1,0 +1,61 @@
+"""The client against the real site: a live server, a token, and a terminal."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+import pytest
+from crosstable import Crosstable
+from crosstable.cli import main
+
+from webapp.accounts import services
+from webapp.conftest import *  # noqa: F403 - the same people and the same world
+from webapp.tests import factories
+
+
+@pytest.fixture
+def token(bob) -> str:
+    return services.create_token(actor=bob, name="ci", scopes=["read", "submit"], days=1)[1]
+
+
+@pytest.fixture
+def site(live_server, token):
+    with Crosstable(live_server.url, token) as found:
+        yield found
+
+
+@pytest.fixture
+def filled(job, board):
+    """A board of two complete contenders."""
+    factories.worker()
+    for scores in ([True] * 4, [True] * 4, [True, True, True, False], [True, True, True, False]):
+        factories.finish(scores)
+    return factories.refresh(board)
+
+
+@pytest.fixture
+def run(live_server, token, monkeypatch, tmp_path, capsys) -> Callable[..., tuple[int, str, str]]:
+    """A command as typed: status, standard output, standard error."""
+    monkeypatch.setenv("CROSSTABLE_URL", live_server.url)
+    monkeypatch.setenv("CROSSTABLE_TOKEN", token)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+
+    def typed(*arguments: str) -> tuple[int, str, str]:
+        status = main(arguments)
+        said = capsys.readouterr()
+        return status, said.out, said.err
+
+    return typed
+
+
+@pytest.fixture
+def told(run) -> Callable[..., object]:
+    """A command that must work, as JSON."""
+
+    def asked(*arguments: str) -> object:
+        status, out, err = run(*arguments, "--format", "json")
+        assert status == 0, err
+        return json.loads(out)
+
+    return asked
