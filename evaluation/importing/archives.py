@@ -133,18 +133,26 @@ class Tar:
 
     def __init__(self, stream: BinaryIO, name: str, limits: Limits) -> None:
         self.name = name
-        self.plain = _unzipped(stream, name, limits)
+        self.plain = cast(BinaryIO, tempfile.TemporaryFile())  # noqa: SIM115 - `close` closes it
         try:
+            _unzip(stream, self.plain, name, limits)
             self.file = tarfile.TarFile(fileobj=self.plain)
-            members = self._members(limits)
+            self.members = self._checked(limits)
         except (tarfile.TarError, ValueError, EOFError) as error:
+            self.plain.close()
             raise BadRow(f"it is not a tar file that can be read ({error})", file=name) from None
-        _check_names(name, [one.name for one in members], limits)
-        _check_total(name, sum(one.size for one in members), limits)
+        except BadRow:
+            self.plain.close()
+            raise
+
+    def _checked(self, limits: Limits) -> dict[str, tarfile.TarInfo]:
+        members = self._members(limits)
+        _check_names(self.name, [one.name for one in members], limits)
+        _check_total(self.name, sum(one.size for one in members), limits)
         for one in members:
             if not (one.isreg() or one.isdir()) or one.sparse is not None:
-                raise BadRow("it is not a plain file: links and devices are refused", file=f"{name}/{one.name}")
-        self.members = {one.name.removeprefix("./"): one for one in members if one.isreg()}
+                raise BadRow("it is not a plain file: links and devices are refused", file=f"{self.name}/{one.name}")
+        return {one.name.removeprefix("./"): one for one in members if one.isreg()}
 
     def _members(self, limits: Limits) -> list[tarfile.TarInfo]:
         members = []
@@ -166,12 +174,11 @@ class Tar:
         self.plain.close()
 
 
-def _unzipped(stream: BinaryIO, name: str, limits: Limits) -> BinaryIO:
+def _unzip(stream: BinaryIO, plain: BinaryIO, name: str, limits: Limits) -> None:
     stream.seek(0)
     packed = stream.read(2) == b"\x1f\x8b"
     size = stream.seek(0, io.SEEK_END)
     stream.seek(0)
-    plain = tempfile.TemporaryFile()  # noqa: SIM115 - the archive closes it
     source = gzip.GzipFile(fileobj=stream) if packed else stream
     most, total = min(limits.bytes, limits.free + limits.ratio * size), 0
     try:
@@ -183,7 +190,6 @@ def _unzipped(stream: BinaryIO, name: str, limits: Limits) -> BinaryIO:
     except (OSError, EOFError, zlib.error) as error:
         raise BadRow(f"it cannot be unpacked ({error})", file=name) from None
     plain.seek(0)
-    return cast(BinaryIO, plain)
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from math import inf, isfinite, isnan
 from typing import Any
 
 from evaluation.importing.limits import Limits
-from evaluation.importing.rows import BY_NAME, COLUMNS, EMPTY, NAMES, BadRow, Column, Row, canonical
+from evaluation.importing.rows import BY_NAME, COLUMNS, EMPTY, NAMES, BadRow, Column, Row, canonical, compact
 
 WHOLE, SMALL = 2**31 - 1, 2**15 - 1  # what the database's integers hold
 SMALL_COLUMNS = ("attempt", "choice")
@@ -154,6 +154,11 @@ def storable(text: str) -> str:
     return text if text.isascii() else text.encode("utf-8", "replace").decode()
 
 
+def storable_json(text: str) -> str:
+    """The same for JSON text, in which a NUL is written as an escape."""
+    return storable(text.replace("\\u0000", "\N{SYMBOL FOR NULL}"))
+
+
 def _whole(column: Column, limits: Limits) -> Reader:
     high = SMALL if column.name in SMALL_COLUMNS else WHOLE
     low = int(column.low or 0)
@@ -225,11 +230,13 @@ def _flag(column: Column, limits: Limits) -> Reader:
 
 
 def _json(column: Column, limits: Limits) -> Reader:
+    write = canonical if column.name == "settings" else compact
+
     def checked(value: Any) -> str:
         if not isinstance(value, dict):
             raise ValueError("this is not a JSON object")
         check_plain(value, limits)
-        return storable(canonical(value).replace("\\u0000", "\N{SYMBOL FOR NULL}"))
+        return storable_json(write(value))
 
     def parsed(text: str) -> str:
         return checked(parse(text, limits))

@@ -16,9 +16,9 @@ from pathlib import PurePosixPath
 from typing import Any, BinaryIO
 
 from evaluation.importing.archives import Archive, opened
-from evaluation.importing.cells import log_likelihood, storable
+from evaluation.importing.cells import log_likelihood, storable, storable_json
 from evaluation.importing.limits import Limits
-from evaluation.importing.rows import BadRow, Row, canonical
+from evaluation.importing.rows import BadRow, Row, canonical, compact
 from evaluation.importing.sources import Source
 from evaluation.importing.streamed import members
 from evaluation.importing.tables import json_lines
@@ -330,4 +330,4 @@ def _text(value: Any) -> str:
 
 
 def _plain(document: Mapping[str, Any]) -> str:
-    return storable(canonical(document).replace("\\u0000", "\N{SYMBOL FOR NULL}"))
+    return storable_json(compact(document))

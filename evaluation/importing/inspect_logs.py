@@ -11,9 +11,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any, BinaryIO
 
 from evaluation.importing.archives import Zip
-from evaluation.importing.cells import parse, storable
+from evaluation.importing.cells import parse, storable, storable_json
 from evaluation.importing.limits import Limits
-from evaluation.importing.rows import BadRow, Row, canonical
+from evaluation.importing.rows import BadRow, Row, canonical, compact
 from evaluation.importing.sources import Source
 from evaluation.importing.streamed import members
 
@@ -176,7 +176,7 @@ class _Log:
             prompt=said.input(sample.get("input")),
             target=_named(said.text(sample.get("target")), choices),
             choices=choices,
-            document=storable(canonical(said.resolved(document)).replace("\\u0000", "\N{SYMBOL FOR NULL}")),
+            document=storable_json(compact(said.resolved(document))),
             latency=_time(sample.get("working_time", sample.get("total_time"))),
             **self._tokens(sample),
         )

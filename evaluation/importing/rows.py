@@ -29,8 +29,9 @@ class Row(NamedTuple):
     """One attempt at one sample, with what it was an attempt at. None: not known, which is never 0.
 
     A named tuple, not a dataclass: a file holds a million of them, and this is made in a fourth of the time.
-    settings, document: canonical JSON text, "" where they are not known. run: tells several runs of one contender on
-    one benchmark apart; "" where there is one. log_likelihoods: nats, one per choice; -inf is possible.
+    settings, document: JSON text of an object, "" where they are not known; settings are canonical, a document keeps
+    the order of its fields, on which its hash depends. run: tells several runs of one contender on one benchmark apart;
+    "" where there is one. log_likelihoods: nats, one per choice; -inf is possible.
     """
 
     entry: str
@@ -130,3 +131,8 @@ class BadRow(EvaluationError):
 def canonical(value: Any) -> str:
     """JSON text that is the same for equal values: sorted, without spaces. Raises ValueError for NaN and infinity."""
     return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def compact(value: Any) -> str:
+    """JSON text without spaces, in the order that the value has. Raises ValueError for NaN and infinity."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)

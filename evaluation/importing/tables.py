@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import io
 from collections.abc import Iterator, Sequence
 from typing import Any, BinaryIO
 
@@ -29,9 +28,8 @@ def read_csv(stream: BinaryIO, *, file: str, limits: Limits) -> Rows:
 
 def _records(stream: BinaryIO, file: str, limits: Limits) -> Iterator[tuple[int, Sequence[str]]]:
     # One number for the whole process, which nothing else here reads.
-    csv.field_size_limit(limits.cell + 1)
-    text = io.TextIOWrapper(stream, encoding="utf-8-sig", newline="")
-    reader = csv.reader(_lines(text, limits), strict=True)
+    csv.field_size_limit(limits.line)
+    reader = csv.reader(_lines(stream, limits), strict=True)
     begun = 1
     try:
         for record in reader:
@@ -41,15 +39,16 @@ def _records(stream: BinaryIO, file: str, limits: Limits) -> Iterator[tuple[int,
     except (csv.Error, ValueError) as error:
         problem = "it is not UTF-8 text" if isinstance(error, UnicodeError) else f"it is not CSV ({error})"
         raise BadRow(problem, file=file, line=begun) from None
-    finally:
-        text.detach()  # or it would close the stream, which is read twice
 
 
-def _lines(text: io.TextIOWrapper, limits: Limits) -> Iterator[str]:
-    while line := text.readline(limits.line + 1):
+def _lines(stream: BinaryIO, limits: Limits) -> Iterator[str]:
+    """Text line by line; no wrapper around the stream, which would close it, and it is read twice."""
+    first = True
+    while line := stream.readline(limits.line + 1):
         if len(line) > limits.line:
-            raise ValueError(f"a line is longer than {limits.line:,} characters")
-        yield line
+            raise ValueError(f"a line is longer than {limits.line:,} bytes")
+        yield line.decode("utf-8-sig" if first else "utf-8")
+        first = False
 
 
 def read_jsonl(stream: BinaryIO, *, file: str, limits: Limits) -> Rows:
