@@ -33,7 +33,8 @@ def reduced(pixels: Pixels) -> tuple[Pixels, Pixels]:
 
 def _apart(ordered: NDArray[np.int32]) -> NDArray[np.int32]:
     """The first of these colours that differ by more than `ALIKE` in some channel, so that rare ones find a place."""
-    left, kept = ordered, []
+    left: NDArray[np.int32] = ordered
+    kept: list[NDArray[np.int32]] = []
     while len(left) and len(kept) < COLOURS:
         kept.append(left[0])
         left = left[np.abs(left - left[0]).max(axis=1) > ALIKE]

@@ -11,7 +11,6 @@ import pytest
 
 from webapp.accounts import services as accounts
 from webapp.accounts.models import Scope
-from webapp.catalog.services import contender
 from webapp.pages.guide.reading import FOLDER
 from webapp.tests import factories
 
@@ -38,15 +37,8 @@ def environment(request, transactional_db, quick_settings, tmp_path):
     for right in ([True] * 4, [True, False] * 2) * 2:
         factories.finish(right)
     factories.refresh(factories.board(alice, team, "small-world", suite))
-    ids = [contender(version=entry, scheme="fp32").pk for entry in entries]
     _, secret = accounts.create_token(actor=alice, name="guide", scopes=list(Scope.values), days=1)
-    names = {
-        "CROSSTABLE_URL": live_server.url,
-        "CROSSTABLE_TOKEN": secret,
-        "SUITE": str(suite.pk),
-        "CONTENDERS": ",".join(map(str, ids)),
-    }
-    return {**os.environ, **names}
+    return {**os.environ, "CROSSTABLE_URL": live_server.url, "CROSSTABLE_TOKEN": secret}
 
 
 def finished(command, environment, folder=None):
@@ -74,6 +66,7 @@ def test_examples_in_python_do_what_they_say(environment):
     said = finished([sys.executable, "-c", PYTHON], environment)
 
     assert "tiny-m@bf16 sums queued" in said
+    assert "tiny-m@fp32 tiny-s@fp32" in said
     assert "swiss Swiss-system tournament" in said
 
 
