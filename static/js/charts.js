@@ -43,7 +43,7 @@ const ends = (values) => {
 
 export const axis = (c, name, more) => ({
   type: "value", name, nameLocation: "middle", nameGap: 30, scale: true,
-  nameTextStyle: { color: c.muted }, axisLabel: { color: c.muted, showMinLabel: false, showMaxLabel: false }, axisLine: { show: true, lineStyle: { color: c.line } },
+  nameTextStyle: { color: c.muted }, axisLabel: { color: c.muted, showMinLabel: more?.min === 0, showMaxLabel: more?.max === 100 }, axisLine: { show: true, lineStyle: { color: c.line } },
   splitLine: { lineStyle: { color: c.line } }, ...more,
 });
 
@@ -212,4 +212,5 @@ addEventListener("click", ({ target }) => {
 draw();
 addEventListener("live:drawn", draw);
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
+matchMedia("print").addEventListener("change", draw); // paper is light, whatever the screen is
 new MutationObserver(draw).observe(document.documentElement, { attributeFilter: ["data-theme"] });
