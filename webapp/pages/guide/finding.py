@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from webapp.pages.guide import ORDER
 from webapp.pages.guide.reading import Page, Section, pages
+from webapp.pages.metrics import METRICS
 
 MOST = 30
 AROUND = 80  # characters of text on each side of what was found
@@ -80,14 +82,22 @@ def search(words: str) -> list[Hit]:
     if not wanted:
         return []
     headed, other = [], []
+    for page, section in _everything():
+        title, text = section.title.lower(), section.text.lower()
+        if all(word in title for word in wanted):
+            headed.append(Hit(page, section, shortened(section.text, 2 * AROUND)))
+        elif all(word in title or word in text for word in wanted):
+            other.append(Hit(page, section, _excerpt(section.text, wanted)))
+    return (headed + other)[:MOST]
+
+
+def _everything() -> Iterator[tuple[Page, Section]]:
+    """The sections of all pages, then the numbers, which stand in the glossary."""
     for page in pages().values():
         for section in page.sections:
-            title, text = section.title.lower(), section.text.lower()
-            if all(word in title for word in wanted):
-                headed.append(Hit(page, section, section.text[: 2 * AROUND]))
-            elif all(word in title or word in text for word in wanted):
-                other.append(Hit(page, section, _excerpt(section.text, wanted)))
-    return (headed + other)[:MOST]
+            yield page, section
+    for metric in METRICS.values():
+        yield pages()["glossary"], Section(2, metric.key, ", ".join(metric.labels), metric.text)
 
 
 def neighbours(slug: str) -> tuple[Page | None, Page | None]:
@@ -102,4 +112,11 @@ def neighbours(slug: str) -> tuple[Page | None, Page | None]:
 def _excerpt(text: str, wanted: list[str]) -> str:
     at = min((place for word in wanted if (place := text.lower().find(word)) >= 0), default=0)
     start = max(0, at - AROUND)
-    return ("…" if start else "") + text[start : at + AROUND]
+    if not start:
+        return shortened(text, 2 * AROUND)
+    return "… " + shortened(text[start:].partition(" ")[2], 2 * AROUND)
+
+
+def shortened(text: str, length: int) -> str:
+    """Whole words only."""
+    return text if len(text) <= length else text[:length].rpartition(" ")[0] + " …"

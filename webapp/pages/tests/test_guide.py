@@ -113,10 +113,19 @@ def test_a_page_of_the_site_links_to_what_explains_it(client, alice):
 def test_headings_are_found_before_text():
     hits = search("rank intervals")
 
-    assert (hits[0].page.slug, hits[0].section.anchor) == ("boards", "rank-intervals")
+    assert (hits[0].page.slug, hits[0].section.anchor) == ("boards", "rank-intervals"), "the page before the glossary"
     assert search("interval rank")[0].section.anchor == "rank-intervals"
     assert any(hit.page.slug == "jobs" for hit in search("seed"))
     assert search("") == search("zyzzyva") == []
+
+
+def test_numbers_are_found_too_and_words_stay_whole():
+    hits = search("essential")
+
+    assert ("glossary", "essentialness") in {(hit.page.slug, hit.section.anchor) for hit in hits}
+    for hit in search("the"):
+        words = set(re.findall(r"\w+", hit.section.text))
+        assert set(re.findall(r"\w+", hit.excerpt)) <= words
 
 
 def test_the_search_shows_what_it_found_and_what_to_do_otherwise(client, db):
