@@ -64,6 +64,7 @@ class Platform:
         demo = self.options.demo and is_loopback(self.host)
         key = secret_key(self.data)
         self.environment = platform_environment(self.data, servers, host=self.host, demo=demo, key=key)
+        self.environment.setdefault("CROSSTABLE_URL", f"http://{_reachable(self.host)}:{self.port}")
 
     def _start_web(self) -> None:
         address = f"http://{f'[{self.host}]' if ':' in self.host else self.host}:{self.port}/"
