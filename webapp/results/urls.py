@@ -1,6 +1,6 @@
 from django.urls import path
 
-from webapp.results import audit_views, compare_views, cost_views, curve_views, measure_views, views
+from webapp.results import audit_views, compare_views, cost_views, curve_views, measure_views, runtime_views, views
 
 app_name = "results"
 urlpatterns = [
@@ -17,6 +17,7 @@ urlpatterns = [
     path("compare/pairs.csv", compare_views.compare_pairs, name="compare_pairs"),
     path("compare/samples.csv", compare_views.compare_export, name="compare_export"),
     path("compare/samples/<int:version>/<int:index>/", compare_views.compare_sample, name="compare_sample"),
+    path("runtime/", runtime_views.runtime, name="runtime"),
     path("jobs/<int:pk>/curves/", curve_views.job_curves_fragment, name="job_curves"),
     path("runs/<int:pk>/curve/", curve_views.run_curve_fragment, name="run_curve"),
     path("entries/<str:team>/<str:name>/efficiency/", measure_views.entry_efficiency, name="entry_efficiency"),

@@ -169,7 +169,8 @@ def pace(writing: float = 20.0, peak: int = 2_000_000, **more: Any) -> Efficienc
     )
     first = Spread(9.6 / writing, 9 / writing, 10 / writing, 5)
     usual = {"to_first": first, "weights_bytes": peak // 2, "host_peak_bytes": peak, "load_seconds": 0.5}
-    return Efficiency(LOCAL, "torch 2.13.0, float32, 2 threads", False, paces, **{**usual, **more})
+    told = {"protocol": LOCAL, "kernel": "torch 2.13.0, float32, 2 threads", "emulated": False, "paces": paces}
+    return Efficiency(**{**told, **usual, **more})
 
 
 def measurement(contender: Contender, found: Efficiency | None = None, *, device: str = "a CPU") -> Measurement:

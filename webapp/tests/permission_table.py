@@ -53,7 +53,7 @@ STATUSES = {
         GET catalog:register_entry  GET catalog:create_benchmark  GET catalog:create_suite
         GET catalog:create_calibration_set
         GET jobs:jobs  GET jobs:submit_job  GET searches:searches  GET searches:submit_search
-        GET results:reports  GET results:request_report  GET results:linear_audit
+        GET results:reports  GET results:request_report  GET results:linear_audit  GET results:runtime
         GET reviews:reviews  GET reviews:inbox_count  GET reviews:request_review
         GET leaderboards:create_leaderboard
         GET imports:imports  GET imports:new_import

@@ -64,6 +64,7 @@ BUDGETS = {
     "results:reports": 6,
     "results:request_report": 6,
     "results:linear_audit": 8,
+    "results:runtime": 6,
     "results:report": 7,
     "results:report_result": 5,
     "results:report_samples": 4,
