@@ -17,7 +17,14 @@ from deploy.local.servers import EmbeddedPostgres, EmbeddedValkey
 PREFIX = "crosstable-tests-"
 STARTED = "CROSSTABLE_TEST_SERVERS"  # also tells child processes that their parent's servers are theirs
 # Settings of the surrounding shell that must not change what the tests see.
-CLEARED = ("DEBUG", "CROSSTABLE_DEMO", "CROSSTABLE_MODEL_ROOTS", "CROSSTABLE_ALLOWED_NETWORKS", "CROSSTABLE_URL", "EMAIL_URL")
+CLEARED = (
+    "DEBUG",
+    "CROSSTABLE_DEMO",
+    "CROSSTABLE_MODEL_ROOTS",
+    "CROSSTABLE_ALLOWED_NETWORKS",
+    "CROSSTABLE_URL",
+    "EMAIL_URL",
+)
 
 
 def start() -> None:
