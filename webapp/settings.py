@@ -129,6 +129,11 @@ SESSION_COOKIE_SAMESITE = "Lax"
 SECURE_COOKIES = env.flag("CROSSTABLE_HTTPS")
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_COOKIES
 SECURE_HSTS_SECONDS = 31_536_000 if SECURE_COOKIES else 0
+SECURE_SSL_REDIRECT = SECURE_COOKIES
+# Asked from inside, past the proxy that has the certificate.
+SECURE_REDIRECT_EXEMPT = [r"^(healthz|readyz|metrics)$"]
+# Whether subdomains and browsers' own lists are bound, too, is for the owner of the whole domain to say.
+SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if SECURE_COOKIES else None
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
@@ -184,6 +189,10 @@ SPECTACULAR_SETTINGS = {
         "State": "webapp.jobs.models.Run.State",
         "ReportState": "webapp.results.models.Report.State",
         "ReviewState": "webapp.reviews.models.Review.State",
+        "DeliveryState": "webapp.notices.models.Delivery.State",
+        "NoticeKind": "webapp.notices.models.Kind",
+        "Role": "webapp.accounts.models.Role",
+        "Source": "webapp.catalog.models.Source",
         "Visibility": "webapp.accounts.models.Visibility",
     },
 }
