@@ -57,7 +57,7 @@ class Notices(Resource, ListAPIView[Notice]):
 class ReadNotices(Resource):
     scope = "read"
 
-    @extend_schema(request=None, responses=ReadOut)
+    @extend_schema(operation_id="notices_read_all", request=None, responses=ReadOut)
     def post(self, request: Request) -> Response:
         """Mark all of the caller's notices as read."""
         return Response({"read": services.mark_read(actor=self.actor)})
