@@ -1,6 +1,6 @@
 """Many short runs on several workers while processes are killed at random: nothing is lost, nothing is done twice.
 
-    python -m bench.chaos [--runs 200] [--samples 100] [--workers 3] [--seconds 120] [--kill worker,web,analysis,broker,postgres]
+    python -m bench.chaos [--runs 200] [--workers 3] [--seconds 120] [--kill worker,web,analysis,broker,postgres]
 
 Real servers and processes on one machine. The same runs are made twice: in quiet, then while kill -9 hits workers, the
 web, the analysis worker with its clock, the broker and PostgreSQL. Afterwards every run is done exactly once, and
@@ -271,9 +271,8 @@ def verdict(round_number: int) -> dict[str, Any]:
 
     runs = Run.objects.filter(settings__repeat=round_number)
     ended = RunEvent.objects.filter(run__in=runs, state="done").values("run").annotate(times=Count("id"))
-    whole = runs.annotate(stored=Count("scores", filter=Q(scores__attempt=0))).filter(
-        stored=F("version__samples"), done=F("version__samples")
-    )
+    stored = runs.annotate(stored=Count("scores", filter=Q(scores__attempt=0)))
+    whole = stored.filter(stored=F("version__samples"), done=F("version__samples"))
     quiet, loud = scores(0), scores(round_number)
     return {
         "states": dict(Counter(runs.values_list("state", flat=True))),
