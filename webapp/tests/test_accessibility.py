@@ -9,6 +9,8 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
+from webapp.results.selectors import report_address
+from webapp.tests import reported
 from webapp.tests.test_templates import PAGES, SIGNED_OUT
 from workers.tests.conftest import browser, site, start, static_files, web  # noqa: F401 - fixtures
 
@@ -40,7 +42,24 @@ def faults(page, address, name):
     return found
 
 
-def test_axe_finds_nothing_serious_on_any_page(site, browser, addresses, alice):  # noqa: F811 - fixtures
+@pytest.fixture
+def drawn(addresses, alice, team, entry):
+    """(name, address) of pages that one address shows in several ways: views of a board, and a report of each kind.
+
+    Made before the site runs, whose worker would compute the reports, too.
+    """
+    made = reported.runs(alice, team, entry)
+    board = reverse("leaderboards:leaderboard", args=[team.name, reported.board(alice, team, made).name])
+    contenders = ",".join(str(run.contender_id) for run in made[::2])
+    return [
+        *((f"board with {query}", f"{board}?{query}") for query in ("view=ranks", "view=heatmap", "costs=1")),
+        *((f"report {name}", report_address(one)) for name, one in reported.reports(alice, team, made).items()),
+        ("job with curves", reverse("jobs:job", args=[made[0].jobs.get().pk])),
+        ("comparison", f"{reverse('results:compare')}?benchmark={made[0].version_id}&contenders={contenders}"),
+    ]
+
+
+def test_axe_finds_nothing_serious_on_any_page(drawn, site, browser, addresses, alice):  # noqa: F811 - fixtures
     client = Client()
     client.force_login(alice)
     member, anybody = browser.new_context(reduced_motion="reduce"), browser.new_context(reduced_motion="reduce")
@@ -54,6 +73,6 @@ def test_axe_finds_nothing_serious_on_any_page(site, browser, addresses, alice):
     for name in PAGES:
         address = f"{site}{reverse(name, args=addresses.get(name, ()))}"
         found += faults(pages[name in SIGNED_OUT], address, name)
-    for kind in ("ranks", "heatmap"):
-        found += faults(pages[False], f"{site}/boards/lab/main/?view={kind}", f"board as {kind}")
+    for name, address in drawn:
+        found += faults(pages[False], f"{site}{address}", name)
     assert not found, "\n".join(found)
