@@ -80,7 +80,7 @@ def _over(search: Search, look: Look, found: Found) -> tuple[str, str] | None:
     if found.sure:
         return (
             State.DONE,
-            f"Stopped early: the leader is above all others, with an error rate of {search.stop_error:g}.",
+            f"Stopped early: the leader is above all others, with an error rate of {100 * search.stop_error:g} %.",
         )
     last = found.steps[-1] if found.steps else None
     if search.half_width and last and (last.high - last.low) / 2 <= search.half_width:

@@ -24,7 +24,7 @@ from webapp.jobs.offers import Offer, families, offers
 from webapp.searches.models import Search
 from webapp.searches.services import METHODS, SearchRequest
 
-AMOUNT = RegexValidator(r"^\s*\d{1,9}([.,]\d{1,4})?\s*%?\s*$", "Write a number of samples, or a share such as 15 %.")
+AMOUNT = RegexValidator(r"^\s*\d{1,9}([.,]\d{1,4})?\s*%?\s*$", "Write a number of samples, or a share such as 15 %%.")
 ESTIMATES = [(key.value, key.label) for key in METHODS[Search.Goal.ESTIMATE]]
 BEST, ESTIMATE = "goal=best", "goal=estimate"
 PLAIN = ("batch", "seed", "exploration", "floor", "batch_size", "title", "visibility")
@@ -85,8 +85,8 @@ class SearchForm(ServiceForm):
         max_value=100_000,
         initial=32,
         label="Samples per batch",
-        help_text="Fewer decide more often, which helps where the top is close; each batch takes its worker about a "
-        "second beside the samples, and longer where it has to load another entry.",
+        help_text="Fewer (8) decide more often, which helps where the top is close. Each batch takes half a second "
+        "beside its samples, and a tenth more for each benchmark: ask for more where a sample is quick.",
     )
     exploration = forms.FloatField(
         min_value=0.0001,

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from itertools import accumulate
 
 import numpy as np
-from django.db.models import Q, QuerySet, Sum
+from django.db.models import Count, Q, QuerySet, Sum
 
 from evaluation.tables import Floats
 from webapp.accounts.models import Team, Visibility
@@ -121,8 +121,19 @@ def source_scores(search: Search, versions: Sequence[BenchmarkVersion]) -> Float
 
 def spent(search: Search) -> int:
     """Samples that were evaluated for this search; what other jobs had asked for is theirs."""
+    return spent_with_cost(search)[0]
+
+
+def spent_with_cost(search: Search) -> tuple[int, float | None]:
+    """Samples evaluated for this search, and US dollars; None while the cost of a run that has begun is unknown."""
     mine = JobRun.objects.filter(job=search.job_id, reused=False)
-    return mine.aggregate(done=Sum("run__done"))["done"] or 0
+    begun = Q(run__done__gt=0)
+    sums = mine.aggregate(
+        done=Sum("run__done"),
+        cost=Sum("run__cost_usd", filter=begun),
+        unknown=Count("pk", filter=begun & Q(run__cost_usd=None)),
+    )
+    return sums["done"] or 0, None if sums["unknown"] else sums["cost"]
 
 
 def given_up(search: Search) -> Mapping[int, str]:

@@ -16,7 +16,7 @@ from webapp.jobs.selectors import waiting_reason
 from webapp.searches.intervals import known_rows, step_rows
 from webapp.searches.knowledge import Found, Known
 from webapp.searches.models import Batch, Search
-from webapp.searches.scores import spent
+from webapp.searches.scores import spent_with_cost
 
 BATCHES_SHOWN = 200
 UNDER_WAY = (Run.State.QUEUED, Run.State.RUNNING)
@@ -45,7 +45,7 @@ def progress_context(pk: int) -> dict[str, Any]:
     search = Search.objects.select_related("team", "created_by", "job__suite__team").get(pk=pk)
     found = Found.from_json(search.found)
     batches = _batches(search)
-    asked = spent(search)
+    asked, cost = spent_with_cost(search)
     waiting = [run for batch in batches for run in batch.runs.all() if run.state in UNDER_WAY]
     scale, rows = known_rows(found, search.size) if found and search.finds_best else (None, [])
     steps_scale, steps = step_rows(found) if found else (None, [])
@@ -59,6 +59,7 @@ def progress_context(pk: int) -> dict[str, Any]:
         "batches": batches[:BATCHES_SHOWN],
         "hidden": max(0, search.batches.count() - BATCHES_SHOWN) if len(batches) >= BATCHES_SHOWN else 0,
         "asked": asked,
+        "cost": cost,
         "cells": search.size * (len(found.known) if found else 1),
         "progress": _progress(search, found, asked, batches),
         "waiting": waiting_reason(waiting),

@@ -25,7 +25,9 @@ Goal, Method = Search.Goal, Search.Method
 METHODS = {Goal.BEST: (Method.UCB_E,), Goal.ESTIMATE: (Method.AIPW, Method.LURE, Method.RANDOM)}
 FEWEST = 10  # samples that an estimate rests on
 MOST = 200  # contenders
-OVERHEAD_SECONDS = 1.0  # of a batch whose contender is loaded already (bench/searches.py)
+# What a batch takes beside its samples, measured with the demo on two cores: to be decided and taken by a worker, and
+# for each of its runs to begin and to close. A worker keeps models loaded as long as they fit, so loading is paid once.
+BATCH_SECONDS, RUN_SECONDS = 0.4, 0.11
 MOST_BATCHES = 2000
 MOST_CELLS = 20_000_000  # contenders x samples that are looked at after each batch
 
@@ -79,7 +81,7 @@ class Plan:
     @property
     def overhead(self) -> float:
         """Seconds between the batches: their runs are queued, taken, closed, and the next one is decided."""
-        return OVERHEAD_SECONDS * self.batches
+        return self.batches * (BATCH_SECONDS + RUN_SECONDS * len(self.request.versions))
 
 
 def submit_search(*, actor: User, team: Team, request: SearchRequest) -> tuple[Search, bool]:
