@@ -161,7 +161,7 @@ class SearchForm(ServiceForm):
         return "page-" + hashlib.sha256(json.dumps(typed, sort_keys=True).encode()).hexdigest()[:40]
 
 
-def amount(text: str) -> dict[str, int | float]:
+def amount(text: str) -> dict[str, Any]:
     """ "600" -> samples, "15 %" -> a share."""
     number = text.replace("%", "").replace(",", ".").strip()
     return {"share": float(number) / 100} if "%" in text else {"budget": int(float(number))}

@@ -26,7 +26,7 @@ def suite(alice, team, versions):
 @pytest.fixture
 def partial(ask, drive):
     """All contenders have partial runs, nobody a complete one."""
-    search = drive(ask())
+    search = drive(ask(budget=48))
     return search, list(search.job.runs.order_by("pk"))
 
 
@@ -75,7 +75,7 @@ def test_reviews_do_not_take_them(partial, alice, team):
 def test_a_partial_run_is_not_news_to_a_review(ask, drive, answer, alice, team, suite, contenders):
     factories.job(alice, team, suite, [contenders[0].version])
     whole = [answer(), answer()]
-    drive(ask())
+    drive(ask(budget=48))
     assert reviews.newest([run.pk for run in whole]) == [run.pk for run in whole]
 
 
