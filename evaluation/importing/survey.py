@@ -7,7 +7,7 @@ import json
 from array import array
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,7 @@ NOTHING = Row("", "", 0, 0.0)[ASKED]
 SUMS = ("tokens_in", "tokens_out", "seconds", "cost_usd")
 WORST = 10  # how many times as long as its samples a run's packed array may be, holes included
 SPARSE = 1_000_000
+EVERY = 5000  # rows between two words on progress
 
 
 class BenchmarkKey(NamedTuple):
@@ -46,8 +47,10 @@ class RunKey(NamedTuple):
 
 @dataclass
 class FoundBenchmark:
-    """questions: sample -> 128-bit fingerprint of its three hashes; only samples about which a row says something."""
+    """number: in the order of first appearance. questions: sample -> 128-bit fingerprint of its three hashes; only
+    samples about which a row says something."""
 
+    number: int
     key: BenchmarkKey
     metric: str
     higher_is_better: bool
@@ -56,14 +59,16 @@ class FoundBenchmark:
 
 @dataclass
 class FoundRun:
-    """A run as its rows tell it. at: sample << 16 | attempt; place: file << 40 | line; both and `score` row by row.
+    """A run as its rows tell it; number: in the order of first appearance.
 
-    digest: a sum over its rows of hashes, the same for any order of rows. sums: None while a row lacks the number.
+    at: sample << 16 | attempt; place: file << 40 | line; both and `score` row by row. digest: a sum over its rows of
+    hashes, the same for any order of rows. sums: None while a row lacks the number.
     """
 
     key: RunKey
     settings: str
     source: int
+    number: int
     at: array[int] = field(default_factory=lambda: array("Q"))
     score: array[float] = field(default_factory=lambda: array("d"))
     place: array[int] = field(default_factory=lambda: array("Q"))
@@ -99,7 +104,23 @@ class Survey:
     rows: int = 0
 
 
-def survey(sources: Iterator[Source], limits: Limits, *, every: Callable[[int], None] | None = None) -> Survey:
+class Keeper(Protocol):
+    """Who wants the rows as well: they are read once."""
+
+    def score(self, run: int, row: Row) -> None:
+        """A row of the run with this number."""
+
+    def question(self, benchmark: int, row: Row) -> None:
+        """The first row that says something about a sample of the benchmark with this number."""
+
+
+def survey(
+    sources: Iterator[Source],
+    limits: Limits,
+    *,
+    every: Callable[[int], None] | None = None,
+    keeper: Keeper | None = None,
+) -> Survey:
     """Read everything once. every: called with the number of rows now and then; what it raises ends the reading.
 
     Raises BadRow for a bad line, a question that changes, and an attempt that is scored twice.
@@ -108,17 +129,25 @@ def survey(sources: Iterator[Source], limits: Limits, *, every: Callable[[int], 
     for number, source in enumerate(sources):
         found.sources.append((source.name, source.facts))
         for line, row in source.rows:
-            _take(found, row, number, line, source.name)
+            run, is_asked = _take(found, row, number, line, source.name)
+            if keeper is not None:
+                keeper.score(run.number, row)
+                if is_asked:
+                    keeper.question(found.benchmarks[run.key.benchmark].number, row)
+            if found.rows % EVERY == 0 and every is not None:
+                every(found.rows)
             if found.rows > limits.rows:
                 raise BadRow(f"there are more than {limits.rows:,} rows", file=source.name, line=line)
-            if every is not None and found.rows % 5000 == 0:
-                every(found.rows)
+    _check_whole(found)
+    return found
+
+
+def _check_whole(found: Survey) -> None:
     if not found.rows:
         raise BadRow("there is no score", file=found.sources[0][0] if found.sources else "")
     for run in found.runs.values():
         _check_once(found, run)
         _check_dense(found, run)
-    return found
 
 
 def benchmark_key(row: Row) -> BenchmarkKey:
@@ -129,11 +158,12 @@ def run_key(row: Row) -> RunKey:
     return RunKey(row.entry, row.version, row.scheme, benchmark_key(row), row.run)
 
 
-def _take(found: Survey, row: Row, number: int, line: int, file: str) -> None:
+def _take(found: Survey, row: Row, number: int, line: int, file: str) -> tuple[FoundRun, bool]:
+    """The run of the row, and whether the row is the first one that tells its question."""
     key = run_key(row)
     run = found.runs.get(key)
     if run is None:
-        run = found.runs[key] = FoundRun(key, row.settings, number)
+        run = found.runs[key] = FoundRun(key, row.settings, number, len(found.runs))
         _meet_benchmark(found, key.benchmark, row, file, line)
     elif row.settings != run.settings:
         raise BadRow("another row of this run has other settings", file=file, line=line, field="settings")
@@ -144,9 +174,8 @@ def _take(found: Survey, row: Row, number: int, line: int, file: str) -> None:
     for at, value in enumerate((row.tokens_in, row.tokens_out, row.seconds, row.cost_usd)):
         before = run.sums[at]
         run.sums[at] = None if before is None or value is None else before + value
-    if row[ASKED] != NOTHING:
-        _meet_question(found.benchmarks[key.benchmark], row, file, line)
     found.rows += 1
+    return run, row[ASKED] != NOTHING and _meet_question(found.benchmarks[key.benchmark], row, file, line)
 
 
 def _hash(*parts: Any) -> int:
@@ -155,7 +184,7 @@ def _hash(*parts: Any) -> int:
 
 def _meet_benchmark(found: Survey, key: BenchmarkKey, row: Row, file: str, line: int) -> None:
     higher = row.higher_is_better is not False
-    known = found.benchmarks.setdefault(key, FoundBenchmark(key, row.metric, higher))
+    known = found.benchmarks.setdefault(key, FoundBenchmark(len(found.benchmarks), key, row.metric, higher))
     for name, before, now in (
         ("metric", known.metric, row.metric),
         ("higher_is_better", known.higher_is_better, higher),
@@ -181,9 +210,12 @@ def fingerprint(document: str, prompt: str, target: str) -> int:
     return _hash(document, prompt, target)
 
 
-def _meet_question(benchmark: FoundBenchmark, row: Row, file: str, line: int) -> None:
+def _meet_question(benchmark: FoundBenchmark, row: Row, file: str, line: int) -> bool:
     mark = fingerprint(*hashes(row))
-    if benchmark.questions.setdefault(row.sample, mark) != mark:
+    known = benchmark.questions.setdefault(row.sample, mark)
+    if known is mark:
+        return True
+    if known != mark:
         raise BadRow(
             f"sample {row.sample} of {benchmark.key.name} has another question in an earlier row",
             file=file,
@@ -191,6 +223,7 @@ def _meet_question(benchmark: FoundBenchmark, row: Row, file: str, line: int) ->
             field=next((name for name in reversed(QUESTION) if getattr(row, name)), "prompt"),
             remedy="Give benchmarks that differ different names, or different benchmark_hash.",
         )
+    return False
 
 
 def _check_once(found: Survey, run: FoundRun) -> None:

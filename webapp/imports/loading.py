@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,9 +12,6 @@ from django.db import connection
 from django.db.models import Max
 from django.utils import timezone
 
-from evaluation.importing.rows import Row
-from evaluation.importing.sources import Source as File
-from evaluation.importing.survey import ASKED, NOTHING, BenchmarkKey, RunKey, benchmark_key, hashes, run_key
 from evaluation.uncertainty import mean_with_error
 from webapp.catalog.models import (
     IMPORTED_KIND,
@@ -27,12 +24,12 @@ from webapp.catalog.models import (
 )
 from webapp.imports.models import Import, ImportRun
 from webapp.imports.planning import Plan, PlannedBenchmark, PlannedEntry, PlannedRun
+from webapp.imports.spool import Spool
 from webapp.jobs.models import Run, RunEvent, default_settings
 from webapp.results.models import PackedScores
 from webapp.results.packing import pack
 from webapp.results.services import COLUMNS, interval
 
-BATCH = 2000  # rows between two COPYs
 QUESTION = (
     "version_id", "index", "document", "prompt", "choices", "target", "subject", "document_hash", "prompt_hash",
     "target_hash",
@@ -40,8 +37,8 @@ QUESTION = (
 WHOLE = ("tokens_in", "tokens_out")
 
 
-def load(job: Import, found: Plan, files: Iterator[File], *, every: Callable[[int], None]) -> list[Run]:
-    """Make what the plan says, and return the new runs. files: the same ones that were planned, from the start.
+def load(job: Import, found: Plan, spool: Spool, *, every: Callable[[int], None]) -> list[Run]:
+    """Make what the plan says, and return the new runs. spool: the rows from which it was planned.
 
     every: called with the number of rows so far now and then; what it raises undoes everything.
     """
@@ -54,7 +51,7 @@ def load(job: Import, found: Plan, files: Iterator[File], *, every: Callable[[in
         run = planned.existing or _run(job, planned, made)
         made.parts.append(ImportRun(owner=job, run=run, made=planned.existing is None))
         made.know(planned, run)
-    _copy(made, files, every)
+    _copy(made, found, spool, every)
     _pack(made.fresh)
     ImportRun.objects.bulk_create(made.parts, batch_size=1000)
     return [run for _, run in made.fresh]
@@ -62,22 +59,27 @@ def load(job: Import, found: Plan, files: Iterator[File], *, every: Callable[[in
 
 @dataclass
 class _Made:
-    """What exists by now. run_of: only new runs, whose rows are copied. fresh: samples that a version still lacks."""
+    """What exists by now. run_of: the ids of new runs, by their number. asked: by the number of a benchmark its version
+    and the samples to copy to it; claimed: of a version, what one of its benchmarks brings already."""
 
     versions: dict[tuple[str, str], BenchmarkVersion] = field(default_factory=dict)
     entries: dict[tuple[str, str], EntryVersion] = field(default_factory=dict)
     parts: list[ImportRun] = field(default_factory=list)
     fresh: list[tuple[PlannedRun, Run]] = field(default_factory=list)
-    run_of: dict[RunKey, int] = field(default_factory=dict)
-    asked: dict[BenchmarkKey, tuple[int, set[int]]] = field(default_factory=dict)
+    run_of: dict[int, int] = field(default_factory=dict)
+    asked: dict[int, tuple[int, frozenset[int]]] = field(default_factory=dict)
+    claimed: dict[int, set[int]] = field(default_factory=dict)
 
     def know(self, planned: PlannedRun, run: Run) -> None:
         if planned.existing is None:
             self.fresh.append((planned, run))
-            self.run_of[planned.found.key] = run.pk
+            self.run_of[planned.found.number] = run.pk
         about = planned.benchmark
-        version = self.versions[about.content_hash, about.name]
-        self.asked.setdefault(planned.found.key.benchmark, (version.pk, set(about.fresh)))
+        if about.found.number not in self.asked:
+            version = self.versions[about.content_hash, about.name].pk
+            claimed = self.claimed.setdefault(version, set())
+            self.asked[about.found.number] = version, about.fresh - claimed
+            claimed |= about.fresh
 
 
 def _version(job: Import, planned: PlannedBenchmark) -> BenchmarkVersion:
@@ -200,49 +202,19 @@ def _contender(version: EntryVersion, scheme: str) -> Contender:
     return Contender.objects.get_or_create(version=version, scheme=scheme, defaults={"name": name})[0]
 
 
-def _copy(made: _Made, files: Iterator[File], every: Callable[[int], None]) -> None:
-    scores: list[tuple[Any, ...]] = []
-    questions: list[tuple[Any, ...]] = []
-    count = 0
-    for file in files:
-        for _, row in file.rows:
-            count += 1
-            if (run := made.run_of.get(run_key(row))) is not None:
-                scores.append(_score(run, row))
-            if row[ASKED] != NOTHING:
-                version, missing = made.asked[benchmark_key(row)]
-                if row.sample in missing:
-                    missing.discard(row.sample)
-                    questions.append(_question(version, row))
-            if count % BATCH == 0:
-                _flush(scores, questions)
-                every(count)
-    _flush(scores, questions)
+def _copy(made: _Made, found: Plan, spool: Spool, every: Callable[[int], None]) -> None:
+    _copy_into("results_score", COLUMNS, spool.scores(made.run_of), every)
+    _copy_into("catalog_sample", QUESTION, spool.questions(made.asked), lambda _: every(found.rows))
 
 
-def _score(run: int, row: Row) -> tuple[Any, ...]:
-    """In the order of `results.services.COLUMNS`. An array is written as PostgreSQL reads it from text."""
-    likely = "{" + ",".join(map(repr, row.log_likelihoods)) + "}"
-    return (
-        run, row.sample, row.attempt, row.score, row.answer, row.output, row.choice, likely, row.tokens_in,
-        row.tokens_out, row.tokens_cached, row.seconds, row.latency, row.seconds_to_first, row.cost_usd,
-    )  # fmt: skip
-
-
-def _question(version: int, row: Row) -> tuple[Any, ...]:
-    choices = json.dumps(list(row.choices), ensure_ascii=False)
-    return (version, row.sample, row.document or "{}", row.prompt, choices, row.target, row.subject[:120], *hashes(row))
-
-
-def _flush(scores: list[tuple[Any, ...]], questions: list[tuple[Any, ...]]) -> None:
-    for table, columns, rows in (("results_score", COLUMNS, scores), ("catalog_sample", QUESTION, questions)):
-        if rows:
-            names = ", ".join(f'"{name}"' for name in columns)
-            statement = f"COPY {table} ({names}) FROM STDIN"
-            with connection.wrap_database_errors, connection.cursor() as cursor, cursor.copy(statement) as copy:
-                for row in rows:
-                    copy.write_row(row)
-            rows.clear()
+def _copy_into(table: str, columns: Sequence[str], lines: Iterator[list[bytes]], every: Callable[[int], None]) -> None:
+    names, count = ", ".join(f'"{name}"' for name in columns), 0
+    statement = f"COPY {table} ({names}) FROM STDIN"
+    with connection.wrap_database_errors, connection.cursor() as cursor, cursor.copy(statement) as copy:
+        for batch in lines:
+            copy.write(b"".join(batch))
+            count += len(batch)
+            every(count)
 
 
 def _pack(fresh: list[tuple[PlannedRun, Run]]) -> None:

@@ -26,6 +26,7 @@ from webapp.imports import loading, planning, selectors
 from webapp.imports.models import Import
 from webapp.imports.progress import Stopped, Teller, telling
 from webapp.imports.services import changed, close
+from webapp.imports.spool import Spool
 from webapp.leaderboards.services import run_landed
 
 log = logging.getLogger("crosstable.imports")
@@ -104,8 +105,10 @@ def _read(job: Import, tell: Teller) -> None:
             return
         tell.begin("reading")
         limits = selectors.limits()
-        found = survey(read(file, name=job.name, kind=job.kind, limits=limits), limits, every=tell)
-        _land(job, planning.plan(job.team, found), file, tell)
+        sources = read(file, name=job.name, kind=job.kind, limits=limits)
+        with Spool() as spool:
+            found = survey(sources, limits, every=tell, keeper=None if job.look else spool)
+            _land(job, planning.plan(job.team, found), spool, tell)
 
 
 def _gather(job: Import, file: BinaryIO) -> str:
@@ -119,15 +122,14 @@ def _gather(job: Import, file: BinaryIO) -> str:
     return digest.hexdigest()
 
 
-def _land(job: Import, found: planning.Plan, file: BinaryIO, tell: Teller) -> None:
+def _land(job: Import, found: planning.Plan, spool: Spool, tell: Teller) -> None:
     job.rows, job.summary = found.rows, found.to_json()
     if job.look:
         job.state, job.reason = State.READY, "The file is sound. Load it, or cancel the import."
         changed(job)
         return
     tell.begin("loading")
-    files = read(file, name=job.name, kind=job.kind, limits=selectors.limits())
-    runs = loading.load(job, found, files, every=tell)
+    runs = loading.load(job, found, spool, every=tell)
     for run in runs:
         run_landed(run=run)
     there = len(found.runs) - len(runs)
