@@ -34,6 +34,7 @@ EXPLAINED = {
     "catalog:price_list": "entries#prices",
     "jobs:submit_job": "jobs#submit",
     "jobs:run": "jobs#runs",
+    "results:runtime": "cost-of-pass#runtime-and-energy",
     "results:compare": "compare",
     "results:compare_sample": "compare#side-by-side",
     "results:linear_audit": "linear-audits",

@@ -23,7 +23,7 @@ from markdown_it.utils import OptionsDict
 from webapp.pages.guide import CONTENTS, ORDER
 
 FOLDER = Path(__file__).parent / "text"
-TABLE = '<div class="scroll" tabindex="0" role="region" aria-label="Table, scrollable"><table class="table">'
+TABLE = '<div class="scroll" tabindex="0" role="region" aria-label="Table {}, scrollable"><table class="table">'
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class Renderer(RendererHTML):
         return format_html(f" {link}</{tokens[at].tag}>\n", anchor_of(title), title)
 
     def table_open(self, tokens: Sequence[Token], at: int, options: OptionsDict, env: Any) -> str:
-        return TABLE
+        return format_html(TABLE, sum(token.type == "table_open" for token in tokens[: at + 1]))
 
     def table_close(self, tokens: Sequence[Token], at: int, options: OptionsDict, env: Any) -> str:
         return "</table></div>\n"

@@ -110,6 +110,35 @@ COMPARING = (
         "cost-of-pass#efficiency",
     ),
     Metric(
+        "idealized",
+        ("Idealized",),
+        "What an answer would take on the named device without queues, batches and other people’s work. It follows "
+        "from the tokens of the stored answers and from speeds that a fixed protocol measured there.",
+        "T = encode(prompt tokens) + r (output tokens − 1) + overhead",
+        "Cheaply Estimating Inference Efficiency Metrics for Autoregressive Transformer Models, arXiv 2305.02440",
+        "cost-of-pass#runtime-and-energy",
+        f"{ARXIV}2305.02440",
+    ),
+    Metric(
+        "denoised",
+        ("Denoised",),
+        "Stored latencies, fitted on tokens, so that the noise of single requests evens out. It takes requests that "
+        "were answered one by one.",
+        "least squares of latency on prompt and output tokens",
+        "Least squares over the stored attempts",
+        "cost-of-pass#runtime-and-energy",
+    ),
+    Metric(
+        "energy",
+        ("Energy",),
+        "Watt-hours for 1,000 samples, from the counter of the GPU itself. Where there is no counter there is no "
+        "number, because an estimate would look like a measurement.",
+        "1,000 × Σ energy / samples",
+        "Power Hungry Processing, arXiv 2311.16863",
+        "cost-of-pass#runtime-and-energy",
+        f"{ARXIV}2311.16863",
+    ),
+    Metric(
         "pass-at-k",
         ("pass@k",),
         "The chance that at least one of k attempts at a sample passes, estimated without bias from n stored attempts. "
