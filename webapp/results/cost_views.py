@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from django.contrib.auth.decorators import login_not_required
-from django.core.cache import cache
+from django.core.cache import caches
 from django.db.models import QuerySet
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
@@ -74,8 +74,9 @@ def report_efficiency(request: PageRequest, pk: int) -> HttpResponse:
 
 def _measured(report: Report, runs: QuerySet[Run], ids: Sequence[int]) -> tuple[Efficiency | None, Repeats | None]:
     key = f"efficiency:{report.pk}:{report.changes}:{hash(tuple(ids))}"
-    kept: tuple[Efficiency | None, Repeats | None] | None = cache.get(key)
+    near = caches["process"]  # arrays: the shared cache keeps plain values only
+    kept: tuple[Efficiency | None, Repeats | None] | None = near.get(key)
     if kept is None:
         kept = efficiency(runs), repeats(runs)
-        cache.set(key, kept, KEPT_SECONDS)
+        near.set(key, kept, KEPT_SECONDS)
     return kept
