@@ -1,11 +1,14 @@
-"""Secrets at rest: encrypted with keys derived from SECRET_KEY, one key for each purpose, and never shown again."""
+"""Secrets at rest: encrypted with keys derived from SECRET_KEY, one key for each purpose, and never shown again.
+
+Former keys (SECRET_KEY_FALLBACKS) still open what they sealed, until `manage.py rotate_keys` has sealed it anew.
+"""
 
 from __future__ import annotations
 
 import base64
 from dataclasses import dataclass
 
-from cryptography.fernet import Fernet, InvalidToken
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from django.conf import settings
@@ -35,6 +38,21 @@ class Sealing:
                 f"{self.what} cannot be decrypted.", remedy=f"SECRET_KEY has changed: {self.remedy}"
             ) from error
 
-    def _box(self) -> Fernet:
+    def resealed(self, sealed: bytes | memoryview) -> bytes:
+        """The same secret under the present key; unchanged when it is already. Raises DomainError as `unseal`."""
+        try:
+            self._boxes()[0].decrypt(bytes(sealed))
+        except InvalidToken:
+            return self.seal(self.unseal(sealed))
+        return bytes(sealed)
+
+    def _box(self) -> MultiFernet:
+        return MultiFernet(self._boxes())
+
+    def _boxes(self) -> list[Fernet]:
+        """The first one seals, all of them open."""
+        return [self._of(key) for key in (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)]
+
+    def _of(self, key: str) -> Fernet:
         derive = HKDF(algorithm=hashes.SHA256(), length=32, salt=None, info=self.purpose.encode())
-        return Fernet(base64.urlsafe_b64encode(derive.derive(settings.SECRET_KEY.encode())))
+        return Fernet(base64.urlsafe_b64encode(derive.derive(key.encode())))

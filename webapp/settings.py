@@ -17,6 +17,10 @@ DEMO = env.flag("CROSSTABLE_DEMO")
 SECRET_KEY = env.text("SECRET_KEY")
 if not SECRET_KEY:
     raise ImproperlyConfigured("SECRET_KEY is not set. `make run` makes one; in production set a long random text.")
+# Former values of SECRET_KEY, newest first: sessions, links and sealed secrets made with them are still read, until
+# `manage.py rotate_keys` has sealed everything anew. Public keys of those before them still verify old sign-offs.
+SECRET_KEY_FALLBACKS = env.words("SECRET_KEY_FALLBACKS")
+RETIRED_SIGNING_KEYS = env.words("CROSSTABLE_RETIRED_SIGNING_KEYS")
 ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", "127.0.0.1,localhost,[::1]")
 CSRF_TRUSTED_ORIGINS = env.words("CSRF_TRUSTED_ORIGINS")
 
