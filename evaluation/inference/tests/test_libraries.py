@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import subprocess
 import sys
 
@@ -12,6 +13,7 @@ from evaluation.inference.libraries import SPEAKERS, Remark, listen
 
 IMPORTED = """
 import logging
+import os
 logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s %(message)s")
 import evaluation.inference.engine, torchao.quantization, bitsandbytes
 """
@@ -46,3 +48,14 @@ def test_listening_twice_hears_once() -> None:
     listen()
     for name in SPEAKERS:
         assert sum(isinstance(known, Remark) for known in logging.getLogger(name).filters) == 1
+
+
+@pytest.mark.engine
+@pytest.mark.parametrize(("given", "kept"), [({}, "false"), ({"TOKENIZERS_PARALLELISM": "true"}, "true")])
+def test_the_engine_forks_nothing_unless_an_operator_says_so(given: dict[str, str], kept: str) -> None:
+    """Set before transformers and lm_eval are imported, which read them once."""
+    names = ("TOKENIZERS_PARALLELISM", "DISABLE_MULTIPROC")
+    code = f"import evaluation.inference, os, sys; print([os.environ[n] for n in {names}], 'lm_eval' in sys.modules)"
+    clean = {name: value for name, value in os.environ.items() if name not in names} | given
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=clean)
+    assert done.stdout.strip() == f"['{kept}', '1'] False"

@@ -29,3 +29,8 @@ def test_every_entry_loads_and_tells_itself_apart(key: str) -> None:
     assert info.key == key
     assert 0 < info.bits <= 32 or info.family == "prequantised" or info.needs_map
     assert load_scheme(key).dtype.is_floating_point
+
+
+def test_no_scheme_needs_a_library_that_is_asleep() -> None:
+    """hqq fails with transformers 5, and optimum-quanto has no releases: neither is a dependency of anything."""
+    assert {package for info in SCHEMES.values() for package in info.packages} == {"torchao", "bitsandbytes"}
