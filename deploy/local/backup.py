@@ -1,14 +1,18 @@
 """`python -m deploy.local backup FILE` and `restore FILE`: the whole platform in one archive.
 
-The archive (tar, gzip) holds the database as pg_dump's custom format and everything else below the data folder:
-uploads and the secret key, without which stored secrets cannot be read. Keep it as you would keep a password.
+The archive (tar, gzip) holds the database as pg_dump's custom format, everything else below the data folder, and the
+keys, without which stored secrets cannot be read: the key file of one machine, or SECRET_KEY and its like of a
+production environment. Keep it as you would keep a password. DATABASE_URL names the database; without it, it is the
+embedded one of the data folder.
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
+import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -17,6 +21,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 from deploy.local.binaries import MissingProgramError, client_program
 from deploy.local.environment import ROOT
@@ -24,6 +29,8 @@ from deploy.local.folders import FolderError, private_folder
 from deploy.local.servers import EmbeddedPostgres, ServerError
 
 DUMP = "database.dump"
+KEYS = "keys.json"
+KEY_NAMES = ("SECRET_KEY", "SECRET_KEY_FALLBACKS", "CROSSTABLE_RETIRED_SIGNING_KEYS")
 # Made again at each start, or the database itself, which is in the dump.
 LEFT_OUT = frozenset({"postgres", "valkey", "static", "static.sha256", "worker-install.json"})
 
@@ -32,15 +39,23 @@ class BackupError(Exception):
     """The archive could not be made or used; the message says why."""
 
 
+class KeysNeeded(Exception):
+    """The restore is done; the message says what remains to be done."""
+
+
 def backup(archive: Path, data: Path) -> None:
     """Write `archive`. The platform may run meanwhile: the dump is one consistent snapshot."""
-    with tempfile.TemporaryDirectory() as folder, _database_url(data) as url:
+    # Beside the archive, where there is room for it: /tmp may be memory.
+    with tempfile.TemporaryDirectory(dir=archive.parent, prefix=".backup-") as folder, _database_url(data) as url:
         dump = Path(folder) / DUMP
-        _call("pg_dump", f"--dbname={url}", "--format=custom", "--no-owner", f"--file={dump}")
+        _call("pg_dump", url, "--format=custom", "--no-owner", f"--file={dump}")
+        keys = Path(folder) / KEYS
+        keys.write_text(json.dumps({name: os.environ[name] for name in KEY_NAMES if os.environ.get(name)}))
         part = archive.with_name(f".{archive.name}.part")
         descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(descriptor, "wb") as file, tarfile.open(fileobj=file, mode="w:gz") as tar:
             tar.add(dump, DUMP)
+            tar.add(keys, KEYS)
             for path in sorted(data.iterdir()) if data.is_dir() else ():
                 if path.name not in LEFT_OUT:
                     tar.add(path, f"data/{path.name}")
@@ -48,12 +63,15 @@ def backup(archive: Path, data: Path) -> None:
 
 
 def restore(archive: Path, data: Path) -> None:
-    """Replace the database's content and the files by those of `archive`. Stop the platform first."""
+    """Replace the database's content and the files by those of `archive`. Stop the platform first.
+
+    Raises KeysNeeded, when all is restored, if this environment lacks the keys that the archive's secrets need.
+    """
     postgres = EmbeddedPostgres(data / "postgres")
     if not os.environ.get("DATABASE_URL") and postgres.running():
         raise BackupError(f"the platform runs on {data}. Stop it before a restore.")
     private_folder(data)
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory(dir=data, prefix=".restore-") as folder:
         with tarfile.open(archive) as tar:
             _unpack(tar, Path(folder))
         dump = Path(folder) / DUMP
@@ -62,6 +80,23 @@ def restore(archive: Path, data: Path) -> None:
         with _database_url(data) as url:
             _load(dump, Path(folder) / "database.sql", url)
         _copy_files(Path(folder) / "data", data)
+        _compare_keys(Path(folder) / KEYS, data)
+
+
+def _compare_keys(keys: Path, data: Path) -> None:
+    """Keys come from the environment, which is not ours to change: those that it lacks are laid beside the data."""
+    kept = json.loads(keys.read_text()) if keys.is_file() else {}
+    known = {key for name in KEY_NAMES[:2] for key in os.environ.get(name, "").split(",") if key}
+    if not kept.get("SECRET_KEY") or kept["SECRET_KEY"] in known:
+        return
+    left = data / "restored-keys.env"
+    left.unlink(missing_ok=True)
+    with os.fdopen(os.open(left, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.writelines(f"{name}={value}\n" for name, value in kept.items())
+    raise KeysNeeded(
+        f"everything is restored, but its secrets were sealed with another SECRET_KEY, which is in {left}. "
+        "Add it to SECRET_KEY_FALLBACKS, restart, run `manage.py rotate_keys`, and delete that file."
+    )
 
 
 def _unpack(tar: tarfile.TarFile, folder: Path) -> None:
@@ -82,10 +117,10 @@ def _unpack(tar: tarfile.TarFile, folder: Path) -> None:
 
 def _load(dump: Path, script: Path, url: str) -> None:
     """One transaction: a restore that fails leaves the database as it was."""
-    _call("pg_restore", "--no-owner", f"--file={script}", str(dump))
+    _call("pg_restore", "", "--no-owner", f"--file={script}", str(dump))
     emptied = "--command=DROP SCHEMA public CASCADE; CREATE SCHEMA public"
     options = ("--no-psqlrc", "--quiet", "--single-transaction", "--set=ON_ERROR_STOP=1", "--output=/dev/null")
-    _call("psql", f"--dbname={url}", *options, emptied, f"--file={script}")
+    _call("psql", url, *options, emptied, f"--file={script}")
 
 
 def _copy_files(source: Path, data: Path) -> None:
@@ -118,8 +153,14 @@ def _database_url(data: Path) -> Iterator[str]:
         server.stop()
 
 
-def _call(program: str, *arguments: str) -> None:
-    done = subprocess.run([client_program(program), *arguments], capture_output=True, text=True, check=False)
+def _call(program: str, url: str, *arguments: str) -> None:
+    """Run a client program on the database at `url`; its password goes where `ps` does not show it."""
+    parts = urlsplit(url)
+    environment = {**os.environ, **({"PGPASSWORD": unquote(parts.password)} if parts.password else {})}
+    plain = parts._replace(netloc=re.sub(r":[^:@]*@", "@", parts.netloc)).geturl()
+    target = [f"--dbname={plain}"] if url else []
+    command = [str(client_program(program)), *target, *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
     if done.returncode:
         raise BackupError(f"{program} failed: {done.stderr.strip()}")
 
@@ -139,7 +180,8 @@ def main_restore(arguments: Sequence[str] | None = None) -> int:
 
 def _parser(word: str) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog=f"python -m deploy.local {word}")
-    parser.add_argument("--data", type=Path, default=ROOT / "var", help="folder for all data (default: var)")
+    data = Path(os.environ.get("CROSSTABLE_DATA") or ROOT / "var")
+    parser.add_argument("--data", type=Path, default=data, help="folder for all data (CROSSTABLE_DATA, else var)")
     return parser
 
 
@@ -147,6 +189,9 @@ def _finish(action: Callable[[Path, Path], None], options: argparse.Namespace) -
     archive = options.archive.resolve()
     try:
         action(archive, options.data.resolve())
+    except KeysNeeded as remains:
+        print(f"{action.__name__}: {remains}", file=sys.stderr)
+        return 3
     except (BackupError, MissingProgramError, ServerError, FolderError, OSError, tarfile.TarError) as error:
         print(f"{action.__name__}: {error}", file=sys.stderr)
         return 1
