@@ -184,7 +184,7 @@ def _settings(planned: PlannedRun, attempts: int) -> dict[str, Any]:
     stated = json.loads(planned.found.settings) if planned.found.settings else {}
     plain = {name: value for name, value in stated.items() if isinstance(value, str | int | float | bool | None)}
     numbers = {name: value if _is_number(value) else None for name in default_settings() for value in [plain.get(name)]}
-    return {**plain, **numbers, "attempts": attempts}
+    return {**plain, **numbers, "repeat": numbers["repeat"] or 0, "attempts": attempts}
 
 
 def _is_number(value: Any) -> bool:

@@ -10,7 +10,7 @@ import hashlib
 import logging
 import tempfile
 import uuid
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from django.conf import settings
 from django.db import transaction
@@ -31,6 +31,7 @@ from webapp.leaderboards.services import run_landed
 
 log = logging.getLogger("crosstable.imports")
 State = Import.State
+UNDONE = "Nothing of it was kept."
 RINGS = 2  # of a sweep: imports take their time, and the next sweep rings for the rest
 
 
@@ -54,7 +55,7 @@ def _begin(import_id: int) -> bool:
         if job is None:
             return False
         if job.attempt >= settings.IMPORT_ATTEMPTS:
-            close(job, State.FAILED, f"Its worker was lost {job.attempt} times. Nothing of it was kept.")
+            close(job, State.FAILED, f"Its worker was lost {job.attempt} times. {UNDONE}")
             return False
         job.attempt += 1
         job.state, job.reason = State.RUNNING, "The file is being read." if job.look else "The file is being loaded."
@@ -74,20 +75,33 @@ def _finish(job: Import, tell: Teller) -> None:
         with transaction.atomic():
             _read(job, tell)
     except Stopped:
-        close(job, State.CANCELLED, "Cancelled while it was being read. Nothing of it was kept.")
+        close(job, State.CANCELLED, f"Cancelled while it was being read. {UNDONE}")
     except (EvaluationError, DomainError) as error:
-        job.problem = {
-            "file": getattr(error, "file", ""),
-            "line": getattr(error, "line", 0),
-            "field": error.field,
-            "message": error.message,
-            "remedy": error.remedy,
-        }
-        close(job, State.FAILED, f"{error} Nothing of it was kept.")
+        job.problem = _told(error)
+        close(job, State.FAILED, " ".join(filter(None, [_sentence(error.message), error.remedy, UNDONE])))
     except Exception:
         reference = uuid.uuid4().hex[:12]
         log.exception("import %s failed, reference %s", job.pk, reference)
         close(job, State.FAILED, f"Internal error. Tell the operator this reference: {reference}")
+
+
+def _told(error: EvaluationError | DomainError) -> dict[str, Any]:
+    """What is wrong with a file, and where."""
+    return {
+        "file": getattr(error, "file", ""),
+        "line": getattr(error, "line", 0),
+        "field": error.field,
+        "message": _sentence(_capital(getattr(error, "problem", error.message))),
+        "remedy": error.remedy,
+    }
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def _sentence(text: str) -> str:
+    return text if text.endswith(".") else f"{text}."
 
 
 def _read(job: Import, tell: Teller) -> None:
