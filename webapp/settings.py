@@ -192,6 +192,7 @@ SPECTACULAR_SETTINGS = {
         # A job has the states of a run.
         "State": "webapp.jobs.models.Run.State",
         "ReportState": "webapp.results.models.Report.State",
+        "ImportState": "webapp.imports.models.Import.State",
         "ReviewState": "webapp.reviews.models.Review.State",
         "DeliveryState": "webapp.notices.models.Delivery.State",
         "NoticeKind": "webapp.notices.models.Kind",
