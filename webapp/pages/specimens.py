@@ -21,10 +21,12 @@ from django.core.paginator import Paginator
 
 from webapp.accounts.models import Team
 from webapp.catalog.models import BenchmarkVersion, Price
-from webapp.jobs.models import Job
+from webapp.jobs.models import Job, Run, Worker
 from webapp.jobs.quota import Spending
+from webapp.jobs.scheme_facts import bits_map
 from webapp.jobs.selectors import Progress
 from webapp.pages.metrics import METRICS
+from webapp.results.figures import Figures, Table
 from webapp.results.selectors import DRAWN
 
 TEMPLATES = settings.BASE_DIR / "templates"
@@ -56,7 +58,7 @@ class Example(forms.Form):
 
 def specimens() -> list[Specimen]:
     """In the order of the page."""
-    return [*_numbers(), *_work(), *_forms(), *_messages(), *_help()]
+    return [*_numbers(), *_work(), *_workers(), *_measured(), *_forms(), *_messages(), *_help()]
 
 
 def _numbers() -> Iterator[Specimen]:
@@ -118,11 +120,54 @@ def _work() -> Iterator[Specimen]:
     yield Specimen("drawing_buttons", "What every chart offers.", (("downloads", {}),))
 
 
+def _workers() -> Iterator[Specimen]:
+    working, paused = Worker(mode="working"), Worker(mode="paused", mode_reason="Paused by alice.")
+    yield Specimen(
+        "worker_state",
+        "What a worker does, and what operators want of it.",
+        (
+            ("busy", {"row": {"condition": "busy"}, "worker": working}),
+            ("silent", {"row": {"condition": "lost"}, "worker": working}),
+            ("paused", {"row": {"condition": "idle"}, "worker": paused}),
+        ),
+    )
+    stopped, running = SimpleNamespace(state="stopped"), SimpleNamespace(state="running")
+    yield Specimen(
+        "search_state",
+        "A search can be stopped, which is neither done nor failed.",
+        (("running", {"search": running}), ("stopped", {"search": stopped})),
+    )
+    some = Run(total=120, version=BenchmarkVersion(samples=500))
+    yield Specimen("partial", "A run of some samples, which a search chose.", (("120 of 500", {"run": some}),))
+
+
+def _measured() -> Iterator[Specimen]:
+    measured = {"latency_p50": 0.35, "latency_p95": 1.2, "timed": 500, "first_token_p50": 0.04, "first_token_p95": 0.2,
+                "tokens_per_second": 41.2, "tokens_per_second_error": 0.8, "throughput": 830.0, "load_seconds": 3.1,
+                "host_peak_bytes": 2.1e9, "device_peak_bytes": None, "watt_hours_per_1000": None}  # fmt: skip
+    yield Specimen(
+        "efficiency", "What a run took; what was not measured is not there.", (("measured", {"found": measured}),)
+    )
+    table = Table("Means", ["Value", "± error"], [("small@bf16", ["83.4", "1.2"]), ("large@bf16", ["—", "—"])])
+    yield Specimen(
+        "result_tables",
+        "Any result whose analysis has no page of its own.",
+        (("a table", {"figures": Figures([("Contenders", "2")], [("warnings", ["A sentence."])], [table])}),),
+    )
+    bits = {
+        f"h.{block}.mlp.{kind}": 2 + (block + at) % 5 for block in range(4) for at, kind in enumerate(("up", "down"))
+    }
+    yield Specimen("bits_map", "Bits per layer: the darker, the more.", (("a search’s", {"map": bits_map(bits)}),))
+
+
 def _forms() -> Iterator[Specimen]:
     fresh, wrong = Example(prefix="fresh"), Example({"wrong-name": ""}, prefix="wrong")
     yield Specimen("field", "Label, help, control and what is wrong with it.",
                    (("empty", {"field": fresh["name"]}), ("refused", {"field": wrong["name"]})))  # fmt: skip
     yield Specimen("error_summary", "All that is wrong, with links to the fields.", (("two things", {"form": wrong}),))
+    yield Specimen(
+        "fields", "A whole form: what is wrong, then its fields.", (("empty", {"form": Example(prefix="whole")}),)
+    )
     yield Specimen("search", "The same on every list.",
                    (("with words", {"label": "Search entries", "search": "small"}),))  # fmt: skip
 
