@@ -20,8 +20,14 @@ def token(bob) -> str:
 
 
 @pytest.fixture
-def site(live_server, token):
-    with Crosstable(live_server.url, token) as found:
+def address(request, quick_settings) -> str:
+    """Of a live server; asked for late, for it looks for the folder that quick_settings makes."""
+    return request.getfixturevalue("live_server").url
+
+
+@pytest.fixture
+def remote(address, token):
+    with Crosstable(address, token) as found:
         yield found
 
 
@@ -35,9 +41,9 @@ def filled(job, board):
 
 
 @pytest.fixture
-def run(live_server, token, monkeypatch, tmp_path, capsys) -> Callable[..., tuple[int, str, str]]:
+def run(address, token, monkeypatch, tmp_path, capsys) -> Callable[..., tuple[int, str, str]]:
     """A command as typed: status, standard output, standard error."""
-    monkeypatch.setenv("CROSSTABLE_URL", live_server.url)
+    monkeypatch.setenv("CROSSTABLE_URL", address)
     monkeypatch.setenv("CROSSTABLE_TOKEN", token)
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
 

@@ -133,8 +133,8 @@ def test_a_site_that_is_gone_is_an_error_in_words(monkeypatch, capsys):
     assert "does not answer" in capsys.readouterr().err
 
 
-def test_a_login_is_stored_for_its_owner_and_its_site_only(run, live_server, token, monkeypatch, tmp_path):
-    status, _, err = run("--url", live_server.url, "--token", token, "login")
+def test_a_login_is_stored_for_its_owner_and_its_site_only(run, address, token, monkeypatch, tmp_path):
+    status, _, err = run("--url", address, "--token", token, "login")
     stored = tmp_path / "config" / "crosstable" / "account.json"
 
     assert (status, "Signed in as bob" in err) == (0, True)
@@ -142,7 +142,7 @@ def test_a_login_is_stored_for_its_owner_and_its_site_only(run, live_server, tok
     monkeypatch.delenv("CROSSTABLE_URL")
     monkeypatch.delenv("CROSSTABLE_TOKEN")
     assert run("jobs")[0] == 0
-    monkeypatch.setenv("CROSSTABLE_URL", live_server.url.replace("localhost", "127.0.0.1"))
+    monkeypatch.setenv("CROSSTABLE_URL", address.replace("localhost", "127.0.0.1"))
     run("jobs")
     Token.objects.update(last_used_at=None)
     run("jobs")

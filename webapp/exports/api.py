@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
-from itertools import chain
+from collections.abc import Iterable, Sequence
 from typing import Any
 
-from asgiref.sync import sync_to_async
-from django.core.handlers.asgi import ASGIRequest
 from django.http import HttpResponseBase, StreamingHttpResponse
 from django.shortcuts import get_object_or_404
 from django.urls import path, register_converter
@@ -23,6 +20,7 @@ from webapp.exports.files import FORMATS, Encoding
 from webapp.leaderboards.selectors import board as board_of
 from webapp.leaderboards.viewing import View
 from webapp.rest import PublicResource, Resource
+from webapp.streaming import download
 
 
 class FormatConverter:
@@ -104,19 +102,9 @@ class AuditExport(Resource):
 def streamed(
     request: Request, encoding: Encoding[Any], pages: Iterable[Sequence[Any]], name: str, kind: str
 ) -> StreamingHttpResponse:
-    """The first piece is made before the answer begins, so that what goes wrong at once is still an error."""
     content_type, write = FORMATS[kind]
-    pieces = write(encoding, pages)
-    whole = chain([next(pieces, b"")], pieces)
-    body: Any = _in_thread(whole) if isinstance(request._request, ASGIRequest) else whole
-    headers = {"Content-Disposition": f'attachment; filename="{name}.{kind}"', "Cache-Control": "private, no-store"}
-    return StreamingHttpResponse(body, content_type=content_type, headers=headers)
-
-
-async def _in_thread(pieces: Iterator[bytes]) -> AsyncIterator[bytes]:
-    """Under ASGI the database is asked in the request's own thread, a piece at a time."""
-    while (piece := await sync_to_async(lambda: next(pieces, None))()) is not None:
-        yield piece
+    pieces, packed = write(encoding, pages), kind == "parquet"
+    return download(request._request, pieces, name=f"{name}.{kind}", content_type=content_type, packed=packed)
 
 
 urlpatterns = [

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from itertools import islice
 from typing import Any
 
-from asgiref.sync import sync_to_async
 from django.contrib.auth.decorators import login_not_required
-from django.core.handlers.asgi import ASGIRequest
 from django.http import Http404, HttpResponse, HttpResponseRedirect, StreamingHttpResponse
 from django.shortcuts import render
 from django.urls import reverse
@@ -26,8 +25,11 @@ from webapp.results.compare import Subject, Table
 from webapp.results.compare_query import FEWEST, MOST, SORTS, Query
 from webapp.results.compare_samples import Neighbours
 from webapp.results.models import Score
+from webapp.streaming import download
 
 MIXED = "Benchmarks of both directions have no common mean: compare on one of them."
+PAIRS = {"Content-Disposition": 'attachment; filename="comparison-pairs.csv"'}
+PIECE = 500  # rows of a download that are made at once
 OFFERED = 200  # suites and benchmarks on the first screen
 
 
@@ -150,7 +152,7 @@ def compare_pairs(request: PageRequest) -> HttpResponse:
     """The table of pairs as CSV."""
     _, made, query = _made(request)
     found = made.compared(query)
-    response = HttpResponse(content_type="text/csv; charset=utf-8", headers=_attachment("pairs"))
+    response = HttpResponse(content_type="text/csv; charset=utf-8", headers=PAIRS)
     writer = csv.writer(response)
     names = [name for name in found.pairs[0].__dataclass_fields__ if name not in {"first", "second"}]
     writer.writerow(["first", "second", "n", *names])
@@ -165,8 +167,8 @@ def compare_export(request: PageRequest) -> StreamingHttpResponse:
     """The samples of the filter as CSV, one row per contender and sample: what `python -m evaluation compare` reads."""
     chosen, made, query = _made(request)
     lines = _lines(samples.exported(chosen, made, query))
-    body: Any = _in_thread(lines) if isinstance(request, ASGIRequest) else lines
-    return StreamingHttpResponse(body, content_type="text/csv; charset=utf-8", headers=_attachment("samples"))
+    pieces = iter(lambda: "".join(islice(lines, PIECE)).encode(), b"")
+    return download(request, pieces, name="comparison-samples.csv", content_type="text/csv; charset=utf-8")
 
 
 class Echo:
@@ -179,16 +181,6 @@ class Echo:
 def _lines(rows: Iterable[list[Any]]) -> Iterator[str]:
     writer = csv.writer(Echo())
     return (writer.writerow(row) for row in rows)
-
-
-async def _in_thread(lines: Iterator[str]) -> AsyncIterator[str]:
-    """Under ASGI the database is asked in the request's own thread, a piece at a time."""
-    while piece := await sync_to_async(lambda: "".join(line for line, _ in zip(lines, range(500), strict=False)))():
-        yield piece
-
-
-def _attachment(kind: str) -> dict[str, str]:
-    return {"Content-Disposition": f'attachment; filename="comparison-{kind}.csv"'}
 
 
 def _made(request: PageRequest) -> tuple[Subject, Table, Query]:
