@@ -208,7 +208,8 @@ class QuantizationView:
     @cached_property
     def fast(self) -> list[Placed]:
         """The same by tokens written per second in one answer, the fastest first."""
-        return self._placed({name: pace.writing and pace.writing.median for name, pace in self._native.items()}, -1)
+        rates = {name: pace.writing for name, pace in self._native.items()}
+        return self._placed({name: rate.median if rate else None for name, rate in rates.items()}, -1)
 
     @cached_property
     def _native(self) -> dict[str, Efficiency]:
