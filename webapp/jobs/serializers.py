@@ -221,24 +221,30 @@ class RunOut(serializers.ModelSerializer[Run]):
     benchmark_version = serializers.IntegerField(source="version.number")
     settings = serializers.DictField()
     cost_usd = Spent(allow_null=True, help_text="Null while the cost of an attempt is not known.")
+    partial = serializers.BooleanField(
+        source="is_partial", help_text="A search chose which samples to ask: kept off boards and comparisons."
+    )
 
     class Meta:
         model = Run
         fields = [
             "id", "team", "contender", "benchmark", "benchmark_version", "settings", "state", "reason", "visibility",
             "resource", "priority", "queued_at", "started_at", "finished_at", "attempt", "worker", "done", "total",
-            "mean", "standard_error", "low", "high", "seconds", "tokens_in", "tokens_out", "cost_usd",
+            "mean", "standard_error", "low", "high", "seconds", "tokens_in", "tokens_out", "cost_usd", "partial",
         ]  # fmt: skip
 
 
 class RunDetailOut(RunOut):
+    subset = serializers.ListField(
+        child=serializers.IntegerField(), allow_null=True, help_text="The samples of a partial run; null: all."
+    )
     unit_prices = serializers.DictField(help_text="What it was costed with, from which source; empty: no price.")
     provenance = serializers.DictField(help_text="Versions, hashes, hardware and the command that made the numbers.")
     queue_position = serializers.SerializerMethodField()
     progress = serializers.SerializerMethodField()
 
     class Meta(RunOut.Meta):
-        fields = [*RunOut.Meta.fields, "unit_prices", "provenance", "queue_position", "progress"]
+        fields = [*RunOut.Meta.fields, "subset", "unit_prices", "provenance", "queue_position", "progress"]
 
     def get_queue_position(self, run: Run) -> int | None:
         return queue_position(run) if run.state == Run.State.QUEUED else None
