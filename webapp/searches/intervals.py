@@ -51,6 +51,15 @@ class StepRow:
     def half(self) -> float:
         return (self.step.high - self.step.low) / 2
 
+    @property
+    def low(self) -> float:
+        """No mean of scores is below 0, whatever Student's interval says."""
+        return max(0.0, self.step.low)
+
+    @property
+    def high(self) -> float:
+        return min(1.0, self.step.high)
+
 
 def axis(ends: Sequence[float]) -> Axis:
     low, high = floor(min(ends) / TICK) * TICK, ceil(max(ends) / TICK) * TICK

@@ -170,7 +170,7 @@ class Look:
     def _estimate(self) -> Found:
         one, steps = self.contenders[0], self._steps()
         last = steps[-1] if steps else None
-        mean, low, high = (last.value, last.low, last.high) if last else (None, None, None)
+        mean, low, high = (last.value, max(0.0, last.low), min(1.0, last.high)) if last else (None, None, None)
         gone = self.given_up.get(one.pk, "")
         known = Known(one.pk, one.name, self.count, mean, low, high, None, gone)
         half = (last.high - last.low) / 2 if last else 0.0
