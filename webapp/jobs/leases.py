@@ -9,14 +9,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import F
 from django.db.models.functions import Now
-from django.utils import timezone
 
 from webapp.accounts.models import Team
 from webapp.catalog.selectors import price_on, unit_prices
@@ -53,6 +52,14 @@ class Lease:
 
 def _until() -> Now:
     return Now() + timedelta(seconds=settings.LEASE_SECONDS)  # type: ignore[return-value]
+
+
+def database_now() -> datetime:
+    """The moment by the only clock that counts: hosts' clocks differ."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT statement_timestamp()")
+        now: datetime = cursor.fetchone()[0]
+    return now
 
 
 @transaction.atomic
@@ -107,7 +114,7 @@ def _prices(run: Run) -> dict[str, str | None]:
     """What its attempts will be costed with, fixed once: all of a run is paid at the prices of its first day."""
     if run.unit_prices or run.seconds is not None:
         return dict(run.unit_prices)
-    prices = unit_prices(price_on(run.contender, timezone.now().date()))
+    prices = unit_prices(price_on(run.contender, database_now().date()))
     return {} if prices is None else prices.to_json()
 
 
@@ -214,7 +221,7 @@ def progressed(run: Run) -> None:
 def end(*, lease: Lease, state: str, reason: str) -> None:
     """Close the attempt as failed or cancelled, with the reason that people will read."""
     run = locked(lease)
-    run.state, run.reason, run.finished_at, run.leased_until = state, reason, timezone.now(), None
+    run.state, run.reason, run.finished_at, run.leased_until = state, reason, database_now(), None
     run.save(update_fields=["state", "reason", "finished_at", "leased_until"])
     note(run, state, reason)
     run_changed(run)
@@ -239,7 +246,7 @@ def _again_or_fail(run: Run, reason: str) -> None:
         ring([run.resource])
         run_changed(run)
         return
-    run.finished_at, run.leased_until = timezone.now(), None
+    run.finished_at, run.leased_until = database_now(), None
     run.save(update_fields=["state", "reason", "finished_at", "leased_until"])
     note(run, run.state, run.reason)
     run_changed(run)

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 from django.db import connection, transaction
 from django.db.models import Avg, Count, F
-from django.utils import timezone
 
 from evaluation.errors import NotEnoughData
 from evaluation.pricing import UnitPrices
@@ -17,7 +16,7 @@ from evaluation.records import Attempt, Question
 from evaluation.uncertainty import Estimate, mean_with_error, wilson_interval
 from webapp.catalog.models import BenchmarkVersion, Sample
 from webapp.jobs.estimates import attempts_of
-from webapp.jobs.leases import Lease, keep, locked, progressed
+from webapp.jobs.leases import Lease, database_now, keep, locked, progressed
 from webapp.jobs.models import Run
 from webapp.jobs.services import note, run_changed
 from webapp.results.measured import provenance as provenance_of
@@ -153,7 +152,7 @@ def finish_run(*, lease: Lease, provenance: Mapping[str, Any], measured: Mapping
     run.total = run.done = len(values)
     run.score_sum = float(values.sum())
     run.provenance = {**provenance, **({} if measured is None else provenance_of(run, measured))}
-    run.state, run.finished_at, run.leased_until = Run.State.DONE, timezone.now(), None
+    run.state, run.finished_at, run.leased_until = Run.State.DONE, database_now(), None
     run.reason = f"All {run.done} samples are scored."
     run.save()
     note(run, run.state, run.reason)

@@ -1,0 +1,53 @@
+"""What a test does to a worker process from inside: `sitecustomize` modules that Python imports at its start."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+# A module that is patched as soon as somebody has imported it.
+ONCE_IMPORTED = """
+import sys, threading, time
+
+def wait_for(name, patch):
+    def look():
+        while not hasattr(sys.modules.get(name), "{attribute}"):
+            time.sleep(0.01)
+        patch(sys.modules[name])
+    threading.Thread(target=look, daemon=True).start()
+"""
+MODEL = "evaluation.inference.harness"
+HANG = """
+def hang(module):
+    def answers(self, *a, **k):
+        time.sleep(3600)
+        yield
+    module.LocalModel.answers = answers
+wait_for("evaluation.inference.harness", hang)
+"""
+POISON = """
+import os, signal
+def poison(module):
+    honest = module.LocalModel.answers
+    def answers(self, *a, **k):
+        if self.batch_size == 13:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return honest(self, *a, **k)
+    module.LocalModel.answers = answers
+wait_for("evaluation.inference.harness", poison)
+"""
+CLOCK = """
+import datetime, os, time
+shift, real = float(os.environ["CLOCK_SHIFT"]), time.time
+time.time = lambda: real() + shift
+import django.utils.timezone as zone
+honest = zone.now
+zone.now = lambda: honest() + datetime.timedelta(seconds=shift)
+"""
+
+
+def sabotage(folder: Path, what: str) -> dict[str, str]:
+    """The environment under which Python processes do it."""
+    source = what if what == CLOCK else ONCE_IMPORTED.replace("{attribute}", "LocalModel") + what
+    folder.mkdir(exist_ok=True)
+    (folder / "sitecustomize.py").write_text(source)
+    return {"PYTHONPATH": str(folder)}
