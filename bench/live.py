@@ -52,7 +52,7 @@ def main() -> None:
 
     owner = factories.person("bench")
     board, runs = _board(owner, options.runs)
-    with _site() as address, sync_playwright() as playwright:
+    with site() as address, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=FLAGS)
         page = browser.new_page()
         page.goto(f"{address}/boards/{board.team.name}/{board.name}/")
@@ -86,7 +86,8 @@ def _board(owner: Any, size: int) -> tuple[Any, Sequence[Any]]:
 
 
 @contextmanager
-def _site() -> Iterator[str]:
+def site() -> Iterator[str]:
+    """The web over ASGI and an analysis worker on the throw-away servers; gives the address."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = str(free.getsockname()[1])
