@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urljoin
 
 from playwright.sync_api import Error, Page, sync_playwright
 
@@ -88,7 +89,9 @@ def _compare(page: Page) -> None:
 def _sample(page: Page) -> None:
     _board(page)
     page.locator(".board tbody tr").nth(2).locator("td a[data-c]").nth(1).click()
-    page.locator("#samples td a").first.click()
+    # Its address, not a click: the list of samples is filled while the page settles.
+    first = page.locator("#samples td a").first.get_attribute("href") or ""
+    page.goto(urljoin(page.url, first))
     page.get_by_role("heading", name="Prompt").wait_for()
 
 
