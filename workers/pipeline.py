@@ -24,6 +24,7 @@ from evaluation.inference.engine import Engine
 from evaluation.inference.run import Evaluation
 from evaluation.records import Attempt
 from evaluation.schemes import SCHEMES, unavailable
+from webapp import logs
 from webapp.catalog.services import SERVED, pin_weights
 from webapp.errors import DomainError
 from webapp.jobs import leases
@@ -85,6 +86,7 @@ def engine() -> Engine:
 def begin(name: str) -> None:
     """At start: load the engine (slow), tell Postgres who we are, and keep saying that we live."""
     global _me  # noqa: PLW0603 - one worker per process, by design of the solo pool
+    logs.bind_process(worker=name)
     device = os.environ.get("CROSSTABLE_DEVICE", "cpu")
     offered = offered_schemes(device)
     refused = {f"no {key}": why for key, info in SCHEMES.items() if (why := unavailable(info, device))}
@@ -141,7 +143,12 @@ def _take_and_finish(me: Me) -> bool:
     run = _wait(me, lambda: leases.claim(worker=me.name, schemes=me.schemes, resources=me.resources))
     if run is None:
         return False
-    lease = leases.lease_of(run)
+    with logs.bound(run=run.pk, attempt=run.attempt):
+        _see_through(run, leases.lease_of(run), me)
+    return True
+
+
+def _see_through(run: Run, lease: Lease, me: Me) -> None:
     leases.ring_next()  # for the next one: others may be idle
     try:
         _wait(me, lambda: _announce(run, lease))
@@ -152,7 +159,6 @@ def _take_and_finish(me: Me) -> bool:
         _close(run, lease, stop.state, stop.reason)
     except Exception as error:  # a run must never be left without a reason
         _failed(run, lease, error)
-    return True
 
 
 def _announce(run: Run, lease: Lease) -> None:

@@ -11,6 +11,7 @@ The harness works in a thread of its own, because a batch may take minutes and a
 
 from __future__ import annotations
 
+import contextvars
 import queue
 import threading
 from collections.abc import Iterator, Mapping
@@ -72,9 +73,9 @@ class Evaluation(Iterator[list[Attempt]]):
 
     def __init__(self, spec: RunSpec, engine: Engine) -> None:
         self._progress = _Progress()
-        self._thread = threading.Thread(
-            target=_work, args=(spec, engine, self._progress), name="evaluation", daemon=True
-        )
+        # With the caller's context: what is logged there names the same run.
+        work = partial(contextvars.copy_context().run, _work, spec, engine, self._progress)
+        self._thread = threading.Thread(target=work, name="evaluation", daemon=True)
         self._started = self._closed = False
 
     @property
