@@ -93,6 +93,18 @@ def test_a_task_by_name_runs_and_resumes_with_the_same_examples(own_engine: Engi
         assert attempt.score == float(attempt.answer == attempt.target)
 
 
+def test_a_partial_run_asks_what_the_whole_one_asks(own_engine: Engine, xs: Checkpoint) -> None:
+    """Examples are drawn document by document, so those outside the subset are built, too."""
+    benchmark = BenchmarkSpec("disk", "1", harness_task="disk_choice")
+    whole = [each for some in run(RunSpec(xs, benchmark), engine=own_engine) for each in some]
+    partial = RunSpec(xs, benchmark, subset=frozenset({2, 7, 11}), skip=frozenset({(7, 0), (1, 0)}))
+    evaluation = run(partial, engine=own_engine)
+    asked = [each for some in evaluation for each in some]
+    prompts = {attempt.sample: (attempt.prompt_hash, attempt.score) for attempt in whole}
+    assert {each.sample: (each.prompt_hash, each.score) for each in asked} == {n: prompts[n] for n in (2, 11)}
+    assert evaluation.total == 2
+
+
 def test_a_task_without_a_score_per_sample_is_refused(own_engine: Engine, xs: Checkpoint) -> None:
     benchmark = BenchmarkSpec("disk", "1", harness_task="disk_whole")
     with pytest.raises(BadBenchmark, match="not a score per sample"):
