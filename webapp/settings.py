@@ -197,6 +197,7 @@ SPECTACULAR_SETTINGS = {
         "DeliveryState": "webapp.notices.models.Delivery.State",
         "NoticeKind": "webapp.notices.models.Kind",
         "Role": "webapp.accounts.models.Role",
+        "RegisteredSource": "webapp.catalog.models.Source.registered",
         "Source": "webapp.catalog.models.Source",
         "Visibility": "webapp.accounts.models.Visibility",
     },
