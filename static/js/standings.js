@@ -2,7 +2,7 @@
 
    Rows, filters and order are the server's; nothing here changes a number. */
 import "./drawings.js";
-import { hide, show } from "./tip.js";
+import { show } from "./tip.js";
 
 const MOST = 6; // contenders beside each other
 const fragment = () => document.getElementById("standings");
@@ -27,11 +27,9 @@ const words = (cell) => {
 
 const explain = ({ target }) => {
   if (!(target instanceof Element)) return;
-  const told = target.closest("[data-tip]");
-  if (told) return show(told, [told.dataset.tip]);
+  if (target.closest("[data-tip]")) return; // explains itself
   const cell = target.closest("[data-board] tbody td:not(.rank, .value)");
   if (cell) show(cell.querySelector("a") ?? cell, words(cell), cell.getBoundingClientRect());
-  else hide();
 };
 addEventListener("pointerover", explain);
 addEventListener("focusin", explain);
