@@ -15,10 +15,13 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from webapp.accounts.models import Team, User
+from webapp.accounts.selectors import teams_where
+from webapp.catalog.models import BenchmarkVersion
+from webapp.catalog.selectors import benchmark_versions
 from webapp.errors import Unprocessable
-from webapp.rest import SEARCH, PublicResource
-from webapp.reviews import record, selectors, services, subjects
-from webapp.reviews.models import Review
+from webapp.rest import SEARCH, Page, PublicResource, Resource
+from webapp.reviews import record, sample_comments, selectors, services, subjects
+from webapp.reviews.models import Review, SampleComment
 from webapp.reviews.serializers import (
     CommentIn,
     CommentOut,
@@ -30,6 +33,8 @@ from webapp.reviews.serializers import (
     ReviewDetailOut,
     ReviewIn,
     ReviewOut,
+    SampleCommentIn,
+    SampleCommentOut,
     VerdictIn,
     VerdictOut,
     WithdrawIn,
@@ -231,6 +236,43 @@ class SignOff(ReviewResource):
         return Response(record.sign_off(self.get_object()))
 
 
+class OldestFirst(Page):
+    ordering = "id"
+
+
+class SampleComments(Resource, ListAPIView[SampleComment]):
+    """What the caller's teams say about a sample of a benchmark version, oldest first."""
+
+    serializer_class = SampleCommentOut
+    queryset = SampleComment.objects.none()
+    pagination_class = OldestFirst
+    scope = "review"
+
+    def _version(self) -> BenchmarkVersion:
+        return get_object_or_404(benchmark_versions(self.request.user), pk=self.kwargs["version"])
+
+    def get_queryset(self) -> QuerySet[SampleComment]:
+        return sample_comments.comments(self.actor, self._version(), self.kwargs["index"])
+
+    @extend_schema(request=SampleCommentIn, responses={201: SampleCommentOut})
+    def post(self, request: Request, version: int, index: int) -> Response:
+        """Comment on a sample for a team (reviewers, submitters, owners); @name calls a member."""
+        found = self._version()
+        made = sample_comments.comment(actor=self.actor, version=found, index=index, **self.read(SampleCommentIn))
+        return Response(self.shown(SampleCommentOut, made), status=201)
+
+
+class SampleCommentDetail(Resource):
+    scope = "review"
+
+    @extend_schema(responses={204: None})
+    def delete(self, request: Request, pk: int) -> Response:
+        """Take a comment back (its author, or an owner). Safe to call twice."""
+        mine = SampleComment.objects.filter(team__in=teams_where(request.user)).select_related("team", "author")
+        sample_comments.take_back(actor=self.actor, comment=get_object_or_404(mine, pk=pk))
+        return Response(status=204)
+
+
 urlpatterns = [
     path("reviews/", Reviews.as_view(), name="reviews"),
     path("reviews/<int:pk>/", ReviewDetail.as_view(), name="review"),
@@ -243,4 +285,6 @@ urlpatterns = [
     path("reviews/<int:pk>/withdraw/", WithdrawReview.as_view(), name="withdraw_review"),
     path("reviews/<int:pk>/publish/", PublishReview.as_view(), name="publish_review"),
     path("reviews/<int:pk>/sign-off/", SignOff.as_view(), name="sign_off"),
+    path("samples/<int:version>/<int:index>/comments/", SampleComments.as_view(), name="sample_comments"),
+    path("samples/comments/<int:pk>/", SampleCommentDetail.as_view(), name="sample_comment"),
 ]

@@ -7,7 +7,7 @@ from typing import Any
 
 from django import forms
 
-from webapp.accounts.models import User
+from webapp.accounts.models import Team, User
 from webapp.forms import ServiceForm
 from webapp.jobs.models import Run
 from webapp.leaderboards.models import Leaderboard
@@ -143,3 +143,20 @@ def remarks_form(data: Any, runs: Sequence[Run], query: Mapping[str, str]) -> An
 def remarks_of(rows: Any) -> list[Remark] | None:
     """The remarks of a formset that was sent; None when something is wrong with one."""
     return [remark for form in rows if (remark := form.remark())] if rows.is_valid() else None
+
+
+class SampleCommentForm(ServiceForm):
+    """Of people of one team the team goes without saying."""
+
+    team = forms.ModelChoiceField(Team.objects.none(), empty_label=None)
+    body = forms.CharField(
+        max_length=4000, label="Comment", help_text="@name calls a member.", widget=forms.Textarea(attrs={"rows": 2})
+    )
+
+    def __init__(self, teams: Sequence[Team], *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        choice = self.fields["team"]
+        choice.queryset = Team.objects.filter(pk__in=[team.pk for team in teams])  # type: ignore[attr-defined]
+        choice.initial = teams[0].pk if teams else None
+        if len(teams) == 1:
+            choice.widget = choice.hidden_widget()

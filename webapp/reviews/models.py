@@ -6,7 +6,8 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
 
-from webapp.accounts.models import Owned, User
+from webapp.accounts.models import Owned, Team, User
+from webapp.catalog.models import BenchmarkVersion
 from webapp.leaderboards.models import Leaderboard
 from webapp.results.models import Report
 
@@ -128,3 +129,24 @@ class Comment(models.Model):
 
     def __str__(self) -> str:
         return f"{self.author}: {self.body[:40]}"
+
+
+class SampleComment(models.Model):
+    """What a team says about a question, whoever answered it: it stands beside all its answers.
+
+    A comment is not edited; its author or an owner takes it back, and then only that it was there is shown.
+    """
+
+    team = models.ForeignKey(Team, on_delete=models.CASCADE, related_name="+")
+    version = models.ForeignKey(BenchmarkVersion, on_delete=models.CASCADE, related_name="+")
+    index = models.PositiveIntegerField()
+    author = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
+    at = models.DateTimeField(auto_now_add=True)
+    body = models.TextField(max_length=4000)
+    removed_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        indexes = [models.Index(fields=["version", "index", "id"], name="comment_by_sample")]
+
+    def __str__(self) -> str:
+        return f"comment {self.pk} on sample {self.index}"

@@ -14,7 +14,8 @@ from webapp.leaderboards.serializers import BoardReference
 from webapp.rest import JSONObject, Strict
 from webapp.results.models import Report
 from webapp.results.selectors import reports
-from webapp.reviews.models import Comment, Review, Verdict
+from webapp.reviews.models import Comment, Review, SampleComment, Verdict
+from webapp.reviews.sample_comments import LONGEST
 from webapp.reviews.services import MOST_COMMENTS, MOST_RUNS
 
 HASH = r"^[0-9a-f]{64}$"
@@ -207,3 +208,23 @@ class RecordOut(serializers.Serializer[Any]):
     record = serializers.DictField()
     public_key = serializers.CharField()
     signature = serializers.CharField()
+
+
+class SampleCommentOut(serializers.ModelSerializer[SampleComment]):
+    """body is empty once a comment is taken back."""
+
+    team = serializers.CharField(source="team.name")
+    author = serializers.CharField(source="author.username")
+    body = serializers.SerializerMethodField()
+
+    class Meta:
+        model = SampleComment
+        fields = ["id", "team", "author", "at", "body", "removed_at"]
+
+    def get_body(self, comment: SampleComment) -> str:
+        return "" if comment.removed_at else comment.body
+
+
+class SampleCommentIn(Strict):
+    team = TeamField()
+    body = serializers.CharField(max_length=LONGEST)

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from webapp.reviews import views
+from webapp.reviews import sample_views, views
 
 app_name = "reviews"
 urlpatterns = [
@@ -18,4 +18,6 @@ urlpatterns = [
     path("reviews/<int:pk>/publish/", views.publish_review, name="publish_review"),
     path("reviews/<int:pk>/sign-off/", views.sign_off, name="sign_off"),
     path("reviews/<int:pk>/sign-off.json", views.sign_off_json, name="sign_off_json"),
+    path("samples/<int:version>/<int:index>/comments/", sample_views.sample_comments, name="sample_comments"),
+    path("samples/comments/<int:pk>/remove/", sample_views.remove_sample_comment, name="remove_sample_comment"),
 ]

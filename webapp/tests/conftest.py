@@ -70,6 +70,7 @@ def addresses(
         "results:report_samples": (flips,),
         "results:report_sample": (flips, 1),
         "reviews:review": (review,),
+        "reviews:sample_comments": (runs[0].version_id, 2),
         "reviews:review_state": (review,),
         "reviews:sign_off": (review,),
         "leaderboards:leaderboard": BOARD,

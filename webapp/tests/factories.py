@@ -40,8 +40,9 @@ from webapp.results import measurements
 from webapp.results.models import Measurement, Report
 from webapp.results.reports import compute_report
 from webapp.results.services import finish_run, record_scores
+from webapp.reviews import sample_comments
 from webapp.reviews import services as reviews
-from webapp.reviews.models import Review
+from webapp.reviews.models import Review, SampleComment
 from webapp.reviews.subjects import Remark, Subject
 from webapp.searches.models import Search
 from webapp.searches.services import SearchRequest, submit_search
@@ -222,6 +223,10 @@ def webhook(actor: User, team: Team, url: str = "https://1.1.1.1/hook", events: 
 
 def saved_view(actor: User, chosen: Leaderboard, name: str = "By name") -> SavedView:
     return save_view(actor=actor, board=chosen, name=name, query="sort=name", shared=True)
+
+
+def sample_comment(actor: User, team: Team, version: BenchmarkVersion, body: str = "Odd.") -> SampleComment:
+    return sample_comments.comment(actor=actor, team=team, version=version, index=1, body=body)
 
 
 def release(actor: User, chosen: Leaderboard, name: str = "first", **more: Any) -> Release:

@@ -76,6 +76,7 @@ STATUSES = {
         GET results:attempts  GET results:samples  GET results:sample  GET results:compare_sample
         GET results:report  GET results:report_result
         GET results:job_curves  GET results:run_curve  GET api:job_curves  GET api:run_curve
+        GET api:saved_views
         GET results:report_samples  GET results:report_sample  GET results:report_efficiency
         GET leaderboards:leaderboard  GET leaderboards:standings
         GET leaderboards:tournament  GET leaderboards:tournament_result
@@ -92,11 +93,12 @@ STATUSES = {
     "404 404 302 302 302 302": "GET results:report_compare",
     "302 404 200 200 200 200": """
         GET accounts:team  GET accounts:audit  GET jobs:team_spending  GET releases:as_of
+        GET reviews:sample_comments
         GET imports:import  GET imports:import_state
     """,
     "401 404 200 200 200 200": """
         GET api:team  GET api:members  GET api:audit_events  GET api:team_spending  GET api:leaderboard_as_of
-        GET api:export_audit  GET api:import
+        GET api:export_audit  GET api:sample_comments  GET api:import
     """,
     # What submitters and owners write. A form that names a team of others is refused on its field.
     "302 422 422 422 302 302": """
@@ -107,6 +109,7 @@ STATUSES = {
     """,
     "302 422 422 422 200 200": "POST jobs:estimate_job  POST searches:estimate_search",
     "302 404 403 403 200 200": """
+        POST reviews:remove_sample_comment
         GET catalog:add_entry_version  GET catalog:add_benchmark_version
         GET catalog:add_price  GET catalog:price_list  GET catalog:describe_entry
         GET leaderboards:change_leaderboard
@@ -122,6 +125,8 @@ STATUSES = {
     """,
     # Whoever sees a board may keep a view of it for themselves.
     "302 404 302 302 302 302": "POST leaderboards:save_view",
+    "401 404 201 201 201 201": "POST api:saved_views",
+    "401 404 403 403 204 204": "DELETE api:saved_view",
     "401 400 403 403 201 201": """
         POST api:entries  POST api:benchmarks  POST api:suites  POST api:calibration_sets
         POST api:leaderboards  POST api:reviews  POST api:releases  POST api:imports
@@ -145,7 +150,9 @@ STATUSES = {
     "404 404 403 302 422 302": "POST reviews:review",
     "302 404 403 302 302 302": "POST reviews:answer_comment  POST reviews:resolve_comment",
     "401 404 403 201 403 201": "POST api:verdicts",
-    "401 404 403 201 201 201": "POST api:comments",
+    "401 404 403 201 201 201": "POST api:comments  POST api:sample_comments",
+    "302 404 422 200 200 200": "POST reviews:sample_comments",
+    "401 404 403 403 204 204": "DELETE api:sample_comment",
     "401 404 403 200 200 200": "POST api:resolve_comment",
     "401 404 403 403 409 409": "POST api:send_review",
     # What operators of the platform decide, who are nobody here: an owner is not one.

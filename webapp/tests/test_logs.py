@@ -13,6 +13,7 @@ import pytest
 from django.test import Client
 
 from webapp import logs
+from webapp.accounts.models import User
 
 FORGED = (
     "nothing\n2026-01-01 00:00:00.000+00:00 INFO crosstable.accounts alice is owner now\r\x1b[2K\u2028\u202eevil\x85"
@@ -106,3 +107,13 @@ def test_a_line_per_request_names_route_and_id_and_no_secret(client: Client, cap
     assert record.measured["route"] == "join/<str:secret>/"
     assert record.measured["status"] == answer.status_code == 302
     assert "s3cr3t" not in logs.JSONLines().format(record)
+
+
+@pytest.mark.django_db
+def test_no_logger_tells_the_address_of_an_invitation(
+    client: Client, alice: User, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Also when the page fails: Django's own line would name the path."""
+    client.force_login(alice)
+    assert client.get("/join/s3cr3t-of-an-invitation/").status_code >= 400
+    assert "s3cr3t" not in caplog.text

@@ -76,6 +76,7 @@ BUDGETS = {
     "reviews:review": 22,
     "reviews:review_state": 16,
     "reviews:sign_off": 12,
+    "reviews:sample_comments": 7,
     "releases:releases": 6,
     "releases:release": 8,
     "releases:board_releases": 11,

@@ -34,6 +34,7 @@ ACTIONS |= {
     "reviews:send_review", "reviews:answer_comment", "reviews:resolve_comment", "reviews:freeze_again",
     "reviews:dismiss_verdict", "reviews:withdraw_review", "reviews:publish_review", "reviews:sign_off_json",
 }  # fmt: skip
+ACTIONS |= {"reviews:remove_sample_comment"}
 ACTIONS |= {
     "releases:release_json", "releases:release_csv", "releases:badge", "releases:withdraw_release",
     "releases:show_release",
@@ -49,7 +50,7 @@ FRAGMENTS = {
     "leaderboards:standings", "leaderboards:tournament_result", "results:report_result",
     "results:report_samples", "results:report_sample", "results:report_efficiency", "results:attempts",
     "results:job_curves", "results:run_curve", "results:entry_efficiency",
-    "reviews:inbox_count", "reviews:review_state", "notices:unread_count",
+    "reviews:inbox_count", "reviews:review_state", "reviews:sample_comments", "notices:unread_count",
 }  # fmt: skip
 FRAGMENTS |= {"imports:import_state"}
 BOTH = {"results:samples"}
