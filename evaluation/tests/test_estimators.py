@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from evaluation.errors import BadParameter, NotEnoughData
-from evaluation.estimators import aipw, lure, lure_weights, ppi, random_mean
+from evaluation.estimators import aipw, lure, lure_weights, ppi, random_mean, usual_half_width, usual_samples
 
 DRAWS = 2000
 
@@ -143,3 +143,14 @@ def test_bad_input_is_refused():
         aipw([1, 0], np.array([0, 1]), np.ones((2, 9)))
     with pytest.raises(NotEnoughData):
         ppi([1], [1], [1, 0])
+
+
+def test_what_random_samples_are_expected_to_tell():
+    """0.5 +- 0.1 takes 96 samples of many (1.96^2 / 4 / 0.01), and fewer of few."""
+    assert usual_half_width(0.5, 96, 10**9) == pytest.approx(0.1, abs=1e-4)
+    assert usual_half_width(0.3, 500, 500) == 0.0
+    assert usual_samples(0.5, 0.1, 10**9) == 97
+    assert usual_samples(0.5, 0.1, 200) == 65
+    assert usual_samples(0.5, 0.0, 200) == 200
+    for n in (10, 100, 399):
+        assert usual_samples(0.2, usual_half_width(0.2, n, 400), 400) in {n, n + 1}

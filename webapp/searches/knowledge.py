@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
-from math import isfinite
+from math import ceil, isfinite
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,7 @@ from webapp.searches import scores
 from webapp.searches.models import Search
 
 Method = Search.Method
+STEPS = 20  # of an estimate's course
 
 
 @dataclass(frozen=True)
@@ -178,8 +179,9 @@ class Look:
         return Found((known,), self.spent, steps=steps, usual_samples=usual)
 
     def _steps(self) -> tuple[Step, ...]:
-        """The estimate at the end of each batch that is known by now."""
-        ends = [*range(self.search.batch, self.count, self.search.batch), self.count] if self.count else []
+        """The estimate at the ends of batches, of at most STEPS of them, and now."""
+        every = self.search.batch * ceil(self.count / self.search.batch / STEPS)
+        ends = [*range(every, self.count, every), self.count] if self.count else []
         found = []
         for n in ends:
             one = self._estimated(n)
