@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 
 import numpy as np
 import pytest
+from django.db import connection
 
 from evaluation.analyses.adaptive import AdaptiveParams, compute
 from evaluation.analyses.searching.bounds import Spending
@@ -89,6 +91,23 @@ def test_a_second_ring_decides_nothing(ask):
 
     assert not advancing.advance(job_id=search.job_id)
     assert (batches(search), len(rows(search))) == before
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_rings_at_once_are_one_decision(ask):
+    search = ask()
+
+    def ring():
+        try:
+            return advancing.advance(job_id=search.job_id)
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(4) as pool:
+        decided = [one.result() for one in [pool.submit(ring) for _ in range(4)]]
+
+    assert sorted(decided) == [False, False, False, True]
+    assert [start for _, start, _ in batches(search)] == [0, 0, 0]
 
 
 def test_the_same_seed_decides_the_same_and_reuses_every_answer(ask, drive):
