@@ -290,6 +290,8 @@ LOGGING = {
     "root": {"handlers": ["console"], "level": env.text("LOG_LEVEL", "WARNING")},
     "loggers": {
         "crosstable": {"level": env.text("CROSSTABLE_LOG_LEVEL", "INFO")},
+        # Its lines hold paths, which may be the secret of an invitation. Ours hold routes; errors have a reference.
+        "django.request": {"level": "CRITICAL"},
         # People at a terminal do not want a line per request.
         "crosstable.request": {"level": "INFO" if LOG_FORMAT == "json" else "WARNING"},
     },
