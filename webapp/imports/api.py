@@ -42,9 +42,7 @@ class BytesParser(BaseParser):
 
     media_type = "application/offset+octet-stream"
 
-    def parse(
-        self, stream: Any, media_type: str | None = None, parser_context: Mapping[str, Any] | None = None
-    ) -> bytes:
+    def parse(self, stream: Any, media_type: str | None = None, parser_context: Mapping[str, Any] | None = None) -> Any:
         data: bytes = stream.read(settings.IMPORT_CHUNK_BYTES + 1)
         if len(data) > settings.IMPORT_CHUNK_BYTES:
             raise TooLarge
@@ -102,7 +100,7 @@ class ImportDetail(NamedImport, RetrieveAPIView[Import]):
     parser_classes = [BytesParser, PlainBytesParser]
 
     @extend_schema(
-        request={"application/offset+octet-stream": OpenApiTypes.BINARY},
+        request={"application/octet-stream": OpenApiTypes.BINARY},
         parameters=[OFFSET, REACHED],
         responses={204: None},
     )

@@ -32,4 +32,4 @@ class ImportForm(ServiceForm):
         super().__init__(*args, **kwargs)
         teams = teams_where(user, May.SUBMIT)
         self.fields["team"].queryset = teams  # type: ignore[attr-defined]
-        self.fields["team"].initial = teams.filter(pk=usual_team(user)).first()
+        self.fields["team"].initial = teams.filter(pk=usual_team(user) or 0).first()

@@ -154,6 +154,7 @@ def _run(job: Import, planned: PlannedRun, made: _Made) -> Run:
         contender=_contender(entry, planned.scheme),
         version=made.versions[about.content_hash, about.name],
         settings=_settings(planned, attempts=values.shape[1]),
+        subset=_subset(planned),
         identity=planned.identity,
         origin=Run.Origin.IMPORTED,
         max_seconds=0,
@@ -185,6 +186,14 @@ def _settings(planned: PlannedRun, attempts: int) -> dict[str, Any]:
     plain = {name: value for name, value in stated.items() if isinstance(value, str | int | float | bool | None)}
     numbers = {name: value if _is_number(value) else None for name in default_settings() for value in [plain.get(name)]}
     return {**plain, **numbers, "repeat": numbers["repeat"] or 0, "attempts": attempts}
+
+
+def _subset(planned: PlannedRun) -> list[int] | None:
+    """The samples that a partial run asked, as an export of one states them."""
+    stated = json.loads(planned.found.settings).get("subset") if planned.found.settings else None
+    if not isinstance(stated, list) or not stated:
+        return None
+    return list(dict.fromkeys(at for at in stated if isinstance(at, int) and 0 <= at < 2**31))
 
 
 def _is_number(value: Any) -> bool:

@@ -137,7 +137,7 @@ def append_chunk(*, actor: User, job: Import, offset: int, data: bytes) -> Impor
 
 
 def import_file(
-    *, actor: User, team: Team, file: UploadedFile, look: bool = True, visibility: str = Visibility.TEAM
+    *, actor: User, team: Team, file: UploadedFile[bytes], look: bool = True, visibility: str = Visibility.TEAM
 ) -> Import:
     """A whole file from a form, by way of the same pieces."""
     request = ImportRequest(name=file.name or "", size=file.size or 0, look=look, visibility=visibility)

@@ -149,6 +149,15 @@ def test_an_entry_that_was_run_here_keeps_its_name(bob: User, team: Team, entry:
     assert entry.entry.versions.count() == 1
 
 
+def test_settings_are_taken_as_far_as_they_are_plain(bob: User, team: Team) -> None:
+    stated = '{"judge":"gpt","limit":"all","notes":{"a":1},"seed":7,"subset":[3,0,1],"temperature":0.5}'
+    load(bob, team, as_csv(rows(settings=stated)))
+    run = Run.objects.get()
+    assert {"seed": 7, "temperature": 0.5, "judge": "gpt", "limit": None, "repeat": 0}.items() <= run.settings.items()
+    assert "notes" not in run.settings
+    assert (run.subset, run.is_partial) == ([3, 0, 1], True)
+
+
 def test_missing_attempts_are_holes_and_no_whole_sample_is_no_run(bob: User, team: Team) -> None:
     found = [row._replace(attempt=attempt, score=float(attempt)) for row in rows() for attempt in (0, 1)]
     job = load(bob, team, as_csv(found[:-1]))
