@@ -126,7 +126,6 @@ STATUSES = {
     # Whoever sees a board may keep a view of it for themselves.
     "302 404 302 302 302 302": "POST leaderboards:save_view",
     "401 404 201 201 201 201": "POST api:saved_views",
-    "401 404 403 403 204 204": "DELETE api:saved_view",
     "401 400 403 403 201 201": """
         POST api:entries  POST api:benchmarks  POST api:suites  POST api:calibration_sets
         POST api:leaderboards  POST api:reviews  POST api:releases  POST api:imports
@@ -152,7 +151,7 @@ STATUSES = {
     "401 404 403 201 403 201": "POST api:verdicts",
     "401 404 403 201 201 201": "POST api:comments  POST api:sample_comments",
     "302 404 422 200 200 200": "POST reviews:sample_comments",
-    "401 404 403 403 204 204": "DELETE api:sample_comment",
+    "401 404 403 403 204 204": "DELETE api:sample_comment  DELETE api:saved_view",
     "401 404 403 200 200 200": "POST api:resolve_comment",
     "401 404 403 403 409 409": "POST api:send_review",
     # What operators of the platform decide, who are nobody here: an owner is not one.
