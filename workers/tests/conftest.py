@@ -200,6 +200,12 @@ def site(start: Start, web: Web) -> str:
     return web.address
 
 
+def free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
 def answers(address: str) -> bool:
     try:
         return httpx.get(address, timeout=2).status_code == 200
