@@ -27,19 +27,8 @@ from workers.tests.conftest import (
 )
 
 pytestmark = [pytest.mark.engine, pytest.mark.process, pytest.mark.django_db(transaction=True)]
-BEAT = (
-    "-P",
-    "threads",
-    "-c",
-    "2",
-    "-B",
-    "--scheduler",
-    "celery.beat:Scheduler",
-    "-Q",
-    "analysis",
-    "-n",
-    "analysis@test",
-)
+THREADS = ("-P", "threads", "-c", "2", "-Q", "analysis", "-n", "analysis@test")
+BEAT = ("-B", "--scheduler", "celery.beat:Scheduler")
 
 
 @pytest.fixture
