@@ -87,7 +87,7 @@ STATUSES = {
         GET reviews:review  GET reviews:review_state  GET reviews:sign_off  GET reviews:sign_off_json
         GET api:review  GET api:sign_off
         GET releases:release  GET releases:release_json  GET releases:release_csv  GET releases:badge
-        GET releases:board_releases  GET api:release
+        GET releases:board_releases  GET api:release  GET api:export_board
     """,
     # It leads on.
     "404 404 302 302 302 302": "GET results:report_compare",
