@@ -7,6 +7,7 @@ import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from celery import Celery
 from django.conf import settings
@@ -15,7 +16,7 @@ from django.db.migrations.executor import MigrationExecutor
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
-from webapp.jobs.leases import alive_workers
+from webapp.jobs.selectors import alive_workers
 from workers import presence
 from workers.disk import unwritable
 
@@ -65,7 +66,8 @@ def _broker_problems(app: Celery) -> Iterator[str]:
         return
     try:
         with app.connection_for_read() as broker:
-            found = broker.default_channel.client.config_get("maxmemory-policy")
+            channel: Any = broker.default_channel
+            found = channel.client.config_get("maxmemory-policy")
     except (OperationalError, OSError, RedisError):
         return
     policy = str(found.get("maxmemory-policy", ""))
