@@ -12,18 +12,14 @@ from __future__ import annotations
 import argparse
 import gzip
 import statistics
-import time
-from collections.abc import Callable
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from bench.timing import collect_static, get, p95, plain_page, queries, times
 from bench.world import ready
 
 if TYPE_CHECKING:
-    from django.test import Client
-
     from webapp.leaderboards.models import Leaderboard
 
 SIZES = ("50x20", "200x50", "500x100")
@@ -37,8 +33,8 @@ def main() -> None:
     parser.add_argument("--sizes", nargs="+", default=SIZES)
     options = parser.parse_args()
     ready()
-    _collect_static()
-    floor = _plain(options.requests)
+    collect_static()
+    floor = plain_page(options.requests)
     print(f"plain page, one query: p50 {floor:.1f} ms")
     for size in options.sizes:
         contenders, benchmarks = map(int, size.split("x"))
@@ -46,13 +42,6 @@ def main() -> None:
         print(f"--- {size}")
         for name, query in VIEWS.items():
             _measure(board, name, query, options.requests, floor)
-
-
-def _collect_static() -> None:
-    """As in production: the names of the files in a page come from their manifest."""
-    from django.core.management import call_command
-
-    call_command("collectstatic", interactive=False, verbosity=0)
 
 
 def seeded_board(contenders: int, benchmarks: int, *, seed: int = 1) -> Leaderboard:
@@ -111,54 +100,18 @@ def _cells(row: int, means: np.ndarray) -> list[list[Any]]:
     ]
 
 
-def _plain(requests: int) -> float:
-    """Milliseconds of a page that asks the database once and fills one template: this stack's floor."""
-    from django.contrib.auth.decorators import login_not_required
-    from django.http import HttpRequest, HttpResponse
-    from django.template import engines
-    from django.urls import path
-
-    from webapp import urls
-    from webapp.accounts.models import Team
-
-    template = engines["django"].from_string("<!doctype html><title>Plain</title><p>{{ teams|length }} teams</p>")
-
-    @login_not_required
-    def plain(request: HttpRequest) -> HttpResponse:
-        return HttpResponse(template.render({"teams": list(Team.objects.all())}, request))
-
-    urls.urlpatterns.append(path("plain/", plain))
-    return statistics.median(_times(lambda: _get("/plain/"), requests))
-
-
 def _measure(board: Leaderboard, name: str, query: str, requests: int, floor: float) -> None:
-    from django.db import connection
-    from django.test.utils import CaptureQueriesContext
-
     address = f"/boards/{board.team.name}/{board.name}/?{query}"
-    cold = _times(lambda: _get(address), max(5, requests // 4), before=lambda: _new_version(board))
-    warm = _times(lambda: _get(address), requests)
+    cold = times(lambda: get(address), max(5, requests // 4), before=lambda: _new_version(board))
+    warm = times(lambda: get(address), requests)
     _new_version(board)
-    with CaptureQueriesContext(connection) as queries:
-        body = _get(address)
+    asked = queries(address)
+    body = get(address)
     sizes = f"{len(body) / 1000:.0f} kB compressed of {len(gzip.decompress(body)) / 1000:.0f} kB"
-    for kind, times in (("warm", warm), ("cold", cold)):
-        p50, p95 = statistics.median(times), _p95(times)
-        print(f"{name:<14} {kind}: p50 {p50:5.0f} ms, p95 {p95:5.0f} ms, {p95 / floor:5.1f} x the plain page")
-    print(f"{name:<14} {len(queries)} queries, {sizes}")
-
-
-@cache
-def _client() -> Client:
-    from django.test import Client
-
-    return Client(headers={"Accept-Encoding": "gzip"})
-
-
-def _get(address: str) -> bytes:
-    answer = _client().get(address)
-    assert answer.status_code == 200, answer.status_code
-    return bytes(answer.content)
+    for kind, taken in (("warm", warm), ("cold", cold)):
+        usual, most = statistics.median(taken), p95(taken)
+        print(f"{name:<14} {kind}: p50 {usual:5.0f} ms, p95 {most:5.0f} ms, {most / floor:5.1f} x the plain page")
+    print(f"{name:<14} {asked} queries, {sizes}")
 
 
 def _new_version(board: Leaderboard) -> None:
@@ -167,21 +120,6 @@ def _new_version(board: Leaderboard) -> None:
     from webapp.leaderboards.models import Leaderboard
 
     Leaderboard.objects.filter(pk=board.pk).update(version=F("version") + 1)
-
-
-def _times(action: Callable[[], object], count: int, before: Callable[[], object] = lambda: None) -> list[float]:
-    """Milliseconds of each call but the first."""
-    times = []
-    for _ in range(count + 1):
-        before()
-        began = time.perf_counter()
-        action()
-        times.append(1000 * (time.perf_counter() - began))
-    return times[1:]
-
-
-def _p95(times: list[float]) -> float:
-    return sorted(times)[int(0.95 * (len(times) - 1))]
 
 
 if __name__ == "__main__":

@@ -1,0 +1,76 @@
+"""Requests through the whole stack of middleware in this process, and the plainest page beside which they are timed."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable
+from functools import cache
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from django.test import Client
+
+
+@cache
+def client() -> Client:
+    from django.test import Client
+
+    return Client(headers={"Accept-Encoding": "gzip"})
+
+
+def get(address: str) -> bytes:
+    answer = client().get(address)
+    assert answer.status_code == 200, (address, answer.status_code)
+    return bytes(answer.content)
+
+
+def times(action: Callable[[], object], count: int, before: Callable[[], object] = lambda: None) -> list[float]:
+    """Milliseconds of each call but the first."""
+    taken = []
+    for _ in range(count + 1):
+        before()
+        began = time.perf_counter()
+        action()
+        taken.append(1000 * (time.perf_counter() - began))
+    return taken[1:]
+
+
+def p95(taken: list[float]) -> float:
+    return sorted(taken)[int(0.95 * (len(taken) - 1))]
+
+
+def queries(address: str) -> int:
+    from django.db import connection
+    from django.test.utils import CaptureQueriesContext
+
+    with CaptureQueriesContext(connection) as found:
+        get(address)
+    return len(found)
+
+
+def collect_static() -> None:
+    """As in production: the names of the files in a page come from their manifest."""
+    from django.core.management import call_command
+
+    call_command("collectstatic", interactive=False, verbosity=0)
+
+
+def plain_page(requests: int) -> float:
+    """Milliseconds of a page that asks the database once and fills one template: this stack's floor."""
+    from django.contrib.auth.decorators import login_not_required
+    from django.http import HttpRequest, HttpResponse
+    from django.template import engines
+    from django.urls import path
+
+    from webapp import urls
+    from webapp.accounts.models import Team
+
+    template = engines["django"].from_string("<!doctype html><title>Plain</title><p>{{ teams|length }} teams</p>")
+
+    @login_not_required
+    def plain(request: HttpRequest) -> HttpResponse:
+        return HttpResponse(template.render({"teams": list(Team.objects.all())}, request))
+
+    urls.urlpatterns.append(path("plain/", plain))
+    return statistics.median(times(lambda: get("/plain/"), requests))
