@@ -2,6 +2,10 @@
 import "./bell.js";
 import "./board.js";
 
+// On a phone the main navigation scrolls sideways: it shows where one is.
+const here = document.querySelector(".nav [aria-current]");
+if (here) here.parentElement.scrollLeft = here.offsetLeft - here.parentElement.offsetLeft - 48;
+
 addEventListener("click", async (event) => {
   const button = event.target.closest("[data-copy]");
   if (button) {

@@ -55,7 +55,8 @@ def _crumbs(board: Leaderboard, last: str, page: str = "") -> list[tuple[str, st
 def releases(request: PageRequest) -> HttpResponse:
     search = request.GET.get("q", "").strip()[:80]
     page = Paginator(selectors.releases(request.user, search=search), 50).get_page(request.GET.get("page"))
-    return render(request, "releases/releases.html", {"page": page, "search": search})
+    crumbs = [("Boards", reverse("leaderboards:leaderboards")), ("Releases", "")]
+    return render(request, "releases/releases.html", {"page": page, "search": search, "crumbs": crumbs})
 
 
 @login_not_required

@@ -29,7 +29,6 @@ def searches(request: MemberRequest) -> HttpResponse:
     context = {
         "page": page,
         "may_submit": teams_where(request.user, May.SUBMIT).exists(),
-        "crumbs": [("Jobs", reverse("jobs:jobs")), ("Searches", "")],
     }
     return render(request, "searches/searches.html", context)
 
@@ -41,7 +40,7 @@ def search(request: PageRequest, pk: int) -> HttpResponse:
         **selectors.progress_context(found.pk),
         "versions": found.versions.select_related("benchmark__team").order_by("pk"),
         "may_submit": may(request.user, found.team, May.SUBMIT),
-        "crumbs": [("Jobs", reverse("jobs:jobs")), ("Searches", reverse("searches:searches")), (f"Search {pk}", "")],
+        "crumbs": [("Searches", reverse("searches:searches")), (f"Search {pk}", "")],
     }
     return render(request, "searches/search.html", context)
 
@@ -55,7 +54,7 @@ def submit_search(request: MemberRequest) -> HttpResponse:
     form = SearchForm(request.user, request.POST or None, initial=_initial(request))
     if request.method == "POST" and (made := form.attempt(services.submit_search, actor=request.user)):
         return redirect("searches:search", made[0].pk)
-    crumbs = [("Jobs", reverse("jobs:jobs")), ("Searches", reverse("searches:searches")), ("New search", "")]
+    crumbs = [("Searches", reverse("searches:searches")), ("New search", "")]
     return render(request, "searches/submit_search.html", {"form": form, "crumbs": crumbs}, status=form.status)
 
 
