@@ -1,12 +1,14 @@
 """Raw scores in the exchange format, with everything that a score and its sample hold: import(export(x)) = x.
 
-A file tells each question once, with the first run that met it (`questions="once"`); a table for a notebook may want
-it in every row ("every"), or nowhere ("none").
+A file tells each question with the first run that met it (`questions="once"`); a table for a notebook may want it in
+every row ("every"), or nowhere ("none").
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import groupby
+from operator import attrgetter
 from typing import Any
 
 from evaluation.importing.cells import cells, parquet_schema, to_object, to_record
@@ -28,21 +30,26 @@ ASKED = ("prompt", "target", "choices", "subject", "document", "document_hash", 
 
 
 def pages(runs: Sequence[Run], questions: str = "once") -> Iterator[list[Row]]:
-    """The scores of finished runs, run by run and in the order of their samples. `runs` come with their names."""
-    told: set[int] = set()
-    for run in runs:
-        asked = questions == "every" or (questions == "once" and run.version_id not in told)
-        told.add(run.version_id)
-        yield from _run_pages(run, asked)
+    """The scores of finished runs, run by run and in the order of their samples.
+
+    runs: with their names, and those of a benchmark side by side.
+    """
+    for _, of_version in groupby(runs, key=attrgetter("version_id")):
+        told: set[int] = set()
+        for run in of_version:
+            yield from _run_pages(run, questions, told)
 
 
-def _run_pages(run: Run, asked: bool) -> Iterator[list[Row]]:
-    """By key, so that any page of ten million rows costs the same; a finished run does not change meanwhile."""
+def _run_pages(run: Run, questions: str, told: set[int]) -> Iterator[list[Row]]:
+    """By key, so that any page of ten million rows costs the same; a finished run does not change meanwhile.
+
+    told: samples whose questions were told by the runs before, which need not have asked all of them; it grows.
+    """
     about = _about(run)
     last = (-1, 0)
     while found := _after(run, last):
         last = (found[-1]["index"], found[-1]["attempt"])
-        known = _questions(run, found) if asked else {}
+        known = _questions(run, found, told, questions)
         yield [_row(about, score, known.get(score["index"], {})) for score in found]
 
 
@@ -53,9 +60,14 @@ def _after(run: Run, last: tuple[int, int]) -> list[dict[str, Any]]:
     return (rest + list(rows.filter(index__gt=index)[:PAGE]))[:PAGE] if index >= 0 else list(rows[:PAGE])
 
 
-def _questions(run: Run, found: Sequence[dict[str, Any]]) -> dict[int, dict[str, Any]]:
-    between = (found[0]["index"], found[-1]["index"])
-    rows = Sample.objects.filter(version=run.version_id, index__range=between).values("index", *ASKED)
+def _questions(run: Run, found: Sequence[dict[str, Any]], told: set[int], questions: str) -> dict[int, dict[str, Any]]:
+    """By sample: the questions of a page that are to be told with it."""
+    here = {score["index"] for score in found}
+    asked = {"once": here - told, "every": here, "none": set[int]()}[questions]
+    told |= asked
+    if not asked:
+        return {}
+    rows = Sample.objects.filter(version=run.version_id, index__in=asked).values("index", *ASKED)
     return {row.pop("index"): {**row, **_plain(row)} for row in rows}
 
 

@@ -71,6 +71,23 @@ def test_a_question_is_told_once_everywhere_or_nowhere(reader, filled):
     assert told == {"questions=once": 8, "questions=every": 16, "questions=none": 0, "": 8}
 
 
+@pytest.mark.parametrize("size", [1, 3, 100])
+def test_a_partial_run_before_a_whole_one_costs_no_question(filled, monkeypatch, size):
+    monkeypatch.setattr(scores, "PAGE", size)
+    runs = list(
+        Run.objects.select_related("contender__version__entry", "version__benchmark").order_by("version_id", "pk")
+    )
+    part, whole = runs[:2]
+    assert part.version_id == whole.version_id
+    Score.objects.filter(run=part).exclude(index=2).delete()
+
+    rows = [row for page in scores.pages([part, whole]) for row in page]
+
+    assert [(row.run, row.sample) for row in rows if row.prompt] == [
+        (str(part.pk), 2), (str(whole.pk), 0), (str(whole.pk), 1), (str(whole.pk), 3),
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize("size", [1, 2, 3, 4, 100])
 def test_pages_lose_and_double_nothing(filled, monkeypatch, size):
     monkeypatch.setattr(scores, "PAGE", size)
