@@ -27,7 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return login(asked)
         with Crosstable(*account.find(asked.url, asked.token)) as site:
             return int(asked.run(site, asked))
-    except CrosstableError as error:
+    except (CrosstableError, OSError) as error:  # the second: a file that cannot be read or written
         print(error, file=sys.stderr)
         return REFUSED
     except KeyboardInterrupt:

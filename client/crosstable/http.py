@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 
-from crosstable.errors import Problem, Unreachable
+from crosstable.errors import CrosstableError, Problem, Unreachable
 
 TRIES = 5
 PASSING = {429, 502, 503, 504}  # statuses that another try may not meet
@@ -23,6 +23,8 @@ class Http:
     def __init__(self, url: str, token: str, *, timeout: float = 30.0, sleep: Sleep = time.sleep, **more: Any) -> None:
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         headers["User-Agent"] = "crosstable-client/0.1"
+        if not url.startswith(("http://", "https://")):
+            raise CrosstableError(f"{url} is not the address of a site: it begins with https:// (or http://).")
         base = f"{url.rstrip('/')}/api/v1/"
         self._client = httpx.Client(base_url=base, headers=headers, timeout=timeout, **more)
         self._sleep = sleep
@@ -55,7 +57,7 @@ class Http:
         """An answer whose body is read by its caller, piece by piece."""
         try:
             with self._client.stream("GET", path, params=_given(params)) as response:
-                if response.is_error:
+                if not response.is_success:
                     response.read()
                 yield _checked(response)
         except httpx.TransportError as error:
@@ -80,8 +82,11 @@ def _wait(response: httpx.Response, attempt: int) -> float:
 
 
 def _checked(response: httpx.Response) -> httpx.Response:
-    if not response.is_error:
+    if response.is_success:
         return response
+    if response.has_redirect_location:
+        detail = f"{response.request.url} leads to {response.headers['Location']}: use the address of that site."
+        raise Problem(response.status_code, {"detail": detail})
     try:
         body = response.json()
     except ValueError:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from crosstable import Crosstable
@@ -65,3 +67,23 @@ def told(run) -> Callable[..., object]:
         return json.loads(out)
 
     return asked
+
+
+class Moved(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        self.send_response(301)
+        self.send_header("Location", f"https://new.example.org{self.path}")
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        """Nothing to standard error."""
+
+
+@pytest.fixture
+def moved_site() -> Iterator[str]:
+    """A server that leads everybody elsewhere, as one for http:// does before https://."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), Moved) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+        server.shutdown()

@@ -133,6 +133,24 @@ def test_a_site_that_is_gone_is_an_error_in_words(monkeypatch, capsys):
     assert "does not answer" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("address", ["crosstable.example.org", "file:///etc", "//x"])
+def test_what_is_no_address_is_refused_at_once(capsys, address):
+    assert main(["--url", address, "jobs"]) == 1
+    assert "is not the address of a site" in capsys.readouterr().err
+
+
+def test_a_site_that_has_moved_says_where_it_is(capsys, monkeypatch, moved_site):
+    assert main(["--url", moved_site, "jobs"]) == 1
+    assert "leads to https://new.example.org/api/v1/jobs/" in capsys.readouterr().err
+
+
+def test_a_folder_that_is_not_there_is_said_in_words(run, filled, tmp_path):
+    status, _, err = run("export", str(tmp_path / "nowhere" / "scores.csv"), "--leaderboard", "lab/main")
+
+    assert status == 1
+    assert "nowhere" in err
+
+
 def test_a_login_is_stored_for_its_owner_and_its_site_only(run, address, token, monkeypatch, tmp_path):
     status, _, err = run("--url", address, "--token", token, "login")
     stored = tmp_path / "config" / "crosstable" / "account.json"
