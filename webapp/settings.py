@@ -193,6 +193,7 @@ SPECTACULAR_SETTINGS = {
         "State": "webapp.jobs.models.Run.State",
         "ReportState": "webapp.results.models.Report.State",
         "ImportState": "webapp.imports.models.Import.State",
+        "SearchState": "webapp.searches.models.Search.State",
         "ReviewState": "webapp.reviews.models.Review.State",
         "DeliveryState": "webapp.notices.models.Delivery.State",
         "NoticeKind": "webapp.notices.models.Kind",
