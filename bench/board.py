@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bench.timing import collect_static, get, p95, plain_page, queries, times
+from bench.timing import as_in_production, get, p95, plain_page, queries, times
 from bench.world import ready
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def main() -> None:
     parser.add_argument("--sizes", nargs="+", default=SIZES)
     options = parser.parse_args()
     ready()
-    collect_static()
+    as_in_production()
     floor = plain_page(options.requests)
     print(f"plain page, one query: p50 {floor:.1f} ms")
     for size in options.sizes:

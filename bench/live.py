@@ -93,6 +93,7 @@ def site() -> Iterator[str]:
         port = str(free.getsockname()[1])
     subprocess.run([sys.executable, "manage.py", "collectstatic", "--noinput", "-v0"], check=True)
     web = [sys.executable, "-m", "uvicorn", "webapp.asgi:application", "--port", port, "--lifespan", "off"]
+    web += ["--ws-per-message-deflate", "false"]
     analysis = [sys.executable, "-m", "celery", "--quiet", "-A", "webapp.celery", "worker", "-Q", "analysis"]
     children = [
         subprocess.Popen([*web, "--log-level", "warning"]),

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.seed import Size, keep, seeded
-from bench.timing import collect_static, get, p95, plain_page, queries, times
+from bench.timing import as_in_production, get, p95, plain_page, queries, times
 from bench.world import ready
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def main() -> None:
     options = parser.parse_args()
     keep(options.data)
     ready()
-    collect_static()
+    as_in_production()
     floor = plain_page(options.requests)
     print(f"plain page, one query: p50 {floor:.1f} ms")
     long = _runs(seeded(LONG))[0]

@@ -49,11 +49,14 @@ def queries(address: str) -> int:
     return len(found)
 
 
-def collect_static() -> None:
-    """As in production: the names of the files in a page come from their manifest."""
+def as_in_production() -> None:
+    """As in production: the names of files in a page come from their manifest, and what is loaded is no garbage."""
     from django.core.management import call_command
 
+    from webapp.garbage import settle
+
     call_command("collectstatic", interactive=False, verbosity=0)
+    settle()
 
 
 def plain_page(requests: int) -> float:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import logging
 import uuid
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Hashable
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 from urllib.parse import parse_qsl
@@ -19,6 +21,7 @@ from django.contrib.auth.models import AnonymousUser
 from django.db import transaction
 
 from webapp.accounts.models import User
+from webapp.metrics import DRAWINGS
 
 log = logging.getLogger("crosstable.live")
 REMEMBERED = 256
@@ -42,13 +45,27 @@ def _send(group: str, message: dict[str, Any]) -> None:
         log.warning("cannot push to %s: %s", group, error)
 
 
+@dataclass(frozen=True)
+class Drawing:
+    """A fragment; packed: the same with gzip. A thousand viewers of a large board get bytes that were made once."""
+
+    html: str
+    packed: bytes
+
+    @classmethod
+    def of(cls, render: Callable[[], str]) -> Drawing:
+        html = render()
+        DRAWINGS.inc()
+        return cls(html, gzip.compress(html.encode(), mtime=0))
+
+
 class RenderOnce:
     """Remembers the future of each rendering, so that a thousand sockets wait for one."""
 
     def __init__(self) -> None:
-        self._futures: OrderedDict[Hashable, asyncio.Future[str]] = OrderedDict()
+        self._futures: OrderedDict[Hashable, asyncio.Future[Drawing]] = OrderedDict()
 
-    async def get(self, key: Hashable, render: Callable[[], Awaitable[str]]) -> str:
+    async def get(self, key: Hashable, render: Callable[[], Awaitable[Drawing]]) -> Drawing:
         future = self._futures.get(key)
         if future is None or future.get_loop() is not asyncio.get_running_loop():
             future = self._futures[key] = asyncio.ensure_future(render())
@@ -66,11 +83,12 @@ class LivePage(AsyncWebsocketConsumer):  # type: ignore[misc]
 
     The page connects with `?version=` of what it shows; the socket answers with the fragment at once when there is a
     newer one (so a reconnect catches up), and again after every change. Several changes while one is being rendered
-    become one push. A page that the person may not see is accepted and closed with 4404: a refused handshake would
-    look like a network fault, and the page would try again for ever.
+    become one push. With `?packed=1` it is a binary message with gzip. A page that the person may not see is accepted
+    and closed with 4404: a refused handshake would look like a network fault, and the page would try again for ever.
     """
 
     rendered = RenderOnce()
+    packed = False
     pk: int
 
     def find(self, user: User | AnonymousUser) -> bool:
@@ -92,6 +110,7 @@ class LivePage(AsyncWebsocketConsumer):  # type: ignore[misc]
 
     async def connect(self) -> None:
         await self.accept()
+        self.packed = self.query.get("packed") == "1"
         if not await database_sync_to_async(self.find)(self.scope["user"]):
             await self.close(code=4404)
             return
@@ -100,9 +119,12 @@ class LivePage(AsyncWebsocketConsumer):  # type: ignore[misc]
         if version != self._claimed_version():
             await self._push(version)
 
+    @property
+    def query(self) -> dict[str, str]:
+        return dict(parse_qsl(self.scope["query_string"].decode("latin-1")))
+
     def _claimed_version(self) -> int:
-        query = dict(parse_qsl(self.scope["query_string"].decode("latin-1")))
-        value = query.get("version", "")
+        value = self.query.get("version", "")
         return int(value) if value.isdigit() and len(value) < 10 else -1
 
     async def disconnect(self, code: int) -> None:
@@ -114,5 +136,8 @@ class LivePage(AsyncWebsocketConsumer):  # type: ignore[misc]
 
     async def _push(self, token: Hashable) -> None:
         """All sockets that show this subject and were told of the same change share one rendering."""
-        html = await self.rendered.get((*self.key(), token), database_sync_to_async(self.render))
-        await self.send(text_data=html)
+        drawn = await self.rendered.get((*self.key(), token), database_sync_to_async(partial(Drawing.of, self.render)))
+        if self.packed:
+            await self.send(bytes_data=drawn.packed)
+        else:
+            await self.send(text_data=drawn.html)

@@ -20,6 +20,7 @@ SECONDS = Histogram(
     buckets=(0.01, 0.025, 0.05, 0.1, 0.3, 1.0, 3.0, 10.0),
 )  # fmt: skip
 SOCKETS = Gauge("crosstable_sockets", "WebSockets that are open in this process.", multiprocess_mode="livesum")
+DRAWINGS = Counter("crosstable_live_drawings", "Fragments drawn to be pushed, however many look.")
 
 Application = Callable[[Any, Any, Any], Awaitable[None]]
 

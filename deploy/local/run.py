@@ -72,6 +72,7 @@ class Platform:
             self._python(
                 "web", "-m", "uvicorn", "webapp.asgi:application", "--host", self.host, "--port", str(self.port),
                 "--lifespan", "off", "--timeout-graceful-shutdown", "3", "--log-level", "warning", "--no-access-log",
+                "--ws-per-message-deflate", "false",  # what is pushed is packed once, not for each viewer anew
             )
         )  # fmt: skip
         probe = f"http://{_reachable(self.host)}:{self.port}/healthz"

@@ -15,6 +15,12 @@ const WORDS = {
   ended: "Not live: sign in again",
 };
 
+/* A push is compressed once for everybody who looks; a browser that cannot unpack it gets it as text. */
+const UNPACKS = "DecompressionStream" in window;
+const unpacked = (data) => typeof data === "string"
+  ? data
+  : new Response(new Blob([data]).stream().pipeThrough(new DecompressionStream("gzip"))).text();
+
 /* Somebody is in the table: with the pointer, with the keyboard, or scrolled down in it. */
 const reads = (fragment) =>
   fragment.querySelector("table:hover") !== null
@@ -72,10 +78,14 @@ class Live {
     this.asked = this.query;
     const url = new URL(this.box.dataset.socket, location.href);
     url.protocol = url.protocol.replace("http", "ws");
-    url.search = [this.query, `version=${this.version}`].filter(Boolean).join("&");
+    url.search = [this.query, `version=${this.version}`, UNPACKS && "packed=1"].filter(Boolean).join("&");
     const socket = (this.socket = new WebSocket(url));
     socket.onopen = () => { this.tries = 0; this.show("live"); };
-    socket.onmessage = (event) => socket === this.socket && this.draw(event.data);
+    socket.binaryType = "arraybuffer";
+    socket.onmessage = async (event) => {
+      const html = await unpacked(event.data);
+      if (socket === this.socket) this.draw(html);
+    };
     socket.onclose = (event) => socket === this.socket && this.closed(event.code);
   }
 

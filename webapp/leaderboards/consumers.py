@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import parse_qsl
 
 from django.contrib.auth.models import AnonymousUser
 from django.template.loader import render_to_string
@@ -30,7 +29,7 @@ class BoardPage(LivePage):
 
 class LeaderboardConsumer(BoardPage):
     def find(self, user: User | AnonymousUser) -> bool:
-        self.view = View.of(dict(parse_qsl(self.scope["query_string"].decode("latin-1"))))
+        self.view = View.of(self.query)
         return super().find(user)
 
     @property
