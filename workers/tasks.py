@@ -11,6 +11,7 @@ from typing import Any
 
 from celery import shared_task, signals
 from django.db import connections, transaction
+from kombu.exceptions import OperationalError
 
 from webapp.celery import app
 from webapp.jobs.resources import doorbell
@@ -18,16 +19,33 @@ from workers import checks
 from workers.supervisor import PULSE
 
 log = logging.getLogger("crosstable.worker")
+LOOK_SECONDS = 2.0  # between two looks at the queue while no bell can be heard
 
 
 @shared_task(name="workers.evaluate")
 def evaluate() -> None:
-    """A doorbell: take runs, one after the other, until there is none that this worker can do. While a broker is away
-    the queue is worked off all the same."""
+    """A doorbell: take runs, one after the other, until there is none that this worker can do.
+
+    While the broker is away the worker looks at the queue by itself. It must not return then: the bell could not be
+    acknowledged, and kombu would wait for ever with its one slot full.
+    """
     from workers import pipeline
 
-    while pipeline.evaluate_next():
-        pass
+    while True:
+        while pipeline.evaluate_next():
+            pass
+        if pipeline.stopping.is_set() or _broker_answers():
+            return
+        pipeline.stopping.wait(LOOK_SECONDS)
+
+
+def _broker_answers() -> bool:
+    try:
+        with app.connection_for_write() as broker:
+            broker.ensure_connection(max_retries=1, interval_start=0, timeout=LOOK_SECONDS)
+    except (OperationalError, OSError):
+        return False
+    return True
 
 
 @shared_task(name="workers.refresh_leaderboard")

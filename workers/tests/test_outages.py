@@ -52,9 +52,9 @@ def web(start: Start, port: int, **more: str) -> Process:
     return process
 
 
-def submit(lab: Lab, port: int, token: str) -> Run:
+def submit(lab: Lab, port: int, token: str, repeat: int) -> Run:
     body = {"team": "lab", "entries": ["lab/tiny-m"], "schemes": ["fp32"], "suite": "lab/choice-1500"}
-    body |= {"settings": {"batch_size": 2, "limit": 30}}
+    body |= {"settings": {"batch_size": 2, "limit": 30, "repeat": repeat}}
     headers = {"Authorization": f"Bearer {token}"}
     answer = httpx.post(f"http://127.0.0.1:{port}/api/v1/jobs/", json=body, headers=headers, timeout=30)
     assert answer.status_code == 202, answer.text
@@ -79,10 +79,13 @@ def test_the_broker_and_the_web_die_and_come_back(
     kill(broker)
     site.kill()
     site = web(start, port, **more)
-    accepted = submit(lab, port, token)
     wait_until(lambda: state(first) == Run.State.DONE, of=worker, seconds=180)
     assert first.attempt == 1, "the run went on"
+    for repeat in (1, 2):
+        accepted = submit(lab, port, token, repeat)  # the worker is idle, and looks at the queue without a bell
+        wait_until(lambda run=accepted: state(run) == Run.State.DONE, of=worker, seconds=60)
 
     broker.stop()
     broker.start()
-    wait_until(lambda: state(accepted) == Run.State.DONE, of=worker, seconds=120)
+    told = submit(lab, port, token, repeat=3)
+    wait_until(lambda: state(told) == Run.State.DONE, of=worker, seconds=60)
