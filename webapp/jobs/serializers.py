@@ -221,7 +221,7 @@ class RunOut(serializers.ModelSerializer[Run]):
     benchmark_version = serializers.IntegerField(source="version.number")
     settings = serializers.DictField()
     cost_usd = Spent(allow_null=True, help_text="Null while the cost of an attempt is not known.")
-    partial = serializers.BooleanField(
+    partial = serializers.BooleanField(  # type: ignore[assignment]
         source="is_partial", help_text="A search chose which samples to ask: kept off boards and comparisons."
     )
 

@@ -154,7 +154,7 @@ def _together(runs: Sequence[Mapping[str, Any]], numbers: Mapping[int, Mapping[s
 
 def _one_by_one(run: Mapping[str, Any]) -> bool:
     """In a batch all wait for the longest."""
-    return run["contender__version__source"] == Source.ENDPOINT or run["settings"].get("batch_size") == 1
+    return bool(run["contender__version__source"] == Source.ENDPOINT or run["settings"].get("batch_size") == 1)
 
 
 def _contender(
