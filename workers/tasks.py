@@ -19,7 +19,7 @@ from workers import checks
 from workers.supervisor import PULSE
 
 log = logging.getLogger("crosstable.worker")
-LOOK_SECONDS = 2.0  # between two looks at the queue while no bell can be heard
+LOOK_SECONDS = 2  # between two looks at the queue while no bell can be heard
 
 
 @shared_task(name="workers.evaluate")
