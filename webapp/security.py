@@ -17,8 +17,9 @@ POLICY = "; ".join(
         "frame-ancestors 'none'",
     ]
 )
-# A table that other sites may frame shows what is public, runs no script and has no form.
-EMBEDDED = "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors *"
+# A table that other sites may frame shows what is public, runs no script and has no form. It names no frame-ancestors:
+# their `*` leaves out pages that are opened as a file.
+EMBEDDED = "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'"
 
 
 class ContentSecurityPolicyMiddleware:

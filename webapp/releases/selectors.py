@@ -48,12 +48,13 @@ def days(board: Leaderboard) -> list[tuple[date, int]]:
 
 @dataclass(frozen=True)
 class Cell:
-    """mean: None without a result. half: of the 95 % interval; best: of its column."""
+    """mean: None without a result. half: of the 95 % interval; best: of its column. run: behind the number."""
 
     mean: float | None
     half: float | None = None
     best: bool = False
     other: bool = False
+    run: int | None = None
 
 
 @dataclass(frozen=True)
@@ -113,4 +114,4 @@ def _cell(cell: Mapping[str, Any], best: float | None) -> Cell:
         return Cell(None)
     known = cell["low"] is not None and cell["high"] is not None
     half = (cell["high"] - cell["low"]) / 2 if known else None
-    return Cell(cell["mean"], half, cell["mean"] == best, cell["other"])
+    return Cell(cell["mean"], half, cell["mean"] == best, cell["other"], cell["run"])

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+import html
 from typing import Any
+from urllib.parse import urlencode
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_not_required
@@ -91,6 +93,7 @@ def as_of(request: MemberRequest, team: str, name: str) -> HttpResponse:
     context = {
         "board": board,
         "drawn": selectors.drawn(frozen, selectors.before(request.user, board, moment)),
+        "opens": may(request.user, board.team, May.READ),
         "on": form.day or moment.date(),
         "as_of": moment,
         "days": selectors.days(board),
@@ -111,10 +114,34 @@ def release(request: PageRequest, pk: int) -> HttpResponse:
         "manages": may(request.user, found.team, May.MANAGE),
         "form": WithdrawForm(),
         "visibilities": Visibility.choices,
-        "site": request.build_absolute_uri("/").rstrip("/"),
+        "opens": may(request.user, found.team, May.READ),
+        "downloads": [
+            (reverse("releases:release_csv", args=[pk]), "CSV"),
+            (reverse("releases:release_json", args=[pk]), "JSON"),
+        ],
+        "citations": _citations(request, found),
         "crumbs": _crumbs(found.leaderboard, found.title, "releases"),
     }
     return render(request, "releases/release.html", context)
+
+
+def _citations(request: PageRequest, found: Release) -> list[tuple[str, str]]:
+    """What others paste: a label, and the text."""
+
+    def absolute(name: str) -> str:
+        return request.build_absolute_uri(reverse(f"releases:{name}", args=[found.pk]))
+
+    page, badge_, title = absolute("release"), absolute("badge"), html.escape(found.title)
+    first = next((row["contender"] for row in found.frozen["standings"]), "")
+    frame = (
+        f'<iframe src="{absolute("embed")}?top=10" title="{title}" width="100%" height="420" style="border:0"></iframe>'
+    )
+    return [
+        ("Address", page),
+        ("Badge, in Markdown", f"[![{found.title}]({badge_})]({page})"),
+        ("Badge of a contender", f"{badge_}?{urlencode({'contender': first})}"),
+        ("Table, in HTML", frame),
+    ]
 
 
 @login_not_required
@@ -172,7 +199,7 @@ def embed(request: PageRequest, pk: int) -> HttpResponse:
 
 def _shared(response: HttpResponse, found: Release) -> HttpResponse:
     public = found.visibility == Visibility.PUBLIC
-    patch_cache_control(response, public=public, private=not public, max_age=SHARED_SECONDS if public else 0)
+    patch_cache_control(response, **{"public" if public else "private": True}, max_age=SHARED_SECONDS if public else 0)
     return response
 
 

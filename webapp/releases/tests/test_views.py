@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import html
 import io
 import xml.etree.ElementTree as ET
 
@@ -110,12 +111,34 @@ def test_the_table_can_be_framed_anywhere_and_shows_only_public_releases(client,
 
     assert client.get(f"/releases/{hidden.pk}/embed/").status_code == 404
     assert "X-Frame-Options" not in frame.headers
-    assert "frame-ancestors *" in frame.headers["Content-Security-Policy"]
+    assert "frame-ancestors" not in frame.headers["Content-Security-Policy"]  # a star would leave out local files
+    assert frame.headers["Cache-Control"] == "public, max-age=300"
     assert "script" not in frame.headers["Content-Security-Policy"]
     page = frame.content.decode()
     assert "small@fp32" in page
     assert "large@fp32" not in page
     assert "alice" not in page
+
+
+def test_members_open_the_run_behind_a_frozen_number_and_strangers_only_read_it(client, alice, vera, filled):
+    made = factories.release(alice, filled, visibility="public")
+    run = next(cell["run"] for cell in made.frozen["standings"][0]["cells"] if cell["state"] == "done")
+    link = f'href="/runs/{run}/"'
+
+    assert link not in client.get(f"/releases/{made.pk}/").content.decode()
+    assert link not in client.get(f"/releases/{made.pk}/embed/").content.decode()
+    client.force_login(vera)
+    assert link in client.get(f"/releases/{made.pk}/").content.decode()
+
+
+def test_what_others_paste_is_there_to_copy(client, alice, filled):
+    made = factories.release(alice, filled, title='Say "hello"', visibility="public")
+
+    page = client.get(f"/releases/{made.pk}/").content.decode()
+
+    shown = html.unescape(page)
+    assert f'<iframe src="http://testserver/releases/{made.pk}/embed/?top=10" title="Say &quot;hello&quot;"' in shown
+    assert f"](http://testserver/releases/{made.pk}/badge.svg)](http://testserver/releases/{made.pk}/)" in shown
 
 
 @pytest.mark.parametrize("address", ["", "release.json", "standings.csv", "badge.svg"])
