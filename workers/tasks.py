@@ -42,7 +42,7 @@ def evaluate() -> None:
 def _broker_answers() -> bool:
     try:
         with app.connection_for_write() as broker:
-            broker.ensure_connection(max_retries=1, interval_start=0, timeout=round(LOOK_SECONDS))
+            broker.ensure_connection(max_retries=1, interval_start=0, timeout=LOOK_SECONDS)
     except (OperationalError, OSError):
         return False
     return True
