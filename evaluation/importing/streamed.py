@@ -11,8 +11,9 @@ from evaluation.importing.limits import Limits
 from evaluation.importing.rows import BadRow
 
 PIECE = 1 << 18
-# What matters for nesting: brackets, separators, and whole strings, inside of which nothing matters.
-TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[\]{},:]', re.DOTALL)
+# What matters for nesting: brackets, separators, and whole strings, inside of which nothing matters. A string that goes
+# on in the next piece is `open`; the possessive quantifiers read it once, however many quotes are escaped in it.
+TOKEN = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|(?P<open>\\?\Z))|[\[\]{},:]', re.DOTALL)
 Member = tuple[str, Any]
 
 
@@ -38,8 +39,8 @@ class _Walker:
     def feed(self, data: bytes) -> Iterator[Member]:
         buffer, at = self.rest + data, 0
         for token in TOKEN.finditer(buffer):
-            if b'"' in buffer[at : token.start()]:
-                break  # a string that has not ended yet
+            if token["open"] is not None:
+                break
             self.value += buffer[at : token.start()]
             yield from self._take(token.group())
             at = token.end()

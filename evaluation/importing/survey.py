@@ -22,8 +22,9 @@ MEASURED = slice(NAMES.index("attempt"), NAMES.index("cost_usd") + 1)
 ASKED = slice(NAMES.index("prompt"), NAMES.index("target_hash") + 1)
 NOTHING = Row("", "", 0, 0.0)[ASKED]
 SUMS = ("tokens_in", "tokens_out", "seconds", "cost_usd")
-WORST = 10  # how many times as long as its samples a run's packed array may be, holes included
+WORST = 10  # how many times as long as its rows a run's packed array may be, holes included, beyond
 SPARSE = 1_000_000
+MOST_CELLS = 200_000_000  # of all packed arrays together
 EVERY = 5000  # rows between two words on progress
 
 
@@ -145,9 +146,10 @@ def survey(
 def _check_whole(found: Survey) -> None:
     if not found.rows:
         raise BadRow("there is no score", file=found.sources[0][0] if found.sources else "")
+    cells = 0
     for run in found.runs.values():
         _check_once(found, run)
-        _check_dense(found, run)
+        cells = _check_dense(found, run, cells)
 
 
 def benchmark_key(row: Row) -> BenchmarkKey:
@@ -245,16 +247,23 @@ def _check_once(found: Survey, run: FoundRun) -> None:
     )
 
 
-def _check_dense(found: Survey, run: FoundRun) -> None:
-    """Packed scores are arrays by index: an index of two thousand million would be one of as many bytes."""
-    last = max(run.at) >> ATTEMPT_BITS
-    if last > max(SPARSE, WORST * len(run.at)):
-        at = int(np.argmax(np.frombuffer(run.at, dtype=np.uint64)))
-        place = run.place[at]
-        raise BadRow(
-            f"index {last} is far beyond the {len(run.at):,} rows of its run",
-            file=found.sources[place >> LINE_BITS][0],
-            line=place & (2**LINE_BITS - 1),
-            field="sample",
-            remedy="Number the samples of a benchmark from 0.",
-        )
+def _check_dense(found: Survey, run: FoundRun, taken: int) -> int:
+    """Packed scores are arrays by sample and attempt: an index of two thousand million would be one of as many bytes.
+
+    taken: cells of the runs before; returns them with this run's.
+    """
+    at = np.frombuffer(run.at, dtype=np.uint64)
+    attempts = at & np.uint64(2**ATTEMPT_BITS - 1)
+    last, last_attempt = int(at.max()) >> ATTEMPT_BITS, int(attempts.max())
+    most, cells = max(SPARSE, WORST * len(at)), (last + 1) * (last_attempt + 1)
+    if cells <= most and taken + cells <= MOST_CELLS:
+        return taken + cells
+    by_sample = last >= most or not last_attempt
+    place = run.place[int(np.argmax(at if by_sample else attempts))]
+    raise BadRow(
+        f"{f'index {last}' if by_sample else f'attempt {last_attempt}'} is far beyond the {len(at):,} rows of its run",
+        file=found.sources[place >> LINE_BITS][0],
+        line=place & (2**LINE_BITS - 1),
+        field="sample" if by_sample else "attempt",
+        remedy="Number the samples of a benchmark, and the attempts at each, from 0.",
+    )

@@ -35,6 +35,13 @@ def test_members_and_items_in_order(piece: int, indent: int | None, monkeypatch:
         assert members(empty) == []
 
 
+def test_a_string_of_quotes_across_pieces_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Backing out of a string that goes on would take hours here: time by the cube of its length."""
+    monkeypatch.setattr(streamed, "PIECE", 1 << 14)
+    text = '"' * 300_000
+    assert members(json.dumps({"samples": [text]})) == [("samples", text)]
+
+
 @pytest.mark.parametrize(
     "text", ["", '{"a":1', '{"a" 1}', "[1,2", '{"a":"x', '{"a":1}}', '{"a":1} x', '{"samples":[{]}', "7"]
 )

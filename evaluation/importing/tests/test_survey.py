@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
+from evaluation.importing import survey as survey_module
 from evaluation.importing.limits import Limits
 from evaluation.importing.rows import BadRow, Row
 from evaluation.importing.sources import Source
@@ -77,6 +78,21 @@ def test_the_content_hash_is_that_of_the_scores_in_any_order() -> None:
 def test_an_index_far_beyond_the_rows_is_refused() -> None:
     with pytest.raises(BadRow, match="line 3, “sample”: index 2000000000 is far beyond"):
         surveyed([ROW, ROW._replace(sample=2_000_000_000)])
+
+
+def test_an_attempt_far_beyond_the_rows_is_refused() -> None:
+    with pytest.raises(BadRow, match="line 3, “attempt”: attempt 32767 is far beyond"):
+        surveyed([ROW, ROW._replace(sample=999_999, attempt=32_767)])
+
+
+def test_many_runs_of_few_rows_are_refused_when_their_arrays_would_fill_the_disk(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(survey_module, "MOST_CELLS", 1_500_000)
+    rows = [ROW._replace(entry=name, sample=900_000) for name in "ac"]
+    assert len(surveyed(rows[:1]).runs) == 1
+    with pytest.raises(BadRow, match="line 3, “sample”: index 900000 is far beyond"):
+        surveyed(rows)
 
 
 def test_rows_are_bounded_and_there_must_be_one() -> None:
