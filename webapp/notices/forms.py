@@ -37,7 +37,8 @@ class WebhookForm(ServiceForm):
     url = forms.CharField(
         label="Address",
         max_length=LONGEST_URL,
-        help_text="Takes POST requests with JSON, such as https://hooks.example.org/crosstable. Public addresses only.",
+        help_text="Takes POST requests with JSON, such as https://hooks.example.org/crosstable. Public addresses only, "
+        "unless the operator allows others.",
         widget=forms.URLInput(attrs={"autocapitalize": "none", "spellcheck": "false"}),
     )
     events = forms.MultipleChoiceField(choices=Event, widget=forms.CheckboxSelectMultiple, label="Told of")
