@@ -51,7 +51,7 @@ def main() -> None:
     from webapp.tests import factories
 
     owner = factories.person("bench")
-    board, runs = _board(owner, options.runs)
+    board, runs = board_of(owner, options.runs)
     with site() as address, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=FLAGS)
         page = browser.new_page()
@@ -59,14 +59,14 @@ def main() -> None:
         page.get_by_text("Live", exact=True).wait_for()
         page.evaluate(WATCH)
         with ThreadPoolExecutor(1) as elsewhere:  # not beside the browser's event loop
-            committed = elsewhere.submit(lambda: dict(_finish(len(runs)))).result()
+            committed = elsewhere.submit(lambda: dict(finish(len(runs)))).result()
         page.wait_for_timeout(1000)
         _report(page, committed)
         _report_polling(f"{address}/boards/{board.team.name}/{board.name}/standings/")
         browser.close()
 
 
-def _board(owner: Any, size: int) -> tuple[Any, Sequence[Any]]:
+def board_of(owner: Any, size: int) -> tuple[Any, Sequence[Any]]:
     """Five benchmarks, as many contenders as the runs need."""
     from webapp.accounts.models import Team
     from webapp.jobs.models import Run
@@ -86,19 +86,14 @@ def _board(owner: Any, size: int) -> tuple[Any, Sequence[Any]]:
 
 
 @contextmanager
-def site() -> Iterator[str]:
-    """The web over ASGI and an analysis worker on the throw-away servers; gives the address."""
+def web(application: str = "webapp.asgi:application") -> Iterator[str]:
+    """An application behind uvicorn, as in production; gives its address."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = str(free.getsockname()[1])
-    subprocess.run([sys.executable, "manage.py", "collectstatic", "--noinput", "-v0"], check=True)
-    web = [sys.executable, "-m", "uvicorn", "webapp.asgi:application", "--port", port, "--lifespan", "off"]
-    web += ["--ws-per-message-deflate", "false"]
-    analysis = [sys.executable, "-m", "celery", "--quiet", "-A", "webapp.celery", "worker", "-Q", "analysis"]
-    children = [
-        subprocess.Popen([*web, "--log-level", "warning"]),
-        subprocess.Popen([*analysis, "-P", "threads", "-c", "2", "-l", "WARNING"]),
-    ]
+    command = [sys.executable, "-m", "uvicorn", application, "--port", port, "--lifespan", "off"]
+    command += ["--log-level", "warning", "--no-access-log", "--ws-per-message-deflate", "false"]
+    child = subprocess.Popen(command)
     address = f"http://127.0.0.1:{port}"
     for _ in range(300):
         try:
@@ -106,14 +101,25 @@ def site() -> Iterator[str]:
                 break
         except httpx.TransportError:
             time.sleep(0.1)
-    time.sleep(3)
     yield address
-    for child in children:
-        child.terminate()
-        child.wait()
+    child.terminate()
+    child.wait()
 
 
-def _finish(runs: int) -> Iterator[tuple[str, float]]:
+@contextmanager
+def site() -> Iterator[str]:
+    """The web over ASGI and an analysis worker on the throw-away servers; gives the address."""
+    subprocess.run([sys.executable, "manage.py", "collectstatic", "--noinput", "-v0"], check=True)
+    analysis = [sys.executable, "-m", "celery", "--quiet", "-A", "webapp.celery", "worker", "-Q", "analysis"]
+    child = subprocess.Popen([*analysis, "-P", "threads", "-c", "2", "-l", "WARNING"])
+    with web() as address:
+        time.sleep(3)
+        yield address
+    child.terminate()
+    child.wait()
+
+
+def finish(runs: int) -> Iterator[tuple[str, float]]:
     """(address of the run's page, when its commit returned), one every third of a second."""
     from django.db import transaction
 

@@ -8,7 +8,6 @@ import logging
 import uuid
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Hashable
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 from urllib.parse import parse_qsl
@@ -45,27 +44,20 @@ def _send(group: str, message: dict[str, Any]) -> None:
         log.warning("cannot push to %s: %s", group, error)
 
 
-@dataclass(frozen=True)
-class Drawing:
-    """A fragment; packed: the same with gzip. A thousand viewers of a large board get bytes that were made once."""
-
-    html: str
-    packed: bytes
-
-    @classmethod
-    def of(cls, render: Callable[[], str]) -> Drawing:
-        html = render()
-        DRAWINGS.inc()
-        return cls(html, gzip.compress(html.encode(), mtime=0))
+def _packed(render: Callable[[], str]) -> bytes:
+    """A fragment with gzip: a thousand viewers of a large board get bytes that were made once."""
+    html = render()
+    DRAWINGS.inc()
+    return gzip.compress(html.encode(), mtime=0)
 
 
 class RenderOnce:
     """Remembers the future of each rendering, so that a thousand sockets wait for one."""
 
     def __init__(self) -> None:
-        self._futures: OrderedDict[Hashable, asyncio.Future[Drawing]] = OrderedDict()
+        self._futures: OrderedDict[Hashable, asyncio.Future[bytes]] = OrderedDict()
 
-    async def get(self, key: Hashable, render: Callable[[], Awaitable[Drawing]]) -> Drawing:
+    async def get(self, key: Hashable, render: Callable[[], Awaitable[bytes]]) -> bytes:
         future = self._futures.get(key)
         if future is None or future.get_loop() is not asyncio.get_running_loop():
             future = self._futures[key] = asyncio.ensure_future(render())
@@ -136,8 +128,8 @@ class LivePage(AsyncWebsocketConsumer):  # type: ignore[misc]
 
     async def _push(self, token: Hashable) -> None:
         """All sockets that show this subject and were told of the same change share one rendering."""
-        drawn = await self.rendered.get((*self.key(), token), database_sync_to_async(partial(Drawing.of, self.render)))
+        packed = await self.rendered.get((*self.key(), token), database_sync_to_async(partial(_packed, self.render)))
         if self.packed:
-            await self.send(bytes_data=drawn.packed)
+            await self.send(bytes_data=packed)
         else:
-            await self.send(text_data=drawn.html)
+            await self.send(text_data=gzip.decompress(packed).decode())
