@@ -68,6 +68,9 @@ def test_examples_in_python_do_what_they_say(environment):
     assert "tiny-m@bf16 sums queued" in said
     assert "tiny-m@fp32 tiny-s@fp32" in said
     assert "swiss Swiss-system tournament" in said
+    assert "tiny-m sums 0 1" in said
+    assert "queued\n" in said
+    assert "/join/" in said
 
 
 def test_an_example_that_fails_is_noticed(environment):
