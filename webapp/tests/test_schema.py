@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
@@ -27,19 +28,22 @@ from schemathesis.specs.openapi.checks import (
 
 from webapp.accounts import services as accounts
 from webapp.accounts.models import Team, User
-from webapp.catalog.models import Suite
+from webapp.catalog.models import EntryVersion, Suite
 from webapp.errors import PROBLEM
+from webapp.imports.models import Import
 from webapp.jobs.models import Job, Run
 from webapp.leaderboards.models import Leaderboard
 from webapp.limits import Throttle
 from webapp.notices.models import Delivery, Notice
+from webapp.releases.models import Release
 from webapp.reviews.models import Comment, Review, Verdict
+from webapp.searches.models import Search
 from webapp.tests import factories
 from webapp.tests.addresses import methods_of, routes
 
 SCHEMA: dict[str, Any] = SchemaGenerator().get_schema(public=True)
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
-EXAMPLES = 10
+EXAMPLES = int(os.environ.get("CROSSTABLE_EXAMPLES", "10"))  # for each operation, twice: as noise, and grounded
 
 
 def operations() -> Iterator[tuple[str, str, dict[str, Any]]]:
@@ -102,12 +106,21 @@ def kept_connection() -> Iterator[None]:
 
 @pytest.fixture
 def headers(
-    alice: User, team: Team, suite: Suite, job: Job, board: Leaderboard, monkeypatch: pytest.MonkeyPatch
+    alice: User,
+    team: Team,
+    suite: Suite,
+    entry: EntryVersion,
+    job: Job,
+    board: Leaderboard,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[dict[str, str]]:
     """An owner's token; the world has something to find, and calls are not counted."""
     factories.worker()
-    run = factories.finish([True, False, True, True])
+    run, _ = (factories.finish([True, False, True, True]) for _ in range(2))
     factories.refresh(board)
+    factories.release(alice, board)
+    factories.imported(alice, team)
+    factories.search(alice, team, suite, entry)
     factories.review(alice, factories.person("reviewer"), board, [run.pk])
     factories.notice(alice, team)
     factories.webhook(alice, team)
@@ -134,11 +147,16 @@ api.app = site
 NAMED = {"entries": "small", "benchmarks": "sums", "suites": "basics", "leaderboards": "main", "teams": "lab"}
 
 
+REAL = {
+    "jobs": Job, "reviews": Review, "notices": Notice, "releases": Release, "imports": Import, "searches": Search,
+}  # fmt: skip
+
+
 def grounded(case: Any) -> Any:
     """The same call about things that exist: pure noise would never get past the first look-up."""
     kind = case.path.split("/")[3]
     real = {"team": "lab", "name": NAMED.get(kind), "username": "alice", "number": 1}
-    real["id"] = real["pk"] = {"jobs": Job, "reviews": Review, "notices": Notice}.get(kind, Run).objects.latest("pk").pk
+    real["id"] = real["pk"] = REAL.get(kind, Run).objects.latest("pk").pk
     real["delivery"], real["webhook"] = Delivery.objects.values_list("pk", "webhook").latest("pk")
     real["verdict"], real["comment"] = Verdict.objects.latest("pk").pk, Comment.objects.latest("pk").pk
     for name in case.path_parameters or {}:
