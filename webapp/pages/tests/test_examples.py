@@ -66,6 +66,7 @@ def test_examples_in_python_do_what_they_say(environment):
     said = finished([sys.executable, "-c", PYTHON], environment)
 
     assert "tiny-m@bf16 sums queued" in said
+    assert "cancel: cancelled\nretry: queued\n" in said
     assert "tiny-m@fp32 tiny-s@fp32" in said
     assert "swiss Swiss-system tournament" in said
     assert "tiny-m sums 0 1" in said
