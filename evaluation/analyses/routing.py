@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from evaluation.analyses.base import Analysis, Frozen, parameter
+from evaluation.analyses.routes.chains import chain
 from evaluation.analyses.routes.pairs import Pair, compare_pair
 from evaluation.analyses.routes.plane import average_quality, hull, oracle, undominated
 from evaluation.analyses.routes.routers import Outcome, bandit, cascade, folds, learned, route
@@ -150,7 +151,7 @@ def _parts(table: RouteTable, params: RoutingParams) -> list[Integers]:
 def _outcomes(table: RouteTable, parts: list[Integers], params: RoutingParams) -> list[Outcome]:
     found = [route(table, name, predict, parts) for name, predict in learned(table).items()]
     if table.confidence is not None and not bool(np.isnan(table.confidence).any()):
-        found.append(cascade(table, parts))
+        found += [cascade(table, parts), chain(table, parts)]
     if table.categories:
         found.append(bandit(table, params.seed))
     return found
@@ -226,7 +227,7 @@ def _verdict(routers: Sequence[Router], best: str) -> str:
     if spent is None or spent >= 1:
         return f"No router keeps {kept} for less than it costs."
     interval = f", 95 % interval {100 * low:.0f} to {100 * high:.0f} %" if low is not None and high is not None else ""
-    names = {"single": "One contender alone", "cascade": "A two-step cascade"}
+    names = {"single": "One contender alone", "cascade": "A two-step cascade", "chain": "A cascade"}
     name = names.get(router.name, f"The router by {router.name}")
     return f"{name} keeps {kept} at {100 * spent:.0f} % of its cost{interval}."
 
@@ -249,7 +250,7 @@ ROUTING: Analysis[RouteTable, RoutingParams, RoutingResult] = Analysis(
     title="Routing",
     Params=RoutingParams,
     compute=compute,
-    version=1,
+    version=2,
     source="RouterBench, arXiv 2403.12031; RouteLLM, arXiv 2406.18665; FrugalGPT, arXiv 2305.05176",
     needs="routes",
 )

@@ -25,7 +25,8 @@ ROUTERS = {
     "neighbours": ("by neighbours", "The one that did best on the most similar prompts."),
     "cluster": ("by cluster", "The one that did best in the prompt’s cluster."),
     "regression": ("by regression", "Score and cost predicted from the prompt (CARROT)."),
-    "cascade": ("cascade", "A cheap one first, a dearer one where its confidence is low."),
+    "cascade": ("two-step cascade", "A cheap one first, a dearer one where its confidence is low."),
+    "chain": ("cascade of any length", "From the cheapest to the dearest, as long as each is unsure."),
     "bandit": ("bandit", "LinUCB, which learns while it answers and is told nothing else."),
 }
 

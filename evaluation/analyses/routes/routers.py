@@ -69,7 +69,7 @@ def route(table: RouteTable, name: str, predict: Predictor, parts: list[Integers
     """At each rate the contender with the highest predicted score - rate x predicted cost; ties to the cheaper."""
     rates = exchange_rates(table)
     chosen = np.empty((rates.size, len(table.samples)), dtype=np.int64)
-    for test, train in _split(parts, len(table.samples)):
+    for test, train in split(parts, len(table.samples)):
         score, cost = predict(table, train, test)
         for at, rate in enumerate(rates.tolist()):
             value = score - rate * cost
@@ -87,7 +87,7 @@ def cascade(table: RouteTable, parts: list[Integers]) -> Outcome:
     rates, size = exchange_rates(table), len(table.samples)
     score, cost = np.empty((rates.size, size)), np.empty((rates.size, size))
     asked = np.zeros((rates.size, len(table.contenders)))
-    for test, train in _split(parts, size):
+    for test, train in split(parts, size):
         policies = list(_policies(table, sure, train))
         means = np.array(
             [[values[train].mean() for values in _followed(table, sure, policy)[:2]] for policy in policies]
@@ -123,7 +123,8 @@ def bandit(table: RouteTable, seed: int) -> Outcome:
     return _outcome(table, "bandit", chosen)
 
 
-def _split(parts: list[Integers], size: int) -> Iterator[tuple[Integers, Integers]]:
+def split(parts: list[Integers], size: int) -> Iterator[tuple[Integers, Integers]]:
+    """(test, train) of each part: what is judged, and all the rest to learn from."""
     for test in parts:
         train = np.setdiff1d(np.arange(size), test)
         if not train.size:

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from evaluation.analyses.routes.chains import chain, learned_chain
 from evaluation.analyses.routes.pairs import area, compare_pair, needed, recovered
 from evaluation.analyses.routes.plane import average_quality, height, hull, oracle, undominated
 from evaluation.analyses.routes.routers import cascade, folds, learned, route
@@ -86,9 +87,9 @@ def subjects(seed=0, size=400):
 def test_routers_that_know_the_subject_save_most_of_the_money():
     result = compute(subjects(), RoutingParams(resamples=200))
     by_name = {router.name: router for router in result.routers}
-    assert set(by_name) == {"single", "category", "neighbours", "cluster", "regression", "cascade", "bandit"}
+    assert set(by_name) == {"single", "category", "neighbours", "cluster", "regression", "cascade", "chain", "bandit"}
     assert by_name["single"].nearly.relative_cost == pytest.approx(1.0)
-    for name in ("category", "neighbours", "cluster", "regression", "cascade"):
+    for name in ("category", "neighbours", "cluster", "regression", "cascade", "chain"):
         saved = by_name[name].nearly
         assert saved.relative_cost < (0.9 if name == "neighbours" else 0.5), name
         assert saved.low <= saved.relative_cost <= saved.high
@@ -106,7 +107,11 @@ def test_a_router_is_never_shown_what_it_is_judged_on():
     told = RouteTable(tuple("abcdefgh"), names, score, np.ones((8, 300)), names, confidence=rng.random((8, 300)))
     parts = folds(told, 5, 1, False)
     assert sorted(np.concatenate(parts).tolist()) == list(range(300))
-    for outcome in [route(told, "category", learned(told)["category"], parts), cascade(told, parts)]:
+    for outcome in [
+        route(told, "category", learned(told)["category"], parts),
+        cascade(told, parts),
+        chain(told, parts),
+    ]:
         assert outcome.score[0].mean() < score.mean(axis=1).max() + 0.03
     # The test part of a fold can be changed at will: what is chosen there stays the same.
     other = score.copy()
@@ -115,6 +120,47 @@ def test_a_router_is_never_shown_what_it_is_judged_on():
         route(one, "category", learned(told)["category"], parts) for one in (told, replace(told, score=other))
     )
     assert (before.score[:, parts[0]] == 1 - after.score[:, parts[0]]).all()
+
+
+def ladder(size=3000):
+    """Three contenders of rising cost, each right where it is sure: a third of the questions is for each."""
+    level = np.random.default_rng(4).integers(0, 3, size)
+    able = np.arange(3)[:, None] >= level
+    names = tuple(f"q{at}" for at in range(size))
+    cost = np.array([1.0, 10.0, 100.0])[:, None] * np.ones((3, size))
+    return RouteTable(("low", "middle", "high"), names, able.astype(float), cost, confidence=able * 1.0)
+
+
+def test_a_chain_asks_each_only_where_all_before_were_unsure():
+    table = ladder()
+    parts = folds(table, 2, 1, False)
+    by_chain, by_pair = chain(table, parts), cascade(table, parts)
+
+    right = by_chain.score.mean(axis=1) == 1
+    shares = np.array([1.0, 2 / 3, 1 / 3])
+    assert by_chain.cost_usd.mean(axis=1)[right].min() == pytest.approx(shares @ [1, 10, 100], rel=0.05)
+    assert by_pair.cost_usd.mean(axis=1)[by_pair.score.mean(axis=1) == 1].min() > 1.05 * shares @ [1, 10, 100]
+    assert by_chain.asked[right][0] == pytest.approx(shares, abs=0.05)
+    verdict = compute(table, RoutingParams(resamples=0)).verdict
+    assert verdict.startswith("A cascade keeps 99 % of the quality of high at")
+
+
+def test_two_contenders_make_the_same_chain_and_pair():
+    table = ladder()
+    two = replace(
+        table, contenders=("low", "high"), score=table.score[::2], cost_usd=table.cost_usd[::2],
+        confidence=table.confidence[::2],
+    )  # fmt: skip
+    parts = folds(two, 2, 1, False)
+
+    assert (chain(two, parts).cost_usd == cascade(two, parts).cost_usd).all()
+
+
+def test_money_is_nothing_asks_the_best_alone_or_nothing_better_exists():
+    table = ladder(300)
+    steps = learned_chain(table, table.confidence, [0, 1, 2], np.arange(300), 1e6)
+
+    assert [step.row for step in steps] == [0], "money is all"
 
 
 def test_a_category_left_out_is_judged_by_the_others():
