@@ -7,6 +7,7 @@ import logging
 import os
 import signal
 import sys
+from collections.abc import Callable
 from typing import Any
 
 from celery import shared_task, signals
@@ -103,29 +104,41 @@ def advance_search(job_id: int) -> None:
 
 @shared_task(name="workers.sweep")
 def sweep() -> None:
-    """Find lost runs, ring again for what waits, take back approvals of numbers that are no longer the latest."""
+    """Find lost runs, ring again for what waits, take back approvals of numbers that are no longer the latest.
+
+    A part that fails is in the log and keeps no other part from its work; a database that is away ends the sweep.
+    """
     from webapp.imports import services as imports
     from webapp.imports import work
-    from webapp.jobs import leases
-    from webapp.jobs.models import Run
     from webapp.leaderboards import services
     from webapp.notices import outbox
     from webapp.results import measurements, reports
     from webapp.reviews import services as reviews
     from webapp.searches import advancing
+    from workers.waiting import AWAY
+
+    parts: tuple[Callable[[], object], ...] = (
+        _deal_with_lost_runs, services.refresh_stale, reports.ring_again, work.ring_again, imports.drop_abandoned,
+        measurements.ring_again, reviews.recheck, advancing.ring_again, outbox.ring_again,
+    )  # fmt: skip
+    for part in parts:
+        try:
+            part()
+        except AWAY:
+            raise
+        except Exception:
+            log.exception("a part of the sweep failed: %s", part)
+
+
+def _deal_with_lost_runs() -> None:
+    from webapp.jobs import leases
+    from webapp.jobs.models import Run
+    from webapp.leaderboards import services
 
     for run in Run.objects.filter(pk__in=leases.sweep()):
         log.warning("%s was lost and has been dealt with: %s", run, run.reason)
         with transaction.atomic():
             services.run_landed(run=run)
-    services.refresh_stale()
-    reports.ring_again()
-    work.ring_again()
-    imports.drop_abandoned()
-    measurements.ring_again()
-    reviews.recheck()
-    advancing.ring_again()
-    outbox.ring_again()
 
 
 @signals.worker_init.connect

@@ -11,6 +11,7 @@ from webapp.notices import outbox, webhooks
 from webapp.notices.models import Delivery, Email, Event, Notice
 from webapp.notices.receiver import verify
 from webapp.notices.tests.conftest import LetterBox, Receiver, letter_box, receiver  # noqa: F401 - fixtures
+from webapp.results import reports
 from webapp.tests import factories
 from workers import tasks
 from workers.tests.conftest import CELERY, Lab, Start, wait_until
@@ -57,6 +58,22 @@ def test_the_sweep_rings_again_for_what_waits(lab: Lab, django_capture_on_commit
     with django_capture_on_commit_callbacks() as bells:
         tasks.sweep()
     assert "send_out" not in [bell.args[0] for bell in bells if hasattr(bell, "args")]
+
+
+def test_a_part_of_the_sweep_that_fails_keeps_no_other_from_its_work(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, django_capture_on_commit_callbacks
+) -> None:
+    def broken() -> None:
+        raise RuntimeError("a row that nobody expected")
+
+    monkeypatch.setattr(reports, "ring_again", broken)
+    factories.notice(lab.owner, lab.team)
+
+    with django_capture_on_commit_callbacks() as bells:
+        tasks.sweep()
+
+    assert "send_out" in [bell.args[0] for bell in bells if hasattr(bell, "args")]
+    assert "a row that nobody expected" in caplog.text
 
 
 @pytest.mark.django_db(transaction=True)
