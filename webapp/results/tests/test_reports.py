@@ -41,7 +41,7 @@ def test_a_report_waits_with_all_its_parameters(
     assert (report.state, report.result, report.title) == ("queued", None, "Swiss-system tournament")
     assert report.parameters == to_json(SwissParams(seed=7))
     assert report.inputs["runs"] == runs
-    assert [bell.args for bell in bells] == [("compute_report", (report.pk,))]
+    assert [bell.args[:2] for bell in bells] == [("compute_report", (report.pk,))]
     event = AuditEvent.objects.latest("id")
     assert (event.verb, event.target) == ("requested", "Report Swiss-system tournament")
 
@@ -129,7 +129,7 @@ def test_the_sweep_rings_for_what_waits(
     reports.compute_report(report_id=done.pk)
     with django_capture_on_commit_callbacks() as bells:
         reports.ring_again()
-    assert [bell.args for bell in bells] == [("compute_report", (lost.pk,))]
+    assert [bell.args[:2] for bell in bells] == [("compute_report", (lost.pk,))]
 
 
 def test_an_error_of_the_data_is_the_reason(bob: User, team: Team, runs: list[int]) -> None:
