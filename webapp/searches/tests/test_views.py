@@ -100,6 +100,15 @@ def test_the_page_before_during_and_after(member, ask, answer, drive):
     assert f"again={search.pk}" in page
 
 
+def test_the_job_of_a_search_leads_to_it_and_other_jobs_lead_nowhere(member, ask, alice, contenders, suite_of, team):
+    search = ask()
+    link = f'href="{reverse("searches:search", args=[search.pk])}"'
+    other = factories.job(alice, team, suite_of, [contenders[0].version])
+
+    assert link in member.get(reverse("jobs:job", args=[search.job_id])).content.decode()
+    assert "The search" not in member.get(reverse("jobs:job", args=[other.pk])).content.decode()
+
+
 def test_an_estimates_page_shows_its_course(member, ask, drive, contenders):
     search = drive(ask(goal="estimate", method="random", contenders=contenders[:1], budget=60, batch=20))
     page = member.get(reverse("searches:search", args=[search.pk])).content.decode()
