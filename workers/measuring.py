@@ -81,15 +81,17 @@ class Measuring:
 
     def idle(self) -> None:
         """Measure what has been evaluated here, one after the other, until a run waits."""
-        try:
-            while self.waiting:
-                watch = _Watch(self, yields=True)
+        while self.waiting:
+            pk, (run, spec) = next(iter(self.waiting.items()))
+            watch = _Watch(self, yields=True)
+            try:
                 watch()
-                pk = next(iter(self.waiting))
-                self._measure_landed(*self.waiting[pk], watch)
-                self.waiting.pop(pk)
-        except Interrupted:
-            return
+                self._measure_landed(run, spec, watch)
+            except Interrupted:
+                return
+            except Exception:  # nobody asked: it is in the log, and must not come back after each run
+                log.exception("measuring %s failed inside", run.contender)
+            self.waiting.pop(pk)
 
     def _measure_landed(self, run: Run, spec: RunSpec, watch: _Watch) -> None:
         known = {"device": self._device, "protocol": LOCAL, "versions": self.versions}

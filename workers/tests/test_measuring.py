@@ -17,7 +17,7 @@ from webapp.errors import NotAllowed, Unprocessable
 from webapp.results import measurements
 from webapp.results.models import Measurement
 from webapp.tests import factories
-from workers import devices, pipeline
+from workers import devices, measuring, pipeline
 from workers.presence import Presence
 from workers.tests.conftest import CHECKPOINTS, Lab
 
@@ -65,6 +65,22 @@ def test_a_run_that_waits_goes_first(lab: Lab) -> None:
     second.refresh_from_db()
     assert second.state == "done"
     assert Measurement.objects.get().state == State.DONE
+
+
+def test_what_breaks_in_an_idle_moment_is_not_tried_after_each_run(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def breaks(*_: Any, **__: Any) -> Efficiency:
+        raise RuntimeError("the driver is gone")
+
+    monkeypatch.setattr(measuring, "measure", breaks)
+    entry = lab.entry()
+    lab.job(entry, size=4)
+
+    assert pipeline.evaluate_next()
+    assert not pipeline._me.landed
+    assert caplog.text.count("RuntimeError: the driver is gone") == 1
+    assert not Measurement.objects.exists()
 
 
 def test_whoever_may_submit_asks_and_is_answered(lab: Lab) -> None:
