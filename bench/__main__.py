@@ -6,7 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-PARTS = {"__init__", "__main__", "world", "timing", "seed", "echo", "viewers"}  # measure nothing by themselves
+# They measure nothing by themselves.
+PARTS = {"__init__", "__main__", "world", "timing", "seed", "echo", "viewers", "bare", "calling"}
 ALL = sorted(path.stem for path in Path(__file__).parent.glob("*.py") if path.stem not in PARTS)
 
 

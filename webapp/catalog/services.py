@@ -138,7 +138,9 @@ def contender(*, version: EntryVersion, scheme: str) -> Contender:
         scheme = SERVED
     number = "" if version.number == 1 else f":{version.number}"
     name = f"{version.entry.name}{number}@{scheme}"
-    return Contender.objects.get_or_create(version=version, scheme=scheme, defaults={"name": name})[0]
+    found, _ = Contender.objects.get_or_create(version=version, scheme=scheme, defaults={"name": name})
+    found.version = version  # so that nobody reads again what the caller has
+    return found
 
 
 @transaction.atomic

@@ -27,8 +27,13 @@ def jobs(user: Viewer, *, state: str = "", search: str = "") -> QuerySet[Job]:
         rows = rows.filter(state=state)
     if search:
         rows = rows.filter(title__icontains=search)
+    return counted(rows).order_by("-pk")
+
+
+def counted(rows: QuerySet[Job]) -> QuerySet[Job]:
+    """With the number of their runs, in all and in three states."""
     counts = {name: Count("runs", filter=Q(runs__state=name)) for name in ("done", "failed", "running")}
-    return rows.annotate(**{f"runs_{k}": v for k, v in counts.items()}, runs_total=Count("runs")).order_by("-pk")
+    return rows.annotate(**{f"runs_{k}": v for k, v in counts.items()}, runs_total=Count("runs"))
 
 
 def runs(user: Viewer) -> QuerySet[Run]:

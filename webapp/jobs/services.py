@@ -128,7 +128,7 @@ def _same_key(actor: User, request: JobRequest) -> Job | None:
     if not request.key:
         return None
     # Two equal requests at once: the second one waits; who tells this person of something (a foreign key) does not.
-    User.objects.select_for_update(no_key=True).get(pk=actor.pk)
+    User.objects.select_for_update(no_key=True).values_list("pk").get(pk=actor.pk)
     earlier = Job.objects.filter(created_by=actor, idempotency_key=request.key).first()
     if earlier and earlier.request_hash != request.body_hash:
         raise Unprocessable(
@@ -188,8 +188,9 @@ def _attach(job: Job, cells: Sequence[planning.Cell], fresh: Container[str]) -> 
     )
     # Who sees the job sees what it reuses: the same numbers would come out if it ran again.
     narrower = {Visibility.PUBLIC: [Visibility.PRIVATE, Visibility.TEAM], Visibility.TEAM: [Visibility.PRIVATE]}
-    hidden = Run.objects.filter(parts__job=job, visibility__in=narrower.get(Visibility(job.visibility), []))
-    hidden.update(visibility=job.visibility)
+    hidden = narrower.get(Visibility(job.visibility), [])
+    if any(run.visibility in hidden for run in runs.values()):
+        Run.objects.filter(parts__job=job, visibility__in=hidden).update(visibility=job.visibility)
     if job.priority:
         waiting = Run.objects.filter(parts__job=job, state=State.QUEUED, priority__lt=job.priority)
         waiting.update(priority=job.priority)
@@ -216,8 +217,7 @@ def settle(job: Job) -> None:
     state, reason = _growing(counts) if now.grows else _verdict(counts)
     over = state in OVER
     job.state, job.reason, job.finished_at = state, reason, (timezone.now() if over else None)
-    Job.objects.filter(pk=job.pk).update(state=state, reason=reason, finished_at=job.finished_at)
-    _changed(job)
+    _changed(job, state=state, reason=reason, finished_at=job.finished_at)
     if over and now.state not in OVER:
         _tell_of_end(job)
 
@@ -236,9 +236,9 @@ def _ring_for_growth(job: Job) -> None:
         enqueue("advance_search", job.pk)
 
 
-def _changed(job: Job) -> None:
-    """Pages that show the job have something new to show."""
-    Job.objects.filter(pk=job.pk).update(changes=F("changes") + 1)
+def _changed(job: Job, **fields: Any) -> None:
+    """Pages that show the job have something new to show. fields: what is stored of it."""
+    Job.objects.filter(pk=job.pk).update(**fields, changes=F("changes") + 1)
     publish(f"job.{job.pk}", job=job.pk)
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from django.db.models import OuterRef, QuerySet, Subquery
+from django.db.models import QuerySet
 from django.urls import reverse
 
 from evaluation.analyses import ANALYSES
@@ -30,6 +30,7 @@ from webapp.results.spending_report import EstimateView, RoutingView, SearchView
 from webapp.results.tournament import TournamentView
 
 PAGE = 50
+OTHERS = 50  # contenders beside one sample
 OUTCOMES = {"all": {}, "right": {"score__gte": 1.0}, "wrong": {"score__lt": 1.0}}
 
 
@@ -286,10 +287,11 @@ def neighbours(run: Run, index: int) -> tuple[int | None, int | None]:
     return before, after
 
 
-def same_sample(run: Run, index: int, others: QuerySet[Run]) -> QuerySet[Score]:
-    """What other finished runs of this benchmark version answered to the sample first, newest run per contender."""
+def same_sample(run: Run, index: int, others: QuerySet[Run]) -> tuple[list[Score], int]:
+    """What other finished runs of this benchmark version answered to the sample first, newest run per contender: the
+    first OTHERS by the contender's name, and how many more there are."""
     finished = others.filter(version=run.version, state=Run.State.DONE, subset=None).exclude(pk=run.pk)
-    newest = finished.filter(contender=OuterRef("contender")).order_by("-pk").values("pk")[:1]
-    runs = finished.filter(pk=Subquery(newest))
-    scores = Score.objects.filter(run__in=runs, index=index, attempt=0).select_related("run__contender")
-    return scores.order_by("run__contender__name")
+    newest = finished.order_by("contender", "-pk").distinct("contender")
+    runs = sorted(newest.values_list("contender__name", "pk"))
+    wanted = Score.objects.filter(run__in=[pk for _, pk in runs[:OTHERS]], index=index, attempt=0)
+    return list(wanted.select_related("run__contender").order_by("run__contender__name")), len(runs[OTHERS:])

@@ -86,12 +86,14 @@ def sample(request: PageRequest, pk: int, index: int) -> HttpResponse:
     shown = int(asked) - 1 if asked.isdecimal() and len(asked) < 4 else 0
     row = selectors.beside_questions(run, request.user, [made], shown=shown)[0]
     before, after = selectors.neighbours(run, index)
+    others, more = selectors.same_sample(run, index, jobs.runs(request.user))
     context = {
         "run": run,
         "row": row,
         "score": row.score,
         "choices": _choices(row),
-        "others": selectors.same_sample(run, index, jobs.runs(request.user)),
+        "others": others,
+        "more": more,
         "before": before,
         "after": after,
         "crumbs": _crumbs(run, ("Samples", reverse("results:samples", args=[run.pk])), (f"Sample {index}", "")),
