@@ -53,12 +53,13 @@ class Row:
 
 @dataclass(frozen=True)
 class Lane:
-    """What waits for a class of resources, since when, and how many living workers serve it."""
+    """What waits for a class of resources, since when, and how many living workers serve it, or could if they might."""
 
     resource: str
     waiting: int
     oldest: float
     hands: int
+    held: int
 
     @property
     def words(self) -> str:
@@ -91,17 +92,24 @@ def _condition(worker: Worker, busy: dict[str, Run], now: datetime) -> str:
 
 def _lanes(rows: list[Row], now: datetime) -> list[Lane]:
     """Smallest class first."""
-    serving = [row.worker for row in rows if row.lives and row.worker.mode == Worker.Mode.WORKING]
+    living = [row.worker for row in rows if row.lives]
     found = [
         Lane(
             depth.resource,
             depth.waiting,
             (now - depth.oldest).total_seconds(),
-            sum(depth.resource in worker.resources for worker in serving),
+            *_hands(living, depth.resource),
         )
         for depth in depths()
     ]
     return sorted(found, key=lambda lane: RESOURCES.index(lane.resource))
+
+
+def _hands(living: list[Worker], resource: str) -> tuple[int, int]:
+    """How many of them take such runs, and how many are paused or draining instead."""
+    able = [worker for worker in living if resource in worker.resources]
+    working = sum(worker.mode == Worker.Mode.WORKING for worker in able)
+    return working, len(able) - working
 
 
 @require_POST

@@ -63,6 +63,14 @@ def test_it_shows_the_queue_of_each_resource(client: Client, bob: User, job: Job
     assert all(lane.oldest >= 0 for lane in lanes)
 
 
+def test_runs_that_only_a_paused_worker_could_take_ask_for_no_new_one(client: Client, operator: User, job: Job) -> None:
+    factories.worker("w1")
+    client.force_login(operator)
+    page = client.post(f"/workers/{Worker.objects.get().pk}/pause/", follow=True).content.decode()
+    assert "None: 1 paused or draining" in page
+    assert "start one on" not in page
+
+
 def test_a_paused_worker_takes_nothing_until_it_is_resumed(client: Client, operator: User, job: Job) -> None:
     factories.worker("w1")
     pk = Worker.objects.get().pk
