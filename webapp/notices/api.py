@@ -32,7 +32,8 @@ from webapp.notices.serializers import (
 )
 from webapp.rest import Resource, require_scopes
 
-UNREAD = OpenApiParameter("unread", str, enum=["1"], description="Only what is unread.")
+UNREAD_WORDS = ("1", "true")
+UNREAD = OpenApiParameter("unread", str, enum=UNREAD_WORDS, description="Only what is unread.")
 KIND = OpenApiParameter("kind", str, enum=Kind.values, description="Only notices of this kind.")
 
 
@@ -47,7 +48,7 @@ class Notices(Resource, ListAPIView[Notice]):
         kind = query.get("kind", "")
         if kind and kind not in Kind.values:
             raise ValidationError({"kind": [f"Use one of {', '.join(Kind.values)}."]})
-        return selectors.notices(self.actor, unread=query.get("unread") == "1", kind=kind)
+        return selectors.notices(self.actor, unread=query.get("unread") in UNREAD_WORDS, kind=kind)
 
     @extend_schema(parameters=[UNREAD, KIND])
     def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
