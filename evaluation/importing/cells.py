@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from math import inf, isfinite, isnan
@@ -16,6 +17,7 @@ SMALL_COLUMNS = ("attempt", "choice")
 DIGITS = frozenset("0123456789-+.eE")
 FLAGS = {"true": True, "false": False}
 REMEMBERED = 4096  # characters: longer documents are seldom met twice, and would fill the memory
+NUL = re.compile(r"(?<!\\)((?:\\\\)*)\\u0000")
 Reader = Callable[[Any], Any]
 
 
@@ -155,8 +157,8 @@ def storable(text: str) -> str:
 
 
 def storable_json(text: str) -> str:
-    """The same for JSON text, in which a NUL is written as an escape."""
-    return storable(text.replace("\\u0000", "\N{SYMBOL FOR NULL}"))
+    """The same for JSON text, where a NUL is an escape; as mere text the same letters stand behind a backslash."""
+    return storable(NUL.sub("\\1\N{SYMBOL FOR NULL}", text) if "\\u0000" in text else text)
 
 
 def _whole(column: Column, limits: Limits) -> Reader:

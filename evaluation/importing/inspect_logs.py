@@ -162,7 +162,8 @@ class _Log:
 
     def _row(self, sample: Mapping[str, Any], place: int, attempt: int, score: float) -> Row:
         said = _Said(_mapping(sample.get("attachments")))
-        choices = tuple(said.text(one) for one in sample.get("choices") or ())
+        listed = sample.get("choices")
+        choices = tuple(said.text(one) for one in listed) if isinstance(listed, list) else ()
         answer = said.text(_mapping(_mapping(sample["scores"]).get(self.scorer)).get("answer"))
         metadata = _mapping(sample.get("metadata"))
         document = {name: sample.get(name) for name in ("id", "input", "choices", "target")} | {"metadata": metadata}

@@ -11,6 +11,7 @@ from django.db import connection, transaction
 from django.db.models import Avg, Count, F
 
 from evaluation.errors import NotEnoughData
+from evaluation.importing.cells import storable, storable_json
 from evaluation.pricing import UnitPrices
 from evaluation.records import Attempt, Question
 from evaluation.uncertainty import Estimate, mean_with_error, wilson_interval
@@ -109,8 +110,8 @@ def _copy(run: Run, attempts: Sequence[Attempt], costs: Sequence[float | None]) 
                     a.sample,
                     a.attempt,
                     a.score,
-                    _storable(a.answer),
-                    _storable(a.output),
+                    storable(a.answer),
+                    storable(a.output),
                     a.choice,
                     list(a.log_likelihoods),
                     a.tokens_in,
@@ -122,11 +123,6 @@ def _copy(run: Run, attempts: Sequence[Attempt], costs: Sequence[float | None]) 
                     cost,
                 )
             )
-
-
-def _storable(text: str) -> str:
-    """PostgreSQL's text has no NUL and no half of a surrogate pair; a model may print both."""
-    return text.replace("\x00", "\N{SYMBOL FOR NULL}").encode("utf-8", "replace").decode()
 
 
 def finished_attempts(run: Run) -> frozenset[tuple[int, int]]:
@@ -198,9 +194,9 @@ def store_questions(*, run: Run, questions: Sequence[Question]) -> None:
             version=version,
             index=question.sample,
             document=_plain(question.document),
-            prompt=_storable(question.prompt),
-            choices=list(question.choices),
-            target=_storable(question.target),
+            prompt=storable(question.prompt),
+            choices=[storable(choice) for choice in question.choices],
+            target=storable(question.target),
             document_hash=question.document_hash,
             prompt_hash=question.prompt_hash,
             target_hash=question.target_hash,
@@ -215,4 +211,4 @@ def store_questions(*, run: Run, questions: Sequence[Question]) -> None:
 def _plain(document: Mapping[str, Any]) -> Any:
     """A document as JSON that PostgreSQL takes: what is not text or number (a picture, a date) by its name."""
     text = json.dumps(dict(document), default=lambda value: type(value).__name__, ensure_ascii=False)
-    return json.loads(_storable(text.replace("\\u0000", "\N{SYMBOL FOR NULL}")))
+    return json.loads(storable_json(text), parse_constant=str)  # NaN and infinity by their names

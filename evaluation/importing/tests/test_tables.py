@@ -188,6 +188,14 @@ def test_half_a_surrogate_and_nul_become_what_a_database_stores() -> None:
     assert row.document == '{"x":"\N{SYMBOL FOR NULL}"}'
 
 
+@pytest.mark.parametrize("text", ["\\u0000", "\\\\u0000", "\\", "\0", "\\\0", "\0\0", "x\\\\\0\\u0000"])
+def test_the_letters_of_an_escaped_nul_stay_letters(text: str) -> None:
+    """A question about C may hold them."""
+    line = json.dumps({"entry": "a", "benchmark": "b", "sample": 0, "score": 1, "document": {"x": text}})
+    row = rows_of(line.encode(), "jsonl")[0][1]
+    assert json.loads(row.document) == {"x": text.replace("\0", "\N{SYMBOL FOR NULL}")}
+
+
 def test_formats_are_told_by_name() -> None:
     names = {"a.csv": "csv", "A.JSONL": "jsonl", "x.tar.gz": "lm-eval", "x.zip": "lm-eval", "x.eval": "inspect"}
     assert {name: detect(name) for name in names} == names

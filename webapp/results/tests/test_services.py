@@ -94,6 +94,16 @@ def test_whatever_a_model_prints_is_stored(lease: Lease, text: str) -> None:
     assert kept == text.replace("\0", "␀").replace("\ud800", "?")
 
 
+def test_whatever_a_question_holds_is_stored(lease: Lease) -> None:
+    run = run_of(lease)
+    Sample.objects.filter(version=run.version_id).delete()
+    document = {"code": r"'\u0000'", "nul": "\0", "half": "\ud800", "number": math.nan, "when": b"x"}
+    services.store_questions(run=run, questions=[Question(0, document, "\0", ("a\0", "\ud800"), "a", "d", "p", "t")])
+    kept = Sample.objects.get(version=run.version_id)
+    assert kept.document == {"code": r"'\u0000'", "nul": "␀", "half": "?", "number": "NaN", "when": "bytes"}
+    assert (kept.prompt, kept.choices) == ("␀", ["a␀", "?"])
+
+
 def test_an_attempt_that_lost_its_lease_stores_nothing(lease: Lease) -> None:
     with pytest.raises(LeaseLost):
         store(replace(lease, attempt=0), ONE)
