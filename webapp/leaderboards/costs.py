@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import inf
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from django.db.models import Count, Max
+from django.db.models import Count, IntegerField, Max
+from django.db.models.fields.json import KT
+from django.db.models.functions import Cast, Coalesce
 
-from webapp.jobs.estimates import attempts_of
 from webapp.jobs.models import Run
+from webapp.leaderboards.cells import RUN
+from webapp.leaderboards.memory import Memory
 from webapp.leaderboards.models import Leaderboard
 from webapp.leaderboards.tables import Table
 
@@ -33,29 +36,38 @@ NOTHING = RowCost()
 
 
 class Spent(NamedTuple):
-    """Of a run; cost_usd: None while unknown."""
+    """Of a run; cost_usd: None while unknown. tries: attempts at each sample."""
 
     pk: int
     cost_usd: float | None
     done: int
     mean: float
-    settings: Mapping[str, Any]
     packed__dtype: str | None
-
-    @property
-    def tries(self) -> int:
-        """Attempts at each sample."""
-        return attempts_of(self.settings)
+    tries: int
 
 
-def row_costs(whole: Table) -> dict[int, RowCost]:
-    """Contender id -> its costs; one query, whatever the size of the board."""
-    complete = [row for row in whole.rows if row.cells and row.complete == len(row.cells)]
-    ids = [cell.run for row in complete for cell in row.cells if cell.run is not None]
-    found = {run[0]: Spent(*run) for run in Run.objects.filter(pk__in=ids).values_list(*Spent._fields)}
+_known: Memory[dict[int, RowCost]] = Memory(most=8)
+
+
+def row_costs(leaderboard: Leaderboard, whole: Table) -> dict[int, RowCost]:
+    """Contender id -> its costs, remembered while no run gets a cost; two queries, whatever the size of the board."""
+    key = (leaderboard.pk, leaderboard.created_at, leaderboard.version, costed(leaderboard))
+    return _known.get(key, lambda: _read(leaderboard, whole))
+
+
+def _read(leaderboard: Leaderboard, whole: Table) -> dict[int, RowCost]:
+    complete = [row for row in whole.rows if row.standing.cells and row.complete == len(row.standing.cells)]
+    # All that is done, and not the ids that are shown: 50,000 ids in a query take longer than a few runs too many.
+    done = Run.objects.filter(
+        team=leaderboard.team_id, version__in=[column.version for column in whole.columns], state=Run.State.DONE
+    )
+    tries = Coalesce(Cast(KT("settings__attempts"), IntegerField()), 1)
+    found = {run[0]: Spent(*run) for run in done.values_list(*Spent._fields[:-1], tries)}
     passes = all(column.version.higher_is_better for column in whole.columns)
     return {
-        row.standing.contender_id: _cost([found[cell.run] for cell in row.cells if cell.run in found], passes=passes)
+        row.standing.contender_id: _cost(
+            [found[cell[RUN]] for cell in row.standing.cells if cell[RUN] in found], passes=passes
+        )
         for row in complete
     }
 

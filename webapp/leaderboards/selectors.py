@@ -122,11 +122,11 @@ class Board:
 
 
 def board(leaderboard: Leaderboard, view: View, old: Superseded | None = None) -> Board:
-    """The table of a view, in three queries, or in none while the process remembers this version; costs take one more,
-    and so do versions that have a newer one, unless the caller knows them."""
+    """The table of a view, in three queries, or in none while the process remembers this version; costs take two more,
+    and versions that have a newer one, unless the caller knows them."""
     whole = table(leaderboard)
     terms = filtering.parse(view.search, whole, leaderboard.pk)
-    costs = row_costs(whole) if view.costs else {}
+    costs = row_costs(leaderboard, whole) if view.costs else {}
     at = view.shows([(column.name, column.group) for column in whole.columns])
     found = Board(
         leaderboard=leaderboard,

@@ -69,11 +69,22 @@ def test_one_unknown_cost_makes_both_unknown(priced: Leaderboard) -> None:
     assert found["small@fp32"] == (None, None)
 
 
-def test_graded_scores_are_no_passes_and_none_at_all_is_infinite(priced: Leaderboard) -> None:
-    small = Run.objects.filter(contender__name="small@fp32")
-    small.update(mean=0.0)
+def test_no_pass_at_all_is_infinite(priced: Leaderboard) -> None:
+    Run.objects.filter(contender__name="small@fp32").update(mean=0.0)
     assert costs(priced)["small@fp32"] == (pytest.approx(0.0001), float("inf"))
-    PackedScores.objects.filter(run__in=small).update(dtype="f8")
+
+
+def test_costs_are_read_again_when_a_run_gets_one(priced: Leaderboard) -> None:
+    run = Run.objects.filter(contender__name="small@fp32").earliest("pk")
+    usd, before = run.cost_usd, costs(priced)
+    Run.objects.filter(pk=run.pk).update(cost_usd=None)
+    assert costs(priced)["small@fp32"] == (None, None)
+    Run.objects.filter(pk=run.pk).update(cost_usd=usd)
+    assert costs(priced) == before
+
+
+def test_graded_scores_are_no_passes(priced: Leaderboard) -> None:
+    PackedScores.objects.filter(run__contender__name="small@fp32").update(dtype="f8")
     assert costs(priced)["small@fp32"] == (pytest.approx(0.0001), None)
 
 
