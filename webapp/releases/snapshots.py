@@ -23,6 +23,7 @@ from webapp.leaderboards.services import runs_behind
 
 Frozen = dict[str, Any]
 FORMAT = 1
+WHOLE = 1e16  # from here on Python writes floats with an exponent, and the database writes out all digits
 OWNER = "contender__version__entry"
 
 
@@ -60,7 +61,7 @@ def sha256(frozen: Frozen) -> str:
 
 def _frozen(board: Leaderboard, moment: datetime, standings: Sequence[Standing], verdict: str) -> Frozen:
     analysis = ANALYSES[board.order]
-    return {
+    frozen = {
         "format": FORMAT,
         "board": f"{board.team.name}/{board.name}",
         "title": board.title,
@@ -74,6 +75,14 @@ def _frozen(board: Leaderboard, moment: datetime, standings: Sequence[Standing],
         "columns": [_column(version) for version in suite_versions(board.suite)],
         "standings": [_standing(one) for one in sorted(standings, key=_place)],
     }
+    plain: Frozen = json.loads(json.dumps(frozen), parse_float=_number)
+    return plain
+
+
+def _number(text: str) -> float | int:
+    """As the database gives it back, so that hashes agree: no minus zero, and from 1e16 on whole numbers."""
+    value = float(text) + 0.0
+    return value if abs(value) < WHOLE else int(value)
 
 
 def _place(one: Standing) -> tuple[bool, int, str]:

@@ -15,6 +15,7 @@ from webapp.jobs.models import Run
 from webapp.leaderboards.models import Leaderboard
 from webapp.releases import selectors, services, snapshots
 from webapp.releases.changes import Change, Move, changes, gone
+from webapp.releases.models import Release
 from webapp.tests import factories
 
 
@@ -32,6 +33,17 @@ def test_a_release_holds_what_the_board_shows(bob, filled):
     assert made.sha256 == snapshots.sha256(made.frozen)
     assert made.title == f"{filled.title}, 2026-q4"
     assert AuditEvent.objects.get(verb="released").after["sha256"] == made.sha256
+
+
+@pytest.mark.parametrize("value", [-0.0, 0.0, 1e16, -1e22, 1e300, 1e-300, 0.1 + 0.2, 3.0, None])
+def test_its_hash_is_that_of_what_is_read_later(bob, filled, value):
+    """The database has no minus zero, and writes whole numbers without a point."""
+    filled.standings.update(value=value)
+
+    made = Release.objects.get(pk=factories.release(bob, filled).pk)
+
+    assert made.frozen["standings"][0]["value"] == value
+    assert made.sha256 == snapshots.sha256(made.frozen)
 
 
 def test_it_stays_when_the_board_moves_on(bob, filled):
