@@ -27,11 +27,13 @@ def finished(user: Viewer, query: Mapping[str, str]) -> list[Run]:
     if len(named) != 1:
         raise DomainError("Name one source of scores.", field=SOURCES[0], remedy=f"Use one of {', '.join(SOURCES)}.")
     chosen = FINDERS[named[0]](user, query, runs(user).filter(state=Run.State.DONE))
-    found = list(
-        chosen.select_related("version__benchmark").order_by("version_id", "contender__name", "pk")[:MOST_RUNS]
-    )
+    ordered = chosen.select_related("version__benchmark").order_by("version_id", "contender__name", "pk")
+    found = list(ordered[: MOST_RUNS + 1])
     if not found:
         raise _missing(named[0], "There is no finished run here that you may read.")
+    if len(found) > MOST_RUNS:
+        problem = f"These are more than {MOST_RUNS:,} runs."
+        raise DomainError(problem, field=named[0], remedy="Export them in parts: narrow the board, or name runs.")
     return found
 
 

@@ -12,7 +12,7 @@ from django.test import AsyncClient
 from evaluation.importing.limits import Limits
 from evaluation.importing.tables import read_csv, read_jsonl, read_parquet
 from webapp.catalog.models import Sample
-from webapp.exports import scores
+from webapp.exports import scores, selectors
 from webapp.jobs.models import Run
 from webapp.results.models import Score
 
@@ -142,6 +142,15 @@ def test_what_is_wrong_is_named(reader, filled, query, field):
 
     assert answer.status_code == 400
     assert list(answer.json()["errors"]) == [field]
+
+
+def test_more_runs_than_one_file_takes_are_refused_and_never_cut_off(reader, filled, monkeypatch):
+    monkeypatch.setattr(selectors, "MOST_RUNS", 3)
+
+    answer = reader.get("/api/v1/exports/scores.csv?leaderboard=lab/main")
+
+    assert answer.status_code == 400
+    assert "more than 3 runs" in answer.json()["errors"]["leaderboard"][0]
 
 
 @pytest.mark.django_db(transaction=True)
