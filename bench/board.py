@@ -1,10 +1,11 @@
-"""How fast a board answers, and how that grows: 50 x 20, 200 x 50 and 500 contenders x 100 benchmarks.
+"""How fast a board answers, and how that grows: 50 x 10, 200 x 50 and 500 contenders x 100 benchmarks.
 
-    python -m bench.board [--requests 40] [--sizes 50x20 200x50 500x100]
+    python -m bench.board [--requests 40] [--sizes 50x10 200x50 500x100] [--data /tmp/crosstable-seed]
 
 Throw-away servers; requests go through the whole stack of middleware in this process. Warm: the same page again. Cold:
 each request is the first after a new version of the board, with nothing of it remembered. Bytes are what is
-transferred with gzip. Beside it: a plain Django page that makes one query, and every time as a ratio to it.
+transferred with gzip. With --data the board of 500 x 100 is that of bench.seed, with its 10,000,000 scores, so that
+costs have runs to read. Beside it: a plain Django page that makes one query, and every time as a ratio to it.
 """
 
 from __future__ import annotations
@@ -12,33 +13,39 @@ from __future__ import annotations
 import argparse
 import gzip
 import statistics
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from bench.seed import Size, keep, seeded
 from bench.timing import as_in_production, get, p95, plain_page, queries, times
 from bench.world import ready
 
 if TYPE_CHECKING:
     from webapp.leaderboards.models import Leaderboard
 
-SIZES = ("50x20", "200x50", "500x100")
+SIZES = ("50x10", "200x50", "500x100")
 VIEWS = {"table": "", "page 3": "page=3", "search": "q=entry-4", "by a benchmark": "sort=-benchmark-7,name",
-         "ranks": "view=ranks", "heatmap": "view=heatmap"}  # fmt: skip
+         "ranks": "view=ranks", "heatmap": "view=heatmap", "costs": "costs=1&sort=cost"}  # fmt: skip
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--requests", type=int, default=40)
     parser.add_argument("--sizes", nargs="+", default=SIZES)
+    parser.add_argument("--data", type=Path, help="a folder of bench.seed")
     options = parser.parse_args()
+    if options.data:
+        keep(options.data)
     ready()
     as_in_production()
     floor = plain_page(options.requests)
     print(f"plain page, one query: p50 {floor:.1f} ms")
     for size in options.sizes:
         contenders, benchmarks = map(int, size.split("x"))
-        board = seeded_board(contenders, benchmarks)
+        full = options.data and size == SIZES[-1]
+        board = seeded(Size(contenders, benchmarks, 10_000_000)) if full else seeded_board(contenders, benchmarks)
         print(f"--- {size}")
         for name, query in VIEWS.items():
             _measure(board, name, query, options.requests, floor)
