@@ -19,6 +19,7 @@ from webapp.searches.models import Batch, Search
 from webapp.searches.scores import spent_with_cost
 
 BATCHES_SHOWN = 200
+HEAVY = ("subset", "settings", "provenance", "software")  # what the page does not say of a run: it is drawn often
 UNDER_WAY = (Run.State.QUEUED, Run.State.RUNNING)
 
 
@@ -71,7 +72,7 @@ def progress_context(pk: int) -> dict[str, Any]:
 
 def _batches(search: Search) -> list[Batch]:
     """Newest first, with their runs."""
-    runs = Run.objects.select_related("contender", "version__benchmark").order_by("pk")
+    runs = Run.objects.select_related("contender", "version__benchmark").defer(*HEAVY).order_by("pk")
     rows = search.batches.select_related("contender", "leader").prefetch_related(Prefetch("runs", runs))
     return list(rows.order_by("-number")[:BATCHES_SHOWN])
 
