@@ -161,10 +161,11 @@ def team_spending(request: MemberRequest, name: str) -> HttpResponse:
 
 @login_not_required
 def entry_runs(request: PageRequest, team: str, name: str) -> HttpResponse:
-    """The newest runs of an entry, for its own page in the catalog, which asks by address."""
+    """The newest whole runs of an entry, for its own page in the catalog, which asks by address."""
     found = get_object_or_404(entries(request.user), team__name=team, name=name)
-    newest = selectors.runs(request.user).filter(contender__version__entry=found).order_by("-pk")[:RUNS_SHOWN]
-    return render(request, "jobs/_entry_runs.html", {"runs": newest})
+    rows = selectors.runs(request.user).filter(contender__version__entry=found)
+    whole, partial = rows.filter(subset=None).order_by("-pk")[:RUNS_SHOWN], rows.exclude(subset=None).count()
+    return render(request, "jobs/_entry_runs.html", {"runs": whole, "partial": partial})
 
 
 def _up(job: Job | None) -> list[tuple[str, str]]:

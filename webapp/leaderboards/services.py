@@ -213,7 +213,7 @@ def _show_order(board: Leaderboard, ordered: Ordered) -> bool:
 
 def _keep_report(board: Leaderboard, fields: Mapping[str, Any]) -> None:
     """One report per board, overwritten as runs land; a frozen copy is a release's business."""
-    said = {**fields, "title": f"{ORDERS[board.order].title} of {board.title}"[:120], "finished_at": timezone.now()}
+    said = {**fields, "title": f"{ORDERS[board.order].title}: {board.title}"[:120], "finished_at": timezone.now()}
     if board.report_id:
         Report.objects.filter(pk=board.report_id).update(**said, changes=F("changes") + 1)
     else:
@@ -235,7 +235,7 @@ def request_report(
         analysis=analysis,
         parameters=parameters,
         runs=[run for run in runs if run],
-        title=title or f"{reports.known_analysis(analysis).title} of {board.title}"[:120],
+        title=title or f"{reports.known_analysis(analysis).title}: {board.title}"[:120],
         about=f"Board {board.team.name}/{board.name}, version {board.version}",
         left_out=sorted(one.contender.name for one in standings if not ordering.complete(one)),
         visibility=Visibility.PRIVATE if board.visibility == Visibility.PRIVATE else Visibility.TEAM,

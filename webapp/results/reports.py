@@ -115,7 +115,7 @@ def request_analysis(
         analysis=analysis,
         parameters=parameters,
         runs=runs,
-        title=title or f"{known_analysis(analysis).title} of {data.title}"[:120],
+        title=title or f"{known_analysis(analysis).title}: {data.title}"[:120],
         about=data.title + part,
         left_out=[f"{row.name} ({row.missing})" for row in found.incomplete],
         visibility=Visibility.PRIVATE if any(row.private for row in chosen) else Visibility.TEAM,

@@ -119,7 +119,7 @@ def test_run_again_is_a_report_with_its_own_parameters(client: Client, bob: User
     assert 'id="report_result"' in fragment
     assert "seed 5" in fragment
     assert f'data-version="{before}"' not in fragment, "pages that show the old one are brought up to date"
-    assert "Swiss-system tournament of Main" in page_of(client, "/reports/")
+    assert "Swiss-system tournament: Main" in page_of(client, "/reports/")
 
 
 def test_a_report_is_repeated_on_the_same_runs(client: Client, bob: User, played: Leaderboard) -> None:

@@ -53,7 +53,7 @@ def test_only_contenders_with_all_results_take_part(bob: User, suite: Suite, run
         "about": "Suite lab/basics",
         "left_out": ["large@fp32 (written waits for a worker)"],
     }
-    assert report.title == "Predictive multiplicity of Suite lab/basics"
+    assert report.title == "Predictive multiplicity: Suite lab/basics"
 
 
 def test_one_benchmark_is_enough(bob: User, benchmark: BenchmarkVersion, runs: list[Run]) -> None:

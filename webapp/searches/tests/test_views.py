@@ -109,6 +109,19 @@ def test_the_job_of_a_search_leads_to_it_and_other_jobs_lead_nowhere(member, ask
     assert "The search" not in member.get(reverse("jobs:job", args=[other.pk])).content.decode()
 
 
+def test_an_entry_counts_its_partial_runs_and_does_not_list_them(member, ask):
+    search = ask()
+    advancing.advance(job_id=search.job_id)
+    run = search.job.runs.select_related("contender__version__entry__team").order_by("pk").first()
+    entry = run.contender.version.entry
+
+    page = member.get(reverse("jobs:entry_runs", args=[entry.team.name, entry.name])).content.decode()
+
+    assert f"/runs/{run.pk}/" not in page
+    assert "as searches make them" in page
+    assert "Never run" not in page
+
+
 def test_an_estimates_page_shows_its_course(member, ask, drive, contenders):
     search = drive(ask(goal="estimate", method="random", contenders=contenders[:1], budget=60, batch=20))
     page = member.get(reverse("searches:search", args=[search.pk])).content.decode()
