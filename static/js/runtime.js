@@ -18,7 +18,7 @@ options.idealized = ({ idealized }, c) => {
   return {
     ...frame(c),
     grid: { left: 76, right: 28, top: 24, bottom: 52 },
-    xAxis: axis(c, "Idealized seconds of a sample", { ...scale, axisLabel: label }),
+    xAxis: axis(c, "Idealised seconds of a sample", { ...scale, axisLabel: label }),
     yAxis: axis(c, "Latency p50", { ...scale, nameGap: 56, axisLabel: label }),
     series: [
       {
@@ -37,7 +37,7 @@ options.idealized = ({ idealized }, c) => {
       ...frame(c).tooltip,
       formatter: ({ dataIndex }) => {
         const { name, ideal, seen } = idealized[dataIndex];
-        return said(name, `Idealized ${time(ideal)}`, `Latency ${time(seen)}`, `${(seen / ideal).toFixed(1)} times as long`);
+        return said(name, `Idealised ${time(ideal)}`, `Latency ${time(seen)}`, `${(seen / ideal).toFixed(1)} times as long`);
       },
     },
   };

@@ -87,7 +87,7 @@ class RuntimeView:
             "parameters": self._column("parameters"),
             "tokens": self._column("tokens"),
             "latency": np.where(here, np.array([row.stored.latency.p50 for row in self.rows]), nan),
-            "idealized time": np.array([nan if row.emulated else row.idealized for row in self.rows]),
+            "idealised time": np.array([nan if row.emulated else row.idealized for row in self.rows]),
             "cost": self._column("cost_usd"),
             "energy": np.where(here, np.array([row.stored.energy.watt_hours for row in self.rows]), nan),
         }
@@ -113,13 +113,13 @@ class RuntimeView:
             return []
         return [
             CostFigure(
-                "idealized", "Idealized and measured",
-                "Median latency as stored over the idealized seconds of a sample. On the dashed line a contender took "
+                "idealized", "Idealised and measured",
+                "Median latency as stored over the idealised seconds of a sample. On the dashed line a contender took "
                 "what its tokens must take; far above it waited: for a batch, a queue or the network. Emulated formats "
                 "are not drawn.",
-                "Measured latency over idealized seconds, both on logarithmic axes, with the line of equality; the "
+                "Measured latency over idealised seconds, both on logarithmic axes, with the line of equality; the "
                 "same numbers are in the table below.",
-                ["Contender", "Idealized, s", "Latency p50, s", "Times as long"],
+                ["Contender", "Idealised, s", "Latency p50, s", "Times as long"],
                 [
                     (row.name, [f"{row.idealized:.3g}", f"{row.stored.latency.p50:.3g}",
                                 f"{row.stored.latency.p50 / row.idealized:.1f}"])

@@ -18,7 +18,7 @@ class AssumedForm(forms.Form):
     """What is stated, not measured. Empty: the columns that rest on it are dashes."""
 
     hour_usd = forms.FloatField(
-        required=False, min_value=0, max_value=1e6, label="Device hour, US$", help_text="For the idealized cost."
+        required=False, min_value=0, max_value=1e6, label="Device hour, US$", help_text="For the idealised cost."
     )
     grid = forms.FloatField(
         required=False, min_value=0, max_value=5000, label="Grid, g CO₂e per kWh", help_text="For emissions of energy."

@@ -111,7 +111,7 @@ COMPARING = (
     ),
     Metric(
         "idealized",
-        ("Idealized",),
+        ("Idealised",),
         "What an answer would take on the named device without queues, batches and other people’s work. It follows "
         "from the tokens of the stored answers and from speeds that a fixed protocol measured there.",
         "T = encode(prompt tokens) + r (output tokens − 1) + overhead",
