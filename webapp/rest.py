@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
+import json
 from collections.abc import Iterable, Mapping
 from http import HTTPStatus
 from typing import Any, Literal
@@ -27,6 +29,28 @@ from webapp.errors import PROBLEM, DomainError, internal_problem, problem
 
 OUT_OF_SCOPE = "This token lacks the scope “{}” that the call needs. Make one that has it on your profile page."
 SEARCH = OpenApiParameter("q", str, description="Only what contains this text.")
+KEY, MAX_KEY = "Idempotency-Key", 100
+
+
+def repeatable(what: str) -> list[OpenApiParameter]:
+    """The headers of a submission that may be sent twice: its key, where what it made is, whether that was there."""
+    header: Literal["header"] = OpenApiParameter.HEADER
+    same = f"Up to {MAX_KEY} characters. Same key and body: the same {what}. Same key, other body: refused."
+    was_there = f"`true` when the {what} was there."
+    return [
+        OpenApiParameter(KEY, str, header, description=same),
+        OpenApiParameter("Location", str, header, response=[202], description=f"The {what}'s address."),
+        OpenApiParameter("Idempotent-Replay", str, header, response=[202], description=was_there),
+    ]
+
+
+def told_apart(request: Request) -> dict[str, Any]:
+    """`key` and `body_hash` of a submission: the same ones are the same submission."""
+    key: str = request.headers.get(KEY, "")
+    if len(key) > MAX_KEY or not key.isprintable():
+        raise exceptions.ValidationError({KEY: [f"Use at most {MAX_KEY} printable characters."]})
+    body = json.dumps(request.data, sort_keys=True)
+    return {"key": key, "body_hash": hashlib.sha256(body.encode()).hexdigest()}
 
 
 class Page(CursorPagination):

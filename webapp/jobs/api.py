@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Callable
 from typing import Any
 
@@ -37,20 +35,9 @@ from webapp.jobs.serializers import (
     contenders,
 )
 from webapp.jobs.services import JobRequest
-from webapp.rest import SEARCH, Page, PublicResource, Resource
+from webapp.rest import SEARCH, Page, PublicResource, Resource, repeatable, told_apart
 
 STATE = OpenApiParameter("state", str, enum=Run.State.values, description="Only those in this state.")
-KEY = OpenApiParameter(
-    "Idempotency-Key",
-    str,
-    OpenApiParameter.HEADER,
-    description="Up to 100 characters. Same key and body: the same job. Same key, other body: refused.",
-)
-LOCATION = OpenApiParameter("Location", str, OpenApiParameter.HEADER, response=[202], description="The job's address.")
-REPLAY = OpenApiParameter(
-    "Idempotent-Replay", str, OpenApiParameter.HEADER, response=[202], description="`true` when the job was there."
-)
-MAX_KEY = 100
 
 
 def wanted_state(request: Request) -> str:
@@ -76,7 +63,7 @@ class Jobs(PublicResource, ListAPIView[Job]):
 
     @extend_schema(
         request=JobIn,
-        parameters=[KEY, LOCATION, REPLAY],
+        parameters=repeatable("job"),
         responses={202: JobOut, 200: OpenApiResponse(PlanOut, "The plan, for `dry_run`.")},
     )
     def post(self, request: Request) -> Response:
@@ -106,16 +93,9 @@ class Jobs(PublicResource, ListAPIView[Job]):
         return JobRequest(
             contenders=contenders(values),
             versions=values.pop("benchmarks") if "benchmarks" in values else suite_versions(values["suite"]),
-            key=self._key(),
-            body_hash=hashlib.sha256(json.dumps(self.request.data, sort_keys=True).encode()).hexdigest(),
+            **told_apart(self.request),
             **values,
         )
-
-    def _key(self) -> str:
-        key: str = self.request.headers.get("Idempotency-Key", "")
-        if len(key) > MAX_KEY or not key.isprintable():
-            raise ValidationError({"Idempotency-Key": [f"Use at most {MAX_KEY} printable characters."]})
-        return key
 
 
 class NamedJob(PublicResource):

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from typing import Any
 
 from django.db import transaction
 from django.db.models import QuerySet
 from django.shortcuts import get_object_or_404
 from django.urls import path
-from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
-from rest_framework.exceptions import ValidationError
+from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework.generics import ListAPIView, RetrieveAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -20,25 +17,11 @@ from webapp.accounts.models import Team
 from webapp.catalog.selectors import suite_versions
 from webapp.jobs import quota
 from webapp.jobs.serializers import contenders
-from webapp.rest import PublicResource
+from webapp.rest import PublicResource, repeatable, told_apart
 from webapp.searches import selectors, services
 from webapp.searches.models import Search
 from webapp.searches.serializers import SearchDetailOut, SearchIn, SearchOut, SearchPlanOut, StopIn
 from webapp.searches.services import SearchRequest
-
-KEY = OpenApiParameter(
-    "Idempotency-Key",
-    str,
-    OpenApiParameter.HEADER,
-    description="Up to 100 characters. Same key and body: the same search. Same key, other body: refused.",
-)
-LOCATION = OpenApiParameter(
-    "Location", str, OpenApiParameter.HEADER, response=[202], description="The search's address."
-)
-REPLAY = OpenApiParameter(
-    "Idempotent-Replay", str, OpenApiParameter.HEADER, response=[202], description="`true` when the search was there."
-)
-MAX_KEY = 100
 
 
 class Searches(PublicResource, ListAPIView[Search]):
@@ -52,7 +35,7 @@ class Searches(PublicResource, ListAPIView[Search]):
 
     @extend_schema(
         request=SearchIn,
-        parameters=[KEY, LOCATION, REPLAY],
+        parameters=repeatable("search"),
         responses={202: SearchOut, 200: OpenApiResponse(SearchPlanOut, "The plan, for `dry_run`.")},
     )
     def post(self, request: Request) -> Response:
@@ -80,16 +63,9 @@ class Searches(PublicResource, ListAPIView[Search]):
         return SearchRequest(
             contenders=contenders(values),
             versions=values.pop("benchmarks") if "benchmarks" in values else suite_versions(values["suite"]),
-            key=self._key(),
-            body_hash=hashlib.sha256(json.dumps(self.request.data, sort_keys=True).encode()).hexdigest(),
+            **told_apart(self.request),
             **values,
         )
-
-    def _key(self) -> str:
-        key: str = self.request.headers.get("Idempotency-Key", "")
-        if len(key) > MAX_KEY or not key.isprintable():
-            raise ValidationError({"Idempotency-Key": [f"Use at most {MAX_KEY} printable characters."]})
-        return key
 
 
 class NamedSearch(PublicResource):
