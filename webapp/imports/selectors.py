@@ -13,7 +13,6 @@ from evaluation.importing.limits import Limits
 from webapp.accounts.models import Team
 from webapp.accounts.selectors import Viewer, teams_where, visible
 from webapp.imports.models import Import, ImportRun
-from webapp.jobs.models import Run
 from webapp.jobs.selectors import runs
 
 State = Import.State
@@ -74,8 +73,3 @@ def import_context(found: Import, user: Viewer) -> dict[str, Any]:
         "working": found.state in (State.QUEUED, State.RUNNING),
         "share": share,
     }
-
-
-def made_runs(found: Import) -> QuerySet[Run]:
-    """The runs that a finished import made; others of its runs were there before."""
-    return Run.objects.filter(import_parts__owner=found, import_parts__made=True)

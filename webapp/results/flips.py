@@ -39,10 +39,6 @@ class FlipRow:
     cells: list[FlipCell]
 
     @property
-    def right_before(self) -> int:
-        return sum(cell.count for cell in self.cells[:2])
-
-    @property
     def flipped(self) -> int:
         return sum(self.cells[at].count for at in FLIPS)
 

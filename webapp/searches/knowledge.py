@@ -198,7 +198,3 @@ class Look:
         if self.search.method == Method.AIPW:
             return aipw(values, self.places[:n], self._sources) if n >= min(FEWEST, size) else None
         return random_mean(values, size) if n > 1 else None
-
-
-def names_of(contenders: Sequence[Contender]) -> str:
-    return ", ".join(one.name for one in contenders)
