@@ -6,7 +6,7 @@ from typing import Any
 
 from django.db.models import QuerySet
 from django.shortcuts import get_object_or_404
-from django.urls import path, reverse
+from django.urls import path
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework import serializers
@@ -63,8 +63,8 @@ class Releases(PublicResource, ListAPIView[Release]):
         """Freeze a board under a name, as it is now or as it stood on a day (submitters and owners)."""
         said = self.read(ReleaseIn)
         made = services.freeze(actor=self.actor, board=said.pop("leaderboard"), **said)
-        location = request.build_absolute_uri(reverse("api:release", args=[made.pk]))
-        return Response(self.shown(ReleaseOut, made), status=201, headers={"Location": location})
+        body = self.shown(ReleaseOut, made)
+        return Response(body, status=201, headers={"Location": body["url"]})
 
 
 class ReleaseDetail(PublicResource):

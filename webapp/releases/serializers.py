@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from rest_framework import serializers
+from rest_framework.reverse import reverse
 
 from webapp.accounts.serializers import NameField, VisibilityField
 from webapp.catalog.serializers import OwnedOut
@@ -16,6 +17,7 @@ from webapp.rest import Strict
 class ReleaseOut(OwnedOut):
     """A release without its numbers. sha256: of what is frozen, as canonical JSON (sorted keys, no spaces, UTF-8)."""
 
+    url = serializers.SerializerMethodField()
     leaderboard = serializers.SerializerMethodField(help_text="`team/name`.")
     withdrawn_by = serializers.CharField(source="withdrawn_by.username", default=None, allow_null=True)
     review = serializers.IntegerField(allow_null=True, help_text="The published review that froze it.")
@@ -23,9 +25,12 @@ class ReleaseOut(OwnedOut):
     class Meta:
         model = Release
         fields = [
-            "id", "team", "leaderboard", "name", "title", "note", "as_of", "visibility", "created_by", "created_at",
-            "sha256", "review", "withdrawn_at", "withdrawn_by", "withdrawn_reason",
+            "id", "url", "team", "leaderboard", "name", "title", "note", "as_of", "visibility", "created_by",
+            "created_at", "sha256", "review", "withdrawn_at", "withdrawn_by", "withdrawn_reason",
         ]  # fmt: skip
+
+    def get_url(self, release: Release) -> str:
+        return reverse("api:release", [release.pk], request=self.context["request"])
 
     def get_leaderboard(self, release: Release) -> str:
         return f"{release.leaderboard.team.name}/{release.leaderboard.name}"

@@ -215,7 +215,8 @@ def withdraw_release(request: MemberRequest, pk: int) -> HttpResponse:
 def show_release(request: MemberRequest, pk: int) -> HttpResponse:
     found = _find(request, pk)
     try:
-        services.show_to(actor=request.user, release=found, visibility=request.POST.get("visibility", ""))
+        changed = services.show_to(actor=request.user, release=found, visibility=request.POST.get("visibility", ""))
+        messages.success(request, f"Who sees it now: {changed.get_visibility_display()}.")
     except Unprocessable as error:
         messages.error(request, str(error))
     return redirect("releases:release", pk)

@@ -131,6 +131,19 @@ def test_members_open_the_run_behind_a_frozen_number_and_strangers_only_read_it(
     assert link in client.get(f"/releases/{made.pk}/").content.decode()
 
 
+def test_an_owner_is_told_who_sees_it_now_and_a_wrong_word_is_refused(client, alice, filled):
+    made = factories.release(alice, filled)
+    client.force_login(alice)
+
+    shown = client.post(f"/releases/{made.pk}/visibility/", {"visibility": "public"}, follow=True).content.decode()
+    wrong = client.post(f"/releases/{made.pk}/visibility/", {"visibility": "all"}, follow=True).content.decode()
+
+    made.refresh_from_db()
+    assert "Who sees it now: Public" in shown
+    assert "all is not a visibility." in wrong
+    assert made.visibility == "public"
+
+
 def test_what_others_paste_is_there_to_copy(client, alice, filled):
     made = factories.release(alice, filled, title='Say "hello"', visibility="public")
 
@@ -161,6 +174,7 @@ def test_the_api_freezes_reads_and_withdraws(client, alice, bob, filled):
     today = client.get(f"/api/v1/leaderboards/lab/main/as-of/?on={timezone.now().date()}").json()
 
     assert made.status_code == 201
+    assert read["url"] == listed[0]["url"] == made.headers["Location"]
     assert read["note"] == "For the paper."
     assert snapshots.sha256(read["frozen"]) == read["sha256"]
     assert [one["name"] for one in listed] == ["2026-q4"]
