@@ -134,8 +134,10 @@ def give_back(*, measurement: Measurement, reason: str) -> None:
 
 
 def fail(*, measurement: Measurement, reason: str) -> None:
-    """End a request with the reason that people will read."""
-    Measurement.objects.filter(pk=measurement.pk).update(state=State.FAILED, reason=reason, measured_at=Now())
+    """End a request with the reason that people will read; one that another worker has answered meanwhile stays."""
+    Measurement.objects.filter(pk=measurement.pk, state=State.RUNNING).update(
+        state=State.FAILED, reason=reason, measured_at=Now()
+    )
 
 
 def store(

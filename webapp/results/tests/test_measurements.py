@@ -69,6 +69,16 @@ def test_whoever_submits_may_ask_and_the_page_follows(client: Client, bob: User,
     assert 'hx-trigger="every 2s"' not in failed
 
 
+def test_a_worker_that_fails_late_takes_no_answer_back(bob: User, small: Contender) -> None:
+    asked = measurements.request_measurement(actor=bob, contender=small)
+    late = measurements.claim(worker="w", schemes=["fp32"])
+    assert late is not None
+    Measurement.objects.filter(pk=asked.pk).update(state=Measurement.State.DONE, reason="", result={})
+    measurements.fail(measurement=late, reason="The device ran out of memory.")
+    asked.refresh_from_db()
+    assert (asked.state, asked.reason) == (Measurement.State.DONE, "")
+
+
 def test_a_worker_takes_only_what_it_can_do(bob: User, small: Contender) -> None:
     measurements.request_measurement(actor=bob, contender=small)
     assert measurements.claim(worker="w", schemes=["bf16"]) is None
