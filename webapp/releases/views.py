@@ -19,7 +19,7 @@ from django.views.decorators.clickjacking import xframe_options_exempt
 from django.views.decorators.http import require_POST
 
 from webapp.accounts.models import Visibility
-from webapp.accounts.selectors import May, may
+from webapp.accounts.selectors import May, may, require
 from webapp.errors import Unprocessable
 from webapp.leaderboards.models import Leaderboard
 from webapp.leaderboards.selectors import leaderboards
@@ -68,6 +68,7 @@ def board_releases(request: PageRequest, team: str, name: str) -> HttpResponse:
     usual = {"visibility": board.visibility, "on": request.GET.get("on", "")}
     form = FreezeForm(request.POST or None, initial=usual)
     if request.method == "POST":
+        require(request.user, board.team, May.SUBMIT)
         made = form.attempt(services.freeze, actor=request.user, board=board)
         if made:
             messages.success(request, f"“{made.title}” is frozen.")
@@ -206,6 +207,7 @@ def _shared(response: HttpResponse, found: Release) -> HttpResponse:
 @require_POST
 def withdraw_release(request: MemberRequest, pk: int) -> HttpResponse:
     found, form = _find(request, pk), WithdrawForm(request.POST)
+    require(request.user, found.team, May.MANAGE)
     if form.attempt(services.withdraw, actor=request.user, release=found) is None:
         _say(request, form)
     return redirect("releases:release", pk)

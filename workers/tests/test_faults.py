@@ -36,9 +36,9 @@ def test_a_model_that_hangs_ends_at_its_time_limit(lab: Lab, start: Start, tmp_p
     supervisor = supervised(start, **sabotage(tmp_path / "site", HANG))
     pid = Worker.objects.get().environment["pid"]
     run = lab.job(lab.entry(), max_seconds=3).runs.get()
-    wait_until(lambda: swept(run, Run.State.FAILED), of=supervisor, seconds=60)
+    hung = "The model hung, so its worker was restarted."  # said a moment after the run has failed
+    wait_until(lambda: swept(run, Run.State.FAILED) and hung in run.reason, of=supervisor, seconds=60)
     assert "Exceeded its time limit of 3 s" in run.reason
-    assert "The model hung, so its worker was restarted." in run.reason
     wait_until(lambda: Worker.objects.get().environment["pid"] != pid, of=supervisor, seconds=120)
 
 
