@@ -30,7 +30,7 @@ def test_a_reviewer_comments_and_the_team_reads(client, rita, vera, team, benchm
     offered = shown.context["form"].fields["team"].queryset
     assert [one.name for one in offered] == ["vera"], "viewers read; a team of her own she may tell what she likes"
     assert Notice.objects.get(user=vera).path == f"/compare/samples/{benchmark.pk}/1/#sample_comments"
-    assert "Nobody of your team" in client.get(address(benchmark, 2)).content.decode()
+    assert "No comments on this question yet." in client.get(address(benchmark, 2)).content.decode()
 
 
 def test_other_teams_read_nothing_of_it_even_on_a_public_benchmark(client, rita, charlie, team, benchmark):
