@@ -63,13 +63,13 @@ def page(lab: Lab, field: None, site: str, browser: Browser, broken: list[str]) 
 def test_the_tournament_follows_new_results(page: Page, broken: list[str]) -> None:
     land(ALL, ALL, HALF, ALL)
     expect(page.locator(".verdict")).to_contain_text("tiny-xs@fp32 leads", timeout=SECONDS)
-    expect(page.locator("[data-plot] canvas")).to_have_count(2)
+    expect(page.locator("[data-plot] canvas")).to_have_count(3)
     page.get_by_text("How this was computed").click()
 
     land(NONE, HALF)
     expect(page.locator(".tournament tbody tr")).to_have_count(3, timeout=SECONDS)
     expect(page.get_by_role("link", name="Download as JSON")).to_be_visible()  # what the reader opened stays open
-    expect(page.locator("[data-plot] canvas")).to_have_count(2)
+    expect(page.locator("[data-plot] canvas")).to_have_count(3)
     assert page.evaluate("window.neverReloaded")
     assert broken == []
 
