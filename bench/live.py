@@ -76,7 +76,7 @@ def board_of(owner: Any, size: int) -> tuple[Any, Sequence[Any]]:
     folder = Path(mkdtemp())
     entries = [
         factories.entry(owner, team, f"entry-{i}", factories.checkpoint(folder / str(i), width=i + 1))
-        for i in range(size // 5)
+        for i in range(-(-size // 5))
     ]
     versions = [factories.benchmark(owner, team, f"bench-{i}", 100) for i in range(5)]
     suite = factories.suite(owner, team, "suite", versions, visibility="public")
@@ -102,9 +102,11 @@ def web(application: str = "webapp.asgi:application", *, workers: int = 1) -> It
                 break
         except httpx.TransportError:
             time.sleep(0.1)
-    yield address
-    child.terminate()
-    child.wait()
+    try:
+        yield address
+    finally:
+        child.terminate()
+        child.wait()
 
 
 @contextmanager
@@ -115,9 +117,11 @@ def site() -> Iterator[str]:
     child = subprocess.Popen([*analysis, "-P", "threads", "-c", "2", "-l", "WARNING"])
     with web() as address:
         time.sleep(3)
+        try:
         yield address
-    child.terminate()
-    child.wait()
+    finally:
+        child.terminate()
+        child.wait()
 
 
 def finish(runs: int) -> Iterator[tuple[str, float]]:
