@@ -115,8 +115,8 @@ class BoardAsOf(Resource):
         asked = DayIn(data=request.query_params)
         asked.is_valid(raise_exception=True)
         moment = services.end_of(asked.validated_data.get("on"))
-        frozen = snapshots.as_of(self.get_object(), moment)
-        return Response({"as_of": moment, "sha256": snapshots.sha256(frozen), "frozen": frozen})
+        frozen = snapshots.looked_at(self.get_object(), moment)
+        return Response({"as_of": frozen["as_of"], "sha256": snapshots.sha256(frozen), "frozen": frozen})
 
 
 urlpatterns = [

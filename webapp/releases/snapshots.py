@@ -8,7 +8,8 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, time
+from math import isfinite
 from typing import Any
 
 from evaluation.analyses import ANALYSES
@@ -17,6 +18,7 @@ from webapp.catalog.selectors import suite_versions
 from webapp.jobs.models import Run
 from webapp.leaderboards import ordering
 from webapp.leaderboards.cells import FIELDS, MADE_BY, Cell, grid
+from webapp.leaderboards.memory import Memory
 from webapp.leaderboards.models import Leaderboard, Standing
 from webapp.leaderboards.ordering import Place
 from webapp.leaderboards.services import runs_behind
@@ -51,6 +53,16 @@ def as_of(board: Leaderboard, moment: datetime) -> Frozen:
     for one in standings:
         vars(one).update(vars(places.get(one.contender_id, Place()) if ordering.complete(one) else Place()))
     return _frozen(board, moment, standings, ordered.verdict if ordered else "")
+
+
+def looked_at(board: Leaderboard, moment: datetime) -> Frozen:
+    """`as_of` for people who look: a day of a version of a board is computed once per process."""
+    asked = (board.order, json.dumps(board.parameters, sort_keys=True), board.visibility, board.title)
+    key = (board.pk, board.created_at, board.version, *asked, moment.date() if moment.time() != time.min else moment)
+    return _looked_at.get(key, lambda: as_of(board, moment))
+
+
+_looked_at: Memory[Frozen] = Memory(most=16)
 
 
 def sha256(frozen: Frozen) -> str:
@@ -112,12 +124,17 @@ def _standing(one: Standing) -> Mapping[str, Any]:
         "position": one.position,
         "rank_low": one.rank_low,
         "rank_high": one.rank_high,
-        "value": one.value,
-        "error": one.error,
+        "value": _finite(one.value),
+        "error": _finite(one.error),
         "comparable": not any(Cell(*cell).other for cell in one.cells),
         "signed_off": one.signed_off,
         "cells": [_cell(Cell(*cell)) for cell in one.cells],
     }
+
+
+def _finite(value: float | None) -> float | None:
+    """JSON has no infinity; whoever never lost has no strength that could be told."""
+    return value if value is not None and isfinite(value) else None
 
 
 def _cell(cell: Cell) -> Mapping[str, Any]:

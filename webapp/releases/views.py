@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import html
+from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 
@@ -90,13 +91,13 @@ def as_of(request: MemberRequest, team: str, name: str) -> HttpResponse:
     if not form.is_valid():
         raise Unprocessable("This is not a day.", field="on", remedy="Write it as 2026-11-21.")
     moment = services.end_of(form.day)
-    frozen = snapshots.as_of(board, moment)
+    frozen = snapshots.looked_at(board, moment)
     context = {
         "board": board,
         "drawn": selectors.drawn(frozen, selectors.before(request.user, board, moment)),
         "opens": may(request.user, board.team, May.READ),
         "on": form.day or moment.date(),
-        "as_of": moment,
+        "as_of": datetime.fromisoformat(frozen["as_of"]),
         "days": selectors.days(board),
         "may_freeze": may(request.user, board.team, May.SUBMIT),
         "crumbs": _crumbs(board, "As of a day", "releases"),

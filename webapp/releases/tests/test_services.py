@@ -133,6 +133,31 @@ def test_withdrawing_needs_a_reason_and_happens_once(alice, bob, filled):
     assert selectors.before(alice, filled, timezone.now()) is None, "what is withdrawn is no base of comparison"
 
 
+def test_a_withdrawal_is_said_once(alice, bob, filled):
+    made = services.withdraw(actor=alice, release=factories.release(bob, filled), reason="Wrong prompt.")
+
+    for field, value in {"withdrawn_at": None, "withdrawn_by": bob, "withdrawn_reason": "Other."}.items():
+        with pytest.raises(DatabaseError), transaction.atomic():
+            type(made).objects.filter(pk=made.pk).update(**{field: value})
+
+
+def test_whoever_has_no_finite_value_is_frozen_without_one(bob, filled):
+    filled.standings.filter(contender__name="small@fp32").update(value=float("inf"))
+
+    made = factories.release(bob, filled)
+
+    assert standing(made.frozen, "small@fp32")["value"] is None
+
+
+def test_looking_at_a_day_again_computes_nothing_until_the_board_changes(filled, django_assert_num_queries):
+    now = timezone.now()
+    first = snapshots.looked_at(filled, now)
+    with django_assert_num_queries(0):
+        assert snapshots.looked_at(filled, now) is first
+    filled.version += 1
+    assert snapshots.looked_at(filled, now) is not first
+
+
 def row(name, position=None, low=None, high=None, fingerprint="f", comparable=True):
     return {"contender": name, "position": position, "rank_low": low, "rank_high": high or low,
             "fingerprint": fingerprint, "comparable": comparable}  # fmt: skip
