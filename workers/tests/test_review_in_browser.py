@@ -102,8 +102,9 @@ def test_from_the_request_to_the_mark_on_the_board(
     _publish(visit, lab)
 
     page.goto(f"{page.url.partition('/reviews/')[0]}/boards/{lab.team.name}/main/")
-    expect(page.locator(".board .signed")).to_have_count(2)
-    page.locator(".board .signed a").first.click()
+    signed = page.locator(".board .who").get_by_role("link", name="signed off")
+    expect(signed).to_have_count(2)
+    signed.first.click()
     page.get_by_role("link", name="Sign-off record").click()
     expect(page.get_by_role("heading", name="Sign-off record")).to_be_visible()
     expect(page.locator("main")).to_contain_text(Review.objects.get().subject_hash)
