@@ -115,10 +115,10 @@ def site() -> Iterator[str]:
     subprocess.run([sys.executable, "manage.py", "collectstatic", "--noinput", "-v0"], check=True)
     analysis = [sys.executable, "-m", "celery", "--quiet", "-A", "webapp.celery", "worker", "-Q", "analysis"]
     child = subprocess.Popen([*analysis, "-P", "threads", "-c", "2", "-l", "WARNING"])
-    with web() as address:
-        time.sleep(3)
-        try:
-        yield address
+    try:
+        with web() as address:
+            time.sleep(3)
+            yield address
     finally:
         child.terminate()
         child.wait()
