@@ -95,8 +95,9 @@ def test_pages_mark_them(partial, client, alice, entry):
         reverse("jobs:run", args=[run.pk]),
         reverse("jobs:job", args=[search.job_id]),
         reverse("results:samples", args=[run.pk]),
-        reverse("jobs:entry_runs", args=["lab", run.contender.version.entry.name]),
     ):
         page = client.get(address).content.decode()
         assert ">partial</span>" in page, address
+    entry_page = client.get(reverse("jobs:entry_runs", args=["lab", run.contender.version.entry.name])).content.decode()
+    assert "2 partial runs, as searches make them, are not listed." in entry_page
         assert f"{run.total} of {run.version.samples}" in page, address
