@@ -98,6 +98,6 @@ def test_pages_mark_them(partial, client, alice, entry):
     ):
         page = client.get(address).content.decode()
         assert ">partial</span>" in page, address
+        assert f"{run.total} of {run.version.samples}" in page, address
     entry_page = client.get(reverse("jobs:entry_runs", args=["lab", run.contender.version.entry.name])).content.decode()
     assert "2 partial runs, as searches make them, are not listed." in entry_page
-        assert f"{run.total} of {run.version.samples}" in page, address
