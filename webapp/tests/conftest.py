@@ -10,6 +10,7 @@ from webapp.catalog.models import BenchmarkVersion, EntryVersion
 from webapp.jobs.models import Job
 from webapp.leaderboards.models import Leaderboard
 from webapp.tests import factories
+from webapp.tests.permission_world import bodies, people, world  # noqa: F401 - fixtures
 
 ENTRY, BENCHMARK, BOARD = ("lab", "small"), ("lab", "sums"), ("lab", "main")
 
