@@ -22,6 +22,7 @@ pytestmark = [pytest.mark.engine, pytest.mark.django_db]
 
 @pytest.fixture
 def lines(monkeypatch: pytest.MonkeyPatch) -> Iterator[io.StringIO]:
+    pipeline.engine.cache_clear()  # no model that an earlier test loaded
     monkeypatch.setattr(logs, "_process", {})
     logs.bind_process(worker="here")
     monkeypatch.setattr(pipeline, "_me", pipeline.Me("here", "cpu", pipeline.offered_schemes("cpu"), Presence("here")))
