@@ -55,7 +55,7 @@ def test_route(scores, capsys):
     assert data["pair"]["weak"] == "model-0"
     assert set(data["cpt"]) == {"20", "50", "80"}
     assert data["oracle"]["quality"] >= max(data["quality"])
-    assert [router["name"] for router in data["routers"]] == ["single", "category", "cascade", "bandit"]
+    assert [router["name"] for router in data["routers"]] == ["single", "category", "cascade", "chain", "bandit"]
     plain = answered(capsys, "route", scores)
     assert plain["apgr"] == pytest.approx(0.5)
     assert main(["route", scores]) == 0

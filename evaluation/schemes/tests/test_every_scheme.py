@@ -78,7 +78,8 @@ def test_the_report_is_complete_and_is_json(key: str, applied: Any) -> None:
     assert json.loads(json.dumps(data, allow_nan=False))["scheme"] == key
     assert report.parameters == 54_464
     assert (report.bytes_on_disk, report.seed) == (1234, 7)
-    assert report.bits == pytest.approx(info.bits, abs=0.5)
+    if not info.needs_map:  # there the map says how many
+        assert report.bits == pytest.approx(info.bits, abs=0.5)
     assert 0 < report.nominal_bytes < report.parameters * 4 + 1
     assert report.bytes_in_memory >= report.parameters * info.bits / 8 * 0.5
     if info.family == REFERENCE:
