@@ -109,7 +109,8 @@ def import_(site: Crosstable, asked: Arguments) -> int:
     progress.end()
     reading, state = Progress(f"Import {made['id']}"), made
     for state in site.watch_import(made["id"], every=asked.every):
-        reading.show(state["rows_read"], state["rows"], f"{state['state']}, {state['rows_read']:,} rows")
+        read = state["rows"] if state["state"] == "done" else state["rows_read"]
+        reading.show(read or 0, state["rows"], f"{state['state']}, {read or 0:,} rows")
     reading.end()
     _say(asked, state, lambda found: f"{found['state']}: {found['reason']}\n{found['url']}")
     return 0 if state["state"] in ("done", "ready") else NOT_DONE

@@ -16,6 +16,8 @@ class Progress:
         self._live = self._out.isatty()
 
     def show(self, done: float, total: float | None, words: str = "") -> None:
+        if not self._live and total is None:
+            return  # without an end in sight a line for each step says nothing
         text = f"{self._title} {_bar(done, total) if self._live else _share(done, total)} {words}".rstrip()
         if text == self._last:
             return

@@ -59,13 +59,15 @@ def learned_chain(table: RouteTable, confidence: Floats, rows: list[int], train:
         row = rows[at]
         own = table.score[row, train]
         step, best = Step(row, -np.inf, at), own
-        levels = np.unique(np.quantile(confidence[row, train], QUANTILES[1:]))
-        unsure = confidence[row, train] < levels[:, None]
+        sure = confidence[row, train]
+        levels, order = np.unique(np.quantile(sure, QUANTILES[1:])), sure.argsort(kind="stable")
+        below = sure[order].searchsorted(levels)  # samples that each threshold passes on, least sure first
         for later in range(at + 1, len(rows)):
-            options = np.where(unsure, values[later], own)
-            pick = int(options.mean(axis=1).argmax())
-            if options[pick].mean() > best.mean():
-                step, best = Step(row, float(levels[pick]), later), options[pick]
+            gained = np.r_[0.0, np.cumsum((values[later] - own)[order])][below]
+            pick = int(gained.argmax())
+            if gained[pick] / train.size > best.mean() - own.mean():
+                best = np.where(sure < levels[pick], values[later], own)
+                step = Step(row, float(levels[pick]), later)
         values[at] = best - rate * table.cost_usd[row, train]
         found.insert(0, step)
     first = int(values.mean(axis=1).argmax())
