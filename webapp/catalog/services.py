@@ -7,7 +7,7 @@ from datetime import date
 from typing import Any, TypeVar
 
 from django.core.exceptions import ValidationError
-from django.db import models, transaction
+from django.db import IntegrityError, models, transaction
 
 from evaluation import benchmarks as format_
 from evaluation.errors import EvaluationError
@@ -40,14 +40,19 @@ DESCRIPTION = ("title", "description", "tags", "released_on")
 
 def save_new(row: R, what: str) -> R:
     """Validate and insert a named row of a team; a name that is taken and a bad field are said in words."""
+    taken = Conflict(f"The team has {what} of this name.", field="name", remedy="Choose another name.")
     if type(row)._default_manager.filter(team=row.team, name=row.name).exists():  # type: ignore[attr-defined]
-        raise Conflict(f"The team has {what} of this name.", field="name", remedy="Choose another name.")
+        raise taken
     try:
         row.full_clean(validate_unique=False, validate_constraints=False)
     except ValidationError as error:
         field, messages = next(iter(error.message_dict.items()))
         raise Unprocessable(" ".join(messages), field=field) from error
-    row.save(force_insert=True)
+    try:
+        with transaction.atomic():
+            row.save(force_insert=True)
+    except IntegrityError as error:  # two at once
+        raise taken from error
     return row
 
 
@@ -114,12 +119,17 @@ def add_entry_version(*, actor: User, entry: ModelEntry, source: SourceRequest) 
     same = entry.versions.filter(fingerprint=fields["fingerprint"]).first()
     if same:
         raise Conflict(f"This is {same} already.", field="location", remedy="Use that version; it cannot have changed.")
-    number = entry.versions.count() + 1
+    number = _next_number(entry)
     version = EntryVersion.objects.create(
         entry=entry, number=number, created_by=actor, sealed_key=seal(source.api_key), **fields
     )
     record(actor=actor, team=entry.team, verb="added version", target=version, after=sources.for_audit(source))
     return version
+
+
+def _next_number(owner: ModelEntry | Benchmark) -> int:
+    """One more than the last: imported versions carry the numbers that their files state, so there can be gaps."""
+    return int(owner.versions.aggregate(last=models.Max("number"))["last"] or 0) + 1
 
 
 @transaction.atomic
@@ -198,7 +208,7 @@ def _own_version(actor: User, benchmark: Benchmark, raw: Mapping[str, Any], line
     _refuse_same(benchmark, content_hash)
     version = BenchmarkVersion.objects.create(
         benchmark=benchmark,
-        number=benchmark.versions.count() + 1,
+        number=_next_number(benchmark),
         content_hash=content_hash,
         definition=definition.to_dict(),
         kind=definition.kind,
@@ -239,7 +249,7 @@ def _harness_version(actor: User, benchmark: Benchmark, task: str) -> BenchmarkV
     _refuse_same(benchmark, content_hash)
     return BenchmarkVersion.objects.create(
         benchmark=benchmark,
-        number=benchmark.versions.count() + 1,
+        number=_next_number(benchmark),
         content_hash=content_hash,
         harness_task=task,
         kind="harness",

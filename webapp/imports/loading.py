@@ -22,8 +22,16 @@ from webapp.catalog.models import (
     ModelEntry,
     Source,
 )
+from webapp.errors import Conflict
 from webapp.imports.models import Import, ImportRun
-from webapp.imports.planning import Plan, PlannedBenchmark, PlannedEntry, PlannedRun
+from webapp.imports.planning import (
+    Plan,
+    PlannedBenchmark,
+    PlannedEntry,
+    PlannedRun,
+    names_of_benchmarks,
+    names_of_entries,
+)
 from webapp.imports.spool import Spool
 from webapp.jobs.models import Run, RunEvent, default_settings
 from webapp.results.models import PackedScores
@@ -86,7 +94,7 @@ def _version(job: Import, planned: PlannedBenchmark) -> BenchmarkVersion:
     if planned.existing:
         return planned.existing
     key = planned.found.key
-    benchmark, _ = Benchmark.objects.get_or_create(
+    benchmark, new = Benchmark.objects.get_or_create(
         team=job.team,
         name=planned.name,
         defaults={
@@ -96,6 +104,8 @@ def _version(job: Import, planned: PlannedBenchmark) -> BenchmarkVersion:
             "description": "Known from imported results.",
         },
     )
+    if not new and names_of_benchmarks(job.team, [planned.name]):
+        raise _taken("benchmark", planned.name)
     return BenchmarkVersion.objects.create(
         benchmark=benchmark,
         number=_number(benchmark, key.version),
@@ -104,6 +114,15 @@ def _version(job: Import, planned: PlannedBenchmark) -> BenchmarkVersion:
         metric=planned.found.metric[:60],
         higher_is_better=planned.found.higher_is_better,
         created_by=job.created_by,
+    )
+
+
+def _taken(what: str, name: str) -> Conflict:
+    """Somebody made it while the file was being read; what people made is never mixed with what files say."""
+    return Conflict(
+        f"The team got the {what} {name} while the file was being read.",
+        field=what,
+        remedy="Import the file again: what it holds then gets another name.",
     )
 
 
@@ -117,7 +136,7 @@ def _number(owner: Benchmark | ModelEntry, wanted: int | None) -> int:
 def _entry_version(job: Import, planned: PlannedEntry) -> EntryVersion:
     if planned.existing:
         return planned.existing
-    entry, _ = ModelEntry.objects.get_or_create(
+    entry, new = ModelEntry.objects.get_or_create(
         team=job.team,
         name=planned.name,
         defaults={
@@ -128,6 +147,8 @@ def _entry_version(job: Import, planned: PlannedEntry) -> EntryVersion:
             "tags": ["imported"],
         },
     )
+    if not new and names_of_entries(job.team, [planned.name]):
+        raise _taken("entry", planned.name)
     return EntryVersion.objects.create(
         entry=entry,
         number=_number(entry, planned.wanted),

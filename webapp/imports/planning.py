@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from django.db.models import Count, Q
+from django.db.models import Q
 
 from evaluation.errors import NotEnoughData
 from evaluation.importing.rows import BadRow
@@ -159,11 +159,25 @@ def _entry_names(team: Team, texts: Iterable[str]) -> dict[str, str]:
     """The name of the entry for each text in a file: the entry of that name if it came from imports, else a new one."""
     names = {text: slug(text) for text in texts}
     near = [name for one in set(names.values()) for name in _candidates(one)]
-    ran_here = ModelEntry.objects.filter(team=team, name__in=near).filter(
+    taken = names_of_entries(team, near)
+    return {text: _free(name, taken) for text, name in names.items()}
+
+
+def names_of_entries(team: Team, names: Iterable[str]) -> set[str]:
+    """Those of the names that an entry has which people registered: results from elsewhere never join it."""
+    ran_here = ModelEntry.objects.filter(team=team, name__in=names).filter(
         Q(versions__isnull=True) | ~Q(versions__source=Source.IMPORTED)
     )
-    taken = set(ran_here.values_list("name", flat=True))
-    return {text: _free(name, taken) for text, name in names.items()}
+    return set(ran_here.values_list("name", flat=True))
+
+
+def names_of_benchmarks(team: Team, names: Iterable[str]) -> set[str]:
+    """Those of the names that a benchmark has which people made."""
+    asked_here = BenchmarkVersion.objects.exclude(kind=IMPORTED_KIND)
+    made_here = Benchmark.objects.filter(team=team, name__in=names).filter(
+        Q(versions__isnull=True) | Q(versions__in=asked_here)
+    )
+    return set(made_here.values_list("name", flat=True))
 
 
 def _candidates(name: str) -> list[str]:
@@ -195,9 +209,7 @@ def _benchmarks(team: Team, found: Survey) -> dict[BenchmarkKey, PlannedBenchmar
         .select_related("benchmark__team")
         .order_by("-number")
     )
-    made_here = {version.benchmark.name for version in versions if version.kind != IMPORTED_KIND}
-    empty = Benchmark.objects.filter(team=team, name__in=near).annotate(n=Count("versions")).filter(n=0)
-    taken = made_here | set(empty.values_list("name", flat=True))
+    taken = names_of_benchmarks(team, near)
     planned: dict[BenchmarkKey, PlannedBenchmark] = {}
     for key, one in found.benchmarks.items():
         near_it = [version for version in versions if version.benchmark.name in _candidates(names[key])]

@@ -9,19 +9,20 @@ from __future__ import annotations
 import hashlib
 import logging
 import tempfile
+import time
 import uuid
 from typing import Any, BinaryIO
 
 from django.conf import settings
-from django.db import transaction
+from django.db import IntegrityError, connection, transaction
 
 from evaluation.errors import EvaluationError
 from evaluation.importing import read
 from evaluation.importing.rows import BadRow
-from evaluation.importing.survey import survey
+from evaluation.importing.survey import Survey, survey
 from webapp.accounts.services import record
 from webapp.celery import enqueue
-from webapp.errors import DomainError
+from webapp.errors import Conflict, DomainError
 from webapp.imports import loading, planning, selectors
 from webapp.imports.models import Import
 from webapp.imports.progress import Stopped, Teller, telling
@@ -32,6 +33,9 @@ from webapp.leaderboards.services import run_landed
 log = logging.getLogger("crosstable.imports")
 State = Import.State
 UNDONE = "Nothing of it was kept."
+LANDING = 7462  # names our advisory locks among others
+WAIT_SECONDS = 0.2  # between two looks at whether another import of the team is over
+PLANS = 3
 RINGS = 2  # of a sweep: imports take their time, and the next sweep rings for the rest
 
 
@@ -122,7 +126,10 @@ def _read(job: Import, tell: Teller) -> None:
         sources = read(file, name=job.name, kind=job.kind, limits=limits)
         with Spool() as spool:
             found = survey(sources, limits, every=tell, keeper=None if job.look else spool)
-            _land(job, planning.plan(job.team, found), spool, tell)
+            if job.look:
+                _show(job, planning.plan(job.team, found))
+            else:
+                _land(job, found, spool, tell)
 
 
 def _gather(job: Import, file: BinaryIO) -> str:
@@ -136,13 +143,44 @@ def _gather(job: Import, file: BinaryIO) -> str:
     return digest.hexdigest()
 
 
-def _land(job: Import, found: planning.Plan, spool: Spool, tell: Teller) -> None:
+def _show(job: Import, found: planning.Plan) -> None:
     job.rows, job.summary = found.rows, found.to_json()
-    if job.look:
-        job.state, job.reason = State.READY, "The file is sound. Load it, or cancel the import."
-        changed(job)
-        return
+    job.state, job.reason = State.READY, "The file is sound. Load it, or cancel the import."
+    changed(job)
+
+
+def _land(job: Import, found: Survey, spool: Spool, tell: Teller) -> None:
+    """Plan and load, alone among the team's imports, so that equal runs of two files join.
+
+    What people register meanwhile can take a name that was free: then it is planned once more.
+    """
     tell.begin("loading")
+    _wait_for_others(job, tell)
+    for plans_left in reversed(range(PLANS)):
+        try:
+            with transaction.atomic():
+                return _load(job, planning.plan(job.team, found), spool, tell)
+        except (Conflict, IntegrityError):
+            if not plans_left:
+                raise
+    return None
+
+
+def _wait_for_others(job: Import, tell: Teller) -> None:
+    """Until no other import of the team is being loaded; it can be cancelled meanwhile."""
+    while not _is_alone(job):
+        tell(0)
+        time.sleep(WAIT_SECONDS)
+
+
+def _is_alone(job: Import) -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_xact_lock(%s, %s)", [LANDING, job.team_id])
+        return bool(cursor.fetchone()[0])
+
+
+def _load(job: Import, found: planning.Plan, spool: Spool, tell: Teller) -> None:
+    job.rows, job.summary = found.rows, found.to_json()
     runs = loading.load(job, found, spool, every=tell)
     for run in runs:
         run_landed(run=run)
