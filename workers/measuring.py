@@ -1,7 +1,7 @@
 """Measures contenders by the fixed protocol between two runs: what people asked for, and what has just been evaluated.
 
-No lease is held meanwhile. The worker goes on saying that it lives, a request stops when the worker is to stop, and
-what nobody asked for also stops as soon as a run waits.
+No lease of a run is held meanwhile; that of a request is kept by signs of life. A request stops when the worker is to
+stop or has lost it, and what nobody asked for also stops as soon as a run waits.
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ from workers.specs import calibration_of, model_of
 
 log = logging.getLogger("crosstable.worker")
 LOOK_SECONDS = 0.3  # between two looks at the queue
+KEEP_SECONDS = 10.0  # between two signs of life for a request
 KEPT = 100  # contenders that wait for an idle moment
 LIBRARIES = ("torch", "transformers", "torchao", "bitsandbytes", "threads", "cuda")  # of the engine's environment
 ENDPOINT = "endpoint"
@@ -83,7 +84,7 @@ class Measuring:
         """Measure what has been evaluated here, one after the other, until a run waits."""
         while self.waiting:
             pk, (run, spec) = next(iter(self.waiting.items()))
-            watch = _Watch(self, yields=True)
+            watch = _Watch(self)
             try:
                 watch()
                 self._measure_landed(run, spec, watch)
@@ -110,7 +111,7 @@ class Measuring:
 
     def _serve(self, asked: Measurement) -> None:
         spec = self._spec(asked)
-        watch = _Watch(self, yields=False)
+        watch = _Watch(self, asked)
         if isinstance(spec.model, Endpoint):
             from evaluation.inference.streaming import measure_endpoint
 
@@ -162,7 +163,7 @@ class _Watch:
     """What a measurement calls between passes and tokens: keeps the worker alive, and stops what must not go on."""
 
     owner: Measuring
-    yields: bool  # to runs that wait
+    asked: Measurement | None = None  # the request that is served; what nobody asked for yields to runs that wait
     _looked: float = float("-inf")
 
     def __call__(self) -> None:
@@ -170,7 +171,14 @@ class _Watch:
         if self.owner.stopping.is_set():
             raise Interrupted
         now = time.monotonic()
-        if self.yields and now - self._looked > LOOK_SECONDS:
+        if now - self._looked > (LOOK_SECONDS if self.asked is None else KEEP_SECONDS):
             self._looked = now
+            self._look()
+
+    def _look(self) -> None:
+        if self.asked is None:
             if measurements.runs_wait(self.owner.schemes):
                 raise Interrupted
+        elif not measurements.keep(measurement=self.asked):
+            log.warning("measuring %s took too long without a sign of life: another worker may have it", self.asked)
+            raise Interrupted

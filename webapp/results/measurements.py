@@ -1,7 +1,8 @@
 """How fast and heavy contenders are by the fixed protocol: who may ask, what a worker claims and stores, what is shown.
 
-A request is a row that a worker takes between two runs; it holds no lease and never keeps a run waiting for long. What
-an idle worker measures by itself becomes a finished row at once.
+A request is a row that a worker takes between two runs, leases while it measures, and never lets a run wait long for.
+Every write is fenced with the claim: a worker that lost its request cannot disturb whoever has it now. What an idle
+worker measures by itself becomes a finished row at once.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ from webapp.results.models import Measurement
 State = Measurement.State
 WAITING = frozenset({State.QUEUED, State.RUNNING})
 ATTEMPTS = 3
-LOST = timedelta(minutes=15)  # a worker that has not come back by then is gone; its search may have taken long
+LEASE = timedelta(minutes=15)  # without a sign of life; fetching and loading weights give none
 BASIS = ("seed", "calibration", "bits")  # of a run's settings, what loaded weights depend on
 
 
@@ -109,7 +110,7 @@ def basis(settings: Mapping[str, Any]) -> dict[str, Any]:
 @transaction.atomic
 def claim(*, worker: str, schemes: Sequence[str]) -> Measurement | None:
     """The oldest request that this worker can do, or None; two workers never get the same one."""
-    late = Q(state=State.RUNNING, started_at__lt=Now() - LOST)
+    late = Q(state=State.RUNNING) & (Q(leased_until__lt=Now()) | Q(leased_until=None))
     given_up = Measurement.objects.filter(late, attempts__gte=ATTEMPTS)
     given_up.update(state=State.FAILED, reason=f"Given up: {ATTEMPTS} workers did not come back from it.")
     waiting = Measurement.objects.filter(late | Q(state=State.QUEUED), contender__scheme__in=schemes)
@@ -120,24 +121,32 @@ def claim(*, worker: str, schemes: Sequence[str]) -> Measurement | None:
         state=State.RUNNING,
         worker=worker,
         started_at=Now(),
+        leased_until=Now() + LEASE,
         attempts=F("attempts") + 1,
         reason=f"Measured by {worker}.",
     )
     return Measurement.objects.select_related("contender__version__entry__team").get(pk=found.pk)
 
 
+def _held(measurement: Measurement) -> QuerySet[Measurement]:
+    """The request while it is still what this worker claimed. measurement: as `claim` returned it."""
+    claimed = {name: getattr(measurement, name) for name in ("pk", "worker", "attempts", "started_at")}
+    return Measurement.objects.filter(**claimed, state=State.RUNNING)
+
+
+def keep(*, measurement: Measurement) -> bool:
+    """A sign of life. False: it was lost, and another worker may have it."""
+    return _held(measurement).update(leased_until=Now() + LEASE) > 0
+
+
 def give_back(*, measurement: Measurement, reason: str) -> None:
     """Return what could not be measured now, without counting the attempt."""
-    Measurement.objects.filter(pk=measurement.pk, state=State.RUNNING).update(
-        state=State.QUEUED, reason=reason, attempts=F("attempts") - 1
-    )
+    _held(measurement).update(state=State.QUEUED, reason=reason, leased_until=None, attempts=F("attempts") - 1)
 
 
 def fail(*, measurement: Measurement, reason: str) -> None:
-    """End a request with the reason that people will read; one that another worker has answered meanwhile stays."""
-    Measurement.objects.filter(pk=measurement.pk, state=State.RUNNING).update(
-        state=State.FAILED, reason=reason, measured_at=Now()
-    )
+    """End a request with the reason that people will read; one that another worker has taken meanwhile stays."""
+    _held(measurement).update(state=State.FAILED, reason=reason, leased_until=None, measured_at=Now())
 
 
 def store(
@@ -152,19 +161,29 @@ def store(
 ) -> Measurement | None:
     """Keep what was found in the place of an older measurement of the same kind. measurement: the request, if any.
 
-    Returns None where another worker has stored the same in the same moment.
+    Returns None, and writes nothing, where the request was lost, or where another worker has stored the same in the
+    same moment and nobody asked.
     """
     key = {"contender_id": contender_id, "device": device, "protocol": found.protocol, "versions": versions}
     row = measurement or Measurement(contender_id=contender_id, settings=dict(settings))
-    row.device, row.protocol, row.versions, row.worker = device, found.protocol, versions, worker
-    row.state, row.reason, row.result, row.measured_at = State.DONE, "", found.to_dict(), timezone.now()
+    with transaction.atomic():
+        if measurement is not None and _held(measurement).select_for_update().first() is None:
+            return None
+        row.device, row.protocol, row.versions, row.worker = device, found.protocol, versions, worker
+        row.state, row.reason, row.result, row.measured_at = State.DONE, "", found.to_dict(), timezone.now()
+        row.leased_until = None
+        return row if _take_place(row, key) or (measurement is not None and _take_place(row, key)) else None
+
+
+def _take_place(row: Measurement, key: Mapping[str, Any]) -> bool:
+    """False: another worker did in the same moment. What it stored is seen by the next try."""
     try:
         with transaction.atomic():
             Measurement.objects.filter(**key, state=State.DONE).delete()
             row.save()
     except IntegrityError:
-        return None
-    return row
+        return False
+    return True
 
 
 def is_measured(*, contender_id: int, device: str, protocol: str, versions: str) -> bool:

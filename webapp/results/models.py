@@ -129,6 +129,7 @@ class Measurement(models.Model):
 
     result: `evaluation.protocol.Efficiency.to_dict`. device, protocol and versions (a hash of what multiplied) say with
     what it may be compared. settings: those of a run that the loaded weights depend on. attempts: claims by workers.
+    leased_until: when the worker that claimed it, and gives no more signs of life, has lost it.
     """
 
     class State(models.TextChoices):
@@ -150,6 +151,7 @@ class Measurement(models.Model):
     asked_by = models.ForeignKey(User, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
     asked_at = models.DateTimeField(auto_now_add=True)
     started_at = models.DateTimeField(null=True, blank=True)
+    leased_until = models.DateTimeField(null=True, blank=True)
     measured_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:

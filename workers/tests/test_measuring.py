@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from django.utils import timezone
 from pytest_django import Settings
 
 from evaluation.protocol import LOCAL, Efficiency
@@ -138,7 +140,35 @@ def test_weights_that_are_not_the_registered_ones_are_not_measured(
 
 def test_a_request_that_kills_its_workers_is_given_up(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     measurements.request_measurement(actor=lab.owner, contender=contender(version=lab.entry(), scheme="fp32"))
-    monkeypatch.setattr(measurements, "LOST", measurements.LOST * 0)
+    monkeypatch.setattr(measurements, "LEASE", measurements.LEASE * 0)
     claims = [measurements.claim(worker=f"w{at}", schemes=["fp32"]) for at in range(measurements.ATTEMPTS + 1)]
     assert [claim is not None for claim in claims] == [True, True, True, False]
     assert Measurement.objects.get().reason == "Given up: 3 workers did not come back from it."
+
+
+def test_a_request_that_was_lost_is_left_to_its_new_worker(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    measurements.request_measurement(actor=lab.owner, contender=contender(version=lab.entry(), scheme="fp32"))
+    real, others = measuring.measure, []
+
+    def slow(*args: Any, **more: Any) -> Efficiency:
+        """Hears nothing for so long that another worker takes the request."""
+        Measurement.objects.update(leased_until=timezone.now() - timedelta(seconds=1))
+        others.append(measurements.claim(worker="another", schemes=["fp32"]))
+        return real(*args, **more)
+
+    monkeypatch.setattr(measuring, "measure", slow)
+    pipeline.evaluate_next()
+    left = Measurement.objects.get()
+    assert (left.state, left.worker, left.attempts, left.result) == (State.RUNNING, "another", 2, None)
+
+
+def test_signs_of_life_keep_a_request(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    measurements.request_measurement(actor=lab.owner, contender=contender(version=lab.entry(), scheme="fp32"))
+    kept: list[bool] = []
+    monkeypatch.setattr(measuring, "KEEP_SECONDS", 0.0)
+    keep = measurements.keep
+    monkeypatch.setattr(measurements, "keep", lambda **asked: kept.append(keep(**asked)) or kept[-1])
+    pipeline.evaluate_next()
+    assert len(kept) > 3
+    assert all(kept)
+    assert Measurement.objects.get().state == State.DONE

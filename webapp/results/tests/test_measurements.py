@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 from django.db import IntegrityError, transaction
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
-from evaluation.protocol import LOCAL
+from evaluation.protocol import LOCAL, Efficiency
 from webapp.accounts.models import Team, User
 from webapp.catalog import services as catalog
 from webapp.catalog.models import Contender, EntryVersion
@@ -77,6 +80,26 @@ def test_a_worker_that_fails_late_takes_no_answer_back(bob: User, small: Contend
     measurements.fail(measurement=late, reason="The device ran out of memory.")
     asked.refresh_from_db()
     assert (asked.state, asked.reason) == (Measurement.State.DONE, "")
+
+
+def test_a_worker_that_lost_a_request_writes_nothing(bob: User, small: Contender) -> None:
+    measurements.request_measurement(actor=bob, contender=small)
+    late = measurements.claim(worker="w", schemes=["fp32"])
+    assert late is not None
+    assert measurements.keep(measurement=late)
+    Measurement.objects.update(leased_until=timezone.now() - timedelta(seconds=1))
+    now = measurements.claim(worker="w", schemes=["fp32"])  # of the same name: it has started again
+    assert now is not None
+    told = {"contender_id": small.pk, "device": "a CPU", "versions": "v", "worker": "w", "settings": {}}
+    assert not measurements.keep(measurement=late)
+    measurements.give_back(measurement=late, reason="Late.")
+    measurements.fail(measurement=late, reason="Late.")
+    assert measurements.store(**told, found=factories.pace(1.0), measurement=late) is None
+    left = Measurement.objects.get()
+    assert (left.state, left.reason, left.attempts, left.result) == (State.RUNNING, "Measured by w.", 2, None)
+    assert measurements.store(**told, found=factories.pace(2.0), measurement=now) is not None
+    assert measurements.store(**told, found=factories.pace(1.0), measurement=late) is None
+    assert Efficiency.from_dict(Measurement.objects.get().result) == factories.pace(2.0)
 
 
 def test_a_worker_takes_only_what_it_can_do(bob: User, small: Contender) -> None:
