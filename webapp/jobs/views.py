@@ -101,7 +101,7 @@ def _initial(request: MemberRequest) -> dict[str, Any]:
 def estimate_job(request: MemberRequest) -> HttpResponse:
     """What the form as it stands would do. One without entries has not been filled in yet: that is no error."""
     form = SubmitForm(request.user, request.POST)
-    cells = form.attempt(services.plan_job, actor=request.user)
+    cells = form.rehearse(services.plan_job, actor=request.user)
     context = {"form": form, **(_plan(form.cleaned_data["team"], cells) if cells else {})}
     begun = bool(request.POST.getlist("entries"))
     return render(request, "jobs/_estimate_job.html", context, status=form.status if begun else 200)

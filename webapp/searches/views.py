@@ -91,7 +91,7 @@ def _of(earlier: Search) -> dict[str, Any]:
 def estimate_search(request: MemberRequest) -> HttpResponse:
     """What the form as it stands would do. One without entries has not been filled in yet: that is no error."""
     form = SearchForm(request.user, request.POST)
-    plan = form.attempt(services.plan_search, actor=request.user)
+    plan = form.rehearse(services.plan_search, actor=request.user)
     context: dict[str, Any] = {"form": form, "plan": plan}
     if plan is not None:
         refusal = quota.refuse(quota.spending([form.cleaned_data["team"]])[0], plan.expected)

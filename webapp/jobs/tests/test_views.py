@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from webapp.accounts.models import Visibility
+from webapp.catalog.models import Contender
 from webapp.jobs import leases
 from webapp.jobs.models import Job, Run
 from webapp.tests import factories
@@ -53,6 +54,7 @@ def test_the_estimate_counts_runs_and_samples_and_writes_no_job(client, typed, e
     assert "32 to score" in page
     assert "none is running" in page
     assert not Job.objects.exists()
+    assert not Contender.objects.exists(), "a contender is made with its first job, not by looking"
 
 
 def test_the_estimate_knows_what_is_there_already(client, typed):

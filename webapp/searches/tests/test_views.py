@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from django.urls import reverse
 
+from webapp.catalog.models import Contender
 from webapp.searches import advancing, selectors
 from webapp.searches.models import Search
 from webapp.tests import factories
@@ -71,6 +72,13 @@ def test_the_estimate_says_what_a_search_may_take(member, form, alice, contender
     assert "at most 15" in page
     assert "about" in page
     assert "$" in page
+
+
+def test_an_estimate_writes_nothing(member, form):
+    before = Contender.objects.count()
+    page = member.post(reverse("searches:estimate_search"), {**form, "schemes": ["fp32", "bf16"]}).content.decode()
+    assert "of 900 at most" in page
+    assert Contender.objects.count() == before
 
 
 def test_an_untouched_form_is_no_error(member):
