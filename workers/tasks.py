@@ -110,6 +110,7 @@ def sweep() -> None:
     """
     from webapp.imports import services as imports
     from webapp.imports import work
+    from webapp.jobs import endings
     from webapp.leaderboards import services
     from webapp.notices import outbox
     from webapp.results import measurements, reports
@@ -119,7 +120,7 @@ def sweep() -> None:
 
     parts: tuple[Callable[[], object], ...] = (
         _deal_with_lost_runs, services.refresh_stale, reports.ring_again, work.ring_again, imports.drop_abandoned,
-        measurements.ring_again, reviews.recheck, advancing.ring_again, outbox.ring_again,
+        measurements.ring_again, reviews.recheck, advancing.ring_again, outbox.ring_again, endings.fold,
     )  # fmt: skip
     for part in parts:
         try:

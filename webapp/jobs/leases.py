@@ -19,6 +19,7 @@ from django.db.models.functions import Now
 
 from webapp.accounts.models import Team
 from webapp.catalog.selectors import price_on, unit_prices
+from webapp.jobs.endings import note_loss
 from webapp.jobs.models import Job, Run, Worker
 from webapp.jobs.queue import depths, lock_next, waiting_resources
 from webapp.jobs.resources import CPU
@@ -27,8 +28,7 @@ from webapp.jobs.services import note, requeue, ring, run_changed
 from webapp.live import publish
 
 State = Run.State
-# Of a run whose worker went silent, in the diary of the run: losses are counted by it (operations/figures.py).
-LOST = "was lost: no heartbeat"
+LOST = "was lost: no heartbeat"  # of a worker that went silent, in the diary of its run
 READ = ("contender__version__entry", "version__benchmark", "team")
 TRIES = 8  # runs that a claim looks at whose teams turn out to be at their limit
 CLAIMING = 7461  # names our advisory locks among others
@@ -267,6 +267,7 @@ def sweep() -> list[int]:
             if run is None:
                 continue
             lost.append(run.pk)
+            note_loss(run)
             _again_or_fail(run, f"Worker {run.worker} {LOST} for {settings.LEASE_SECONDS} s.")
     ring_idle_workers()
     return lost

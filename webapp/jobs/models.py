@@ -110,6 +110,8 @@ class Run(models.Model):
             models.Index(fields=["team", "-started_at"], condition=Q(started_at__isnull=False), name="run_served"),
             models.Index(fields=["leased_until"], condition=Q(state="running"), name="run_leases"),
             models.Index(fields=["team", "version", "contender"], name="run_by_cell"),
+            models.Index(fields=["team"], condition=Q(state__in=["queued", "running"]), name="run_under_way"),
+            models.Index(fields=["team", "finished_at"], condition=Q(finished_at__isnull=False), name="run_ended"),
         ]
 
     def __str__(self) -> str:
@@ -187,6 +189,43 @@ class RunEvent(models.Model):
 
     def __str__(self) -> str:
         return f"{self.at:%H:%M:%S} {self.text}"
+
+
+class Ending(models.Model):
+    """An attempt at a run that has ended and is in no total yet (endings.py): how it ended, and after how long.
+
+    The database writes it in the transaction that ends the run (migration 0007); of a lost attempt the sweep does.
+    """
+
+    class Kind(models.TextChoices):
+        DONE = "done", "Done"
+        FAILED = "failed", "Failed"
+        CANCELLED = "cancelled", "Cancelled"
+        LOST = "lost", "Its worker went silent"
+
+    kind = models.CharField(max_length=10, choices=Kind)
+    microseconds = models.BigIntegerField()
+
+    def __str__(self) -> str:
+        return f"{self.kind} after {self.microseconds} µs"
+
+
+class EndingTotal(models.Model):
+    """How many attempts ended in a way within `edge` seconds, and not within the edge before; infinity: later.
+
+    microseconds: of them all, a whole number, so that sums are exact and never shrink when more is added.
+    """
+
+    kind = models.CharField(max_length=10, choices=Ending.Kind)
+    edge = models.FloatField()
+    count = models.BigIntegerField()
+    microseconds = models.BigIntegerField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["kind", "edge"], name="ending_total_once")]
+
+    def __str__(self) -> str:
+        return f"{self.count} {self.kind} within {self.edge} s"
 
 
 class Worker(models.Model):
