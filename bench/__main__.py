@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 # They measure nothing by themselves.
-PARTS = {"__init__", "__main__", "world", "timing", "seed", "echo", "viewers", "bare", "calling"}
+PARTS = {"__init__", "__main__", "world", "timing", "seed", "echo", "viewers", "bare", "calling", "history"}
 ALL = sorted(path.stem for path in Path(__file__).parent.glob("*.py") if path.stem not in PARTS)
 
 

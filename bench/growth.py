@@ -1,0 +1,143 @@
+"""What a platform costs as it grows: sweep, claim, /metrics and pages over 1,000, 10,000 and 100,000 finished runs.
+
+    python -m bench.growth [--requests 20] [--layers 1 10 100]
+
+Throw-away servers; the same questions at each size, with the same work under way (bench.history says what grows). Times
+are processor time of this process and of its PostgreSQL together, since others' load cannot change that; every
+cost also as a ratio to a plain Django page that makes one query. What is over must not be felt: what grows with the
+history is marked.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import time
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bench import history
+from bench.timing import as_in_production, get, plain_page
+from bench.world import ready
+
+if TYPE_CHECKING:
+    from django.test import Client
+
+    from bench.history import World
+    from webapp.accounts.models import User
+
+GROWS = 3.0  # times the cost at the first size
+Action = Callable[[], object]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--requests", type=int, default=20)
+    parser.add_argument("--layers", type=int, nargs="+", default=[1, 10, 100])
+    options = parser.parse_args()
+    ready()
+    as_in_production()
+    plain_page(options.requests)
+    world, costs = history.begun(), dict[str, list[float]]()
+    for layers in options.layers:
+        began = time.perf_counter()
+        history.grow(world, layers)
+        print(
+            f"--- {layers * history.RUNS:,} finished runs ({time.perf_counter() - began:.0f} s to lay down)", flush=True
+        )
+        floor = cpu_ms(lambda: get("/plain/"), options.requests)
+        print(f"{'a plain page, one query':<26} {floor:6.1f} ms of processor")
+        for name, action in _questions(world).items():
+            costs.setdefault(name, []).append(cpu_ms(action, options.requests))
+            _print(name, costs[name], floor)
+
+
+def cpu_ms(action: Action, count: int) -> float:
+    """Median processor time of this process and of its connection's PostgreSQL, in milliseconds."""
+    action()
+    taken = []
+    for _ in range(count):
+        before = time.process_time_ns() + _of_postgres()
+        action()
+        taken.append(time.process_time_ns() + _of_postgres() - before)
+    return statistics.median(taken) / 1e6
+
+
+def _of_postgres() -> int:
+    """Nanoseconds that the server process behind this connection has used (Linux)."""
+    from django.db import connection
+
+    connection.ensure_connection()
+    return int(Path(f"/proc/{connection.connection.info.backend_pid}/schedstat").read_text().split()[0])
+
+
+def _print(name: str, costs: list[float], floor: float) -> None:
+    first, last = costs[0], costs[-1]
+    grown = "" if last <= GROWS * first + floor else f"  GROWS: {last / first:.1f} times the first size"
+    print(f"{name:<26} {last:6.1f} ms of processor, {last / floor:5.1f} x the plain page{grown}", flush=True)
+
+
+def _questions(world: World) -> dict[str, Action]:
+    """What is asked all day, by name: tasks first, then pages of the owner and of the newcomer."""
+    from django.urls import reverse
+
+    from webapp.jobs.models import Job
+    from workers.tasks import sweep
+
+    job = Job.objects.filter(team=world.team, state="done").latest("pk")
+    run = job.runs.latest("pk")
+    pages = {
+        "home": reverse("pages:home"), "jobs": reverse("jobs:jobs"), "workers and queue": reverse("pages:workers"),
+        "a finished job": reverse("jobs:job", args=[job.pk]),
+        "what waits": reverse("jobs:job", args=[Job.objects.get(title="What waits now").pk]),
+        "a run": reverse("jobs:run", args=[run.pk]), "samples of a run": reverse("results:samples", args=[run.pk]),
+        "submit a job": reverse("jobs:submit_job"), "entries": reverse("catalog:entries"),
+        "reports": reverse("results:reports"), "reviews": reverse("reviews:reviews"),
+        "notices": reverse("notices:notices"), "unread notices": reverse("notices:unread_count"),
+        "audit log": reverse("accounts:audit", args=[world.team.name]),
+        "spending": reverse("jobs:team_spending", args=[world.team.name]),
+    }  # fmt: skip
+    asked: dict[str, Action] = {"sweep": sweep, "claim": _claim, "/metrics": _scrape}
+    asked |= {name: lambda address=address: _as(world.owner, address) for name, address in pages.items()}
+    few = "home", "jobs", "submit a job", "reports"
+    return asked | {f"{name}, newcomer": lambda name=name: _as(world.newcomer, pages[name]) for name in few}
+
+
+def _claim() -> None:
+    """As a worker does it, and then not at all, so that the queue stays as it is."""
+    from django.db import transaction
+
+    from webapp.jobs import leases
+
+    with transaction.atomic():
+        assert leases.claim(worker="worker-1", schemes=history.SCHEMES) is not None
+        transaction.set_rollback(True)
+
+
+def _scrape() -> None:
+    from django.conf import settings
+
+    settings.METRICS_TOKEN = "bench"  # noqa: S105 - of a throw-away platform
+    answer = _client(None).get("/metrics", headers={"Authorization": "Bearer bench"})
+    assert answer.status_code == 200
+
+
+def _as(user: User, address: str) -> None:
+    answer = _client(user).get(address)
+    assert answer.status_code == 200, (address, answer.status_code)
+
+
+@cache
+def _client(user: User | None) -> Client:
+    from django.test import Client
+
+    client = Client(headers={"Accept-Encoding": "gzip"})
+    if user is not None:
+        client.force_login(user)
+    return client
+
+
+if __name__ == "__main__":
+    main()
