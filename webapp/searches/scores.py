@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from itertools import accumulate
 
 import numpy as np
-from django.db.models import Count, Q, QuerySet, Sum
+from django.db.models import BooleanField, Count, ExpressionWrapper, Q, QuerySet, Sum
 
 from evaluation.tables import Floats
 from webapp.accounts.models import Team, Visibility
@@ -17,8 +17,7 @@ from webapp.accounts.selectors import Viewer, visible
 from webapp.catalog.models import BenchmarkVersion, Contender
 from webapp.jobs.models import JobRun, Run
 from webapp.jobs.selectors import usual
-from webapp.results.models import PackedScores
-from webapp.results.packing import unpack
+from webapp.searches.kept import KEPT, Scored
 from webapp.searches.models import Search
 
 State = Run.State
@@ -52,18 +51,19 @@ def subsets_of(versions: Sequence[BenchmarkVersion], places: Sequence[int]) -> d
 
 
 def known_scores(search: Search, contenders: Sequence[Contender], versions: Sequence[BenchmarkVersion]) -> Floats:
-    """(contender, N) score of each sample, NaN where none is known. Two queries.
+    """(contender, N) score of each sample, NaN where none is known. Two queries, and one more for runs that are new.
 
     Where a sample was scored more than once, the search's own run counts, then the newest complete one.
     """
     own = set(search.job.runs.filter(state=State.DONE).values_list("pk", flat=True))
-    runs = _usable(search, contenders, versions).values_list("pk", "contender", "version", "subset")
-    ordered = sorted(runs, key=lambda run: (run[0] in own, run[3] is None, run[0]))
-    packed = _packed([pk for pk, *_ in ordered])
+    whole = ExpressionWrapper(Q(subset=None), BooleanField())
+    runs = _usable(search, contenders, versions).values_list("pk", "contender", "version", whole)
+    ordered = sorted(runs, key=lambda run: (run[0] in own, run[3], run[0]))
+    known = KEPT.scores([pk for pk, *_ in ordered])
     row, starts = {one.pk: at for at, one in enumerate(contenders)}, starts_of(versions)
     scores = np.full((len(contenders), search.size), np.nan)
     for pk, contender, version, _ in ordered:
-        _lay(scores[row[contender]], packed.get(pk), starts[version])
+        _lay(scores[row[contender]], known.get(pk), starts[version])
     return scores
 
 
@@ -74,16 +74,9 @@ def _usable(search: Search, contenders: Sequence[Contender], versions: Sequence[
     return found.filter(~Q(visibility=Visibility.PRIVATE) | Q(parts__job=search.job_id)).distinct()
 
 
-def _packed(ids: Sequence[int]) -> dict[int, np.ndarray]:
-    rows = PackedScores.objects.filter(run__in=ids, attempts=1).values_list("run", "dtype", "values")
-    return {pk: unpack(dtype, bytes(data)) for pk, dtype, data in rows}
-
-
-def _lay(row: Floats, values: np.ndarray | None, start: int) -> None:
-    if values is None:
-        return
-    there = np.flatnonzero(~np.isnan(values))
-    row[start + there] = values[there]
+def _lay(row: Floats, known: Scored | None, start: int) -> None:
+    if known is not None:
+        row[start + known.samples] = known.values
 
 
 def complete_runs(user: Viewer, team: Team, versions: Sequence[BenchmarkVersion]) -> dict[int, list[int]]:
@@ -109,12 +102,12 @@ def source_scores(search: Search, versions: Sequence[BenchmarkVersion]) -> Float
         pk: (who, on)
         for pk, who, on in Run.objects.filter(pk__in=search.sources).values_list("pk", "contender", "version")
     }
-    packed, starts = _packed(list(runs)), starts_of(versions)
+    known, starts = KEPT.scores(list(runs)), starts_of(versions)
     rows: dict[int, Floats] = {}
     for pk in search.sources:
         if pk in runs:
             contender, version = runs[pk]
-            _lay(rows.setdefault(contender, np.full(search.size, np.nan)), packed.get(pk), starts[version])
+            _lay(rows.setdefault(contender, np.full(search.size, np.nan)), known.get(pk), starts[version])
     whole = [row for row in rows.values() if not np.isnan(row).any()]
     return np.array(whole).reshape(-1, search.size)
 
