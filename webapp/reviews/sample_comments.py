@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from django.db import transaction
 from django.db.models import QuerySet
 from django.urls import reverse
@@ -11,6 +13,7 @@ from webapp.accounts.models import Team, User
 from webapp.accounts.selectors import May, may, require, teams_where
 from webapp.accounts.services import record
 from webapp.catalog.models import BenchmarkVersion
+from webapp.catalog.selectors import benchmark_versions
 from webapp.errors import NotAllowed, Unprocessable
 from webapp.notices.models import Kind
 from webapp.notices.services import News, notify
@@ -35,7 +38,7 @@ def writes_for(user: User, version: BenchmarkVersion) -> list[Team]:
 
 @transaction.atomic
 def comment(*, actor: User, team: Team, version: BenchmarkVersion, index: int, body: str) -> SampleComment:
-    """Raises NotAllowed, or Unprocessable that names the field. Whom it mentions is told."""
+    """Raises NotAllowed, or Unprocessable that names the field. Whom it mentions is told, if they may see the sample."""
     require(actor, team, May.REVIEW)
     if not body.strip():
         raise Unprocessable("There is no text.", field="body", remedy="Say what you found.")
@@ -49,8 +52,13 @@ def comment(*, actor: User, team: Team, version: BenchmarkVersion, index: int, b
     record(actor=actor, team=team, verb="commented on a sample", target=made, after={"benchmark": str(version)})
     text = f"{actor.username} mentions you on sample {index} of {version}."
     news = News(Kind.MENTION, team, text, f"{address(version, index)}#sample_comments", actor)
-    notify(news=news, to=mentioned(team, [made.body]))
+    notify(news=news, to=_readers(version, mentioned(team, [made.body])))
     return made
+
+
+def _readers(version: BenchmarkVersion, people: Iterable[User]) -> list[User]:
+    """Those who may see the benchmark: its very name is a secret from the others."""
+    return [user for user in people if benchmark_versions(user).filter(pk=version.pk).exists()]
 
 
 @transaction.atomic

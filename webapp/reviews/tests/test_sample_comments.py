@@ -48,6 +48,15 @@ def test_other_teams_read_nothing_of_it_even_on_a_public_benchmark(client, rita,
         comments.comment(actor=charlie, team=team, version=benchmark, index=1, body="Me too")
 
 
+def test_whoever_may_not_see_the_benchmark_hears_nothing_of_it(rita, alice, vera, team, benchmark):
+    Benchmark.objects.update(visibility="private", created_by=rita)
+
+    made = factories.sample_comment(rita, team, benchmark, "@vera @alice: see this.")
+
+    assert [notice.user for notice in Notice.objects.all()] == [alice], "owners see what is private; viewers do not"
+    assert made.body == "@vera @alice: see this."
+
+
 def test_a_comment_taken_back_stays_in_the_log(client, rita, bob, alice, team, benchmark):
     made = factories.sample_comment(rita, team, benchmark, "Nonsense.")
     with pytest.raises(NotAllowed):
