@@ -38,7 +38,7 @@ def writes_for(user: User, version: BenchmarkVersion) -> list[Team]:
 
 @transaction.atomic
 def comment(*, actor: User, team: Team, version: BenchmarkVersion, index: int, body: str) -> SampleComment:
-    """Raises NotAllowed, or Unprocessable that names the field. Whom it mentions is told, if they may see the sample."""
+    """Raises NotAllowed, or Unprocessable that names the field. Whom it mentions is told, if they may see it."""
     require(actor, team, May.REVIEW)
     if not body.strip():
         raise Unprocessable("There is no text.", field="body", remedy="Say what you found.")
