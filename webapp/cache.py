@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, ClassVar, Protocol
 
-from django.core.cache.backends.redis import RedisCache
+from django.core.cache.backends.locmem import LocMemCache
+from django.core.cache.backends.redis import RedisCache, RedisCacheClient
+
+
+class Tally(Protocol):
+    """A cache that counts."""
+
+    def tally(self, key: str, earlier: str, timeout: int) -> tuple[int, int]:
+        """Count one more under `key`. Returns how many that makes, and how many there are under `earlier`."""
 
 
 class PlainJSON:
@@ -19,9 +27,29 @@ class PlainJSON:
 
 
 class SharedCache(RedisCache):
+    # Django makes a cache anew for each request that it serves over ASGI; connections outlive them here.
+    _clients: ClassVar[dict[str, Any]] = {}
+
     def __init__(self, server: str, params: dict[str, Any]) -> None:
-        params = {**params, "OPTIONS": {"serializer": PlainJSON(), **params.get("OPTIONS", {})}}
-        super().__init__(server, params)
+        self._options = {"serializer": PlainJSON(), **params.get("OPTIONS", {})}
+        self._server = server
+        super().__init__(server, {**params, "OPTIONS": self._options})
+
+    @property
+    def _cache(self) -> Any:
+        if self._server not in self._clients:
+            self._clients[self._server] = RedisCacheClient([self._server], **self._options)
+        return self._clients[self._server]
+
+    def tally(self, key: str, earlier: str, timeout: int) -> tuple[int, int]:
+        """One atomic step and one round trip."""
+        here, before = self.make_and_validate_key(key), self.make_and_validate_key(earlier)
+        steps = self._cache.get_client(here, write=True).pipeline(transaction=False)
+        steps.incr(here)
+        steps.expire(here, timeout)
+        steps.get(before)
+        counted, _, found = steps.execute()
+        return counted, int(found or 0)
 
     def clear(self) -> None:
         """Our keys only: the server also holds the queues, which Django's own way (FLUSHDB) would empty."""
@@ -29,3 +57,9 @@ class SharedCache(RedisCache):
         ours = list(client.scan_iter(match=f"{self.key_prefix}:*", count=1000))
         if ours:
             client.delete(*ours)
+
+
+class ProcessCache(LocMemCache):
+    def tally(self, key: str, earlier: str, timeout: int) -> tuple[int, int]:
+        self.add(key, 0, timeout=timeout)
+        return self.incr(key), int(self.get(earlier, 0))

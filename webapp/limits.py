@@ -15,11 +15,13 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from django.core.cache import BaseCache, caches
+from django.core.cache import caches
 from django.http import HttpRequest
 from redis.exceptions import RedisError
 from rest_framework.request import Request
 from rest_framework.throttling import AnonRateThrottle, SimpleRateThrottle, UserRateThrottle
+
+from webapp.cache import Tally
 
 log = logging.getLogger("crosstable.limits")
 
@@ -49,10 +51,10 @@ class Limit:
         except (RedisError, OSError, ValueError) as error:  # ValueError: the span is over
             log.debug("nothing to give back: %s", error)
 
-    def _spend(self, cache: BaseCache, key: str, now: float) -> int:
+    def _spend(self, cache: Any, key: str, now: float) -> int:
+        counts: Tally = cache
         here, before = self._place(key, now), self._place(key, now - self.seconds)
-        cache.add(here, 0, timeout=2 * self.seconds)
-        spent, earlier = cache.incr(here), int(cache.get(before, 0))
+        spent, earlier = counts.tally(here, before, 2 * self.seconds)
         passed = now % self.seconds / self.seconds
         if spent + earlier * (1 - passed) <= self.count:
             return 0

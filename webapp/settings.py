@@ -272,7 +272,7 @@ CACHES = {
         "OPTIONS": {"socket_timeout": 1, "socket_connect_timeout": 1},
     },
     # Where each process counts for itself while the shared one is away.
-    "process": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache", "OPTIONS": {"MAX_ENTRIES": 2000}},
+    "process": {"BACKEND": "webapp.cache.ProcessCache", "OPTIONS": {"MAX_ENTRIES": 2000}},
 }
 
 # --- what is seen of it -------------------------------------------------------------------------------------------

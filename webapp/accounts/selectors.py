@@ -8,10 +8,12 @@ from typing import TypeVar
 
 from django.contrib.auth.models import AnonymousUser
 from django.db.models import F, Model, Q, QuerySet
+from django.db.models.functions import Now
 from django.utils import timezone
 
 from webapp.accounts.models import AuditEvent, Invitation, Membership, Role, Team, Token, User, Visibility
 from webapp.errors import NotAllowed
+from webapp.prepared import Prepared
 
 M = TypeVar("M", bound=Model)
 Viewer = User | AnonymousUser
@@ -44,6 +46,14 @@ def teams_where(user: Viewer, may: May = May.READ) -> QuerySet[Team]:
     return Team.objects.filter(memberships__user=user, memberships__role__in=roles_that(may)).order_by("name")
 
 
+_team_named = Prepared(lambda user, name: teams_where(User(pk=user)).filter(name=name)[:1], -1, "a name")
+
+
+def team_named(user: Viewer, name: str) -> Team | None:
+    """One of the teams that this person is in."""
+    return _team_named.first(user.pk, name) if user.is_authenticated else None
+
+
 def usual_team(user: User) -> int | None:
     """The id of the team in which something happened last, of those they may submit for: what a form starts with."""
     events = AuditEvent.objects.filter(team__in=teams_where(user, May.SUBMIT))
@@ -61,10 +71,11 @@ def visible(rows: QuerySet[M], user: Viewer) -> QuerySet[M]:
     return rows.filter(allowed)
 
 
+_role = Prepared(lambda user, team: Membership.objects.filter(user=user, team=team).values_list("role"), -1, -2)
+
+
 def may(user: Viewer, team: Team, what: May) -> bool:
-    if not user.is_authenticated:
-        return False
-    return Membership.objects.filter(user=user, team=team, role__in=roles_that(what)).exists()
+    return user.is_authenticated and any(what in ALLOWS[role] for (role,) in _role.rows(user.pk, team.pk))
 
 
 def require(user: Viewer, team: Team, what: May) -> None:
@@ -121,9 +132,14 @@ def digest(secret: str) -> str:
     return hashlib.sha256(secret.encode()).hexdigest()
 
 
+_live_token = Prepared(
+    lambda digest: Token.objects.filter(
+        digest=digest, revoked_at=None, expires_at__gt=Now(), user__is_active=True
+    ).select_related("user"),
+    "a digest",
+)
+
+
 def token_of(secret: str) -> Token | None:
     """The live token with this secret, or None when it is unknown, revoked or expired."""
-    live = Token.objects.filter(
-        digest=digest(secret), revoked_at=None, expires_at__gt=timezone.now(), user__is_active=True
-    )
-    return live.select_related("user").first()
+    return _live_token.first(digest(secret))

@@ -8,7 +8,7 @@ from rest_framework import serializers
 
 from webapp.accounts.invitations import INVITED, MAX_DAYS, MAX_USES
 from webapp.accounts.models import AuditEvent, Invitation, Membership, Role, Scope, Team, Token, User, Visibility, slug
-from webapp.accounts.selectors import teams_where
+from webapp.accounts.selectors import team_named
 from webapp.accounts.services import MAX_RUNNING, MAX_TOKEN_DAYS
 from webapp.rest import Named, Strict
 
@@ -26,7 +26,7 @@ class TeamField(Named):
     """A team by its name, one of those that the caller is in."""
 
     def find(self, text: str) -> Team:
-        team = teams_where(self.context["request"].user).filter(name=text).first()
+        team = team_named(self.context["request"].user, text)
         if team is None:
             raise serializers.ValidationError(f"You are in no team named {text}.")
         return team

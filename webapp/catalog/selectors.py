@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import date
 
-from django.db.models import Count, OuterRef, Prefetch, Q, QuerySet, Subquery
+from django.db.models import BigIntegerField, Count, OuterRef, Prefetch, Q, QuerySet, Subquery
 
 from evaluation.pricing import UnitPrices
+from webapp.accounts.models import User
 from webapp.accounts.selectors import Viewer, visible
 from webapp.catalog.models import (
     Benchmark,
@@ -21,6 +22,9 @@ from webapp.catalog.models import (
     Suite,
     SuiteItem,
 )
+from webapp.prepared import OneOf, Prepared
+
+NOBODY = 0  # the id of a stranger where an id is asked for: nobody's, so that only what is public is found
 
 
 def entries(user: Viewer, search: str = "") -> QuerySet[ModelEntry]:
@@ -34,6 +38,19 @@ def entry_versions(user: Viewer) -> QuerySet[EntryVersion]:
     return EntryVersion.objects.filter(entry__in=visible(ModelEntry.objects.all(), user)).select_related("entry__team")
 
 
+_newest_entry_version = Prepared(
+    lambda user, team, name: entry_versions(User(pk=user))
+    .filter(entry__team__name=team, entry__name=name)
+    .order_by("-number")[:1],
+    -1, "a team", "a name",
+)  # fmt: skip
+
+
+def newest_entry_version(user: Viewer, team: str, name: str) -> EntryVersion | None:
+    """Of the entry that is called so, if this person may see it."""
+    return _newest_entry_version.first(user.pk or NOBODY, team, name)
+
+
 def latest_versions(user: Viewer) -> QuerySet[EntryVersion]:
     """The newest version of each entry that the person may see, by name of the entry."""
     newest = EntryVersion.objects.filter(entry=OuterRef("entry")).order_by("-number").values("id")[:1]
@@ -42,6 +59,15 @@ def latest_versions(user: Viewer) -> QuerySet[EntryVersion]:
 
 def contenders(user: Viewer) -> QuerySet[Contender]:
     return Contender.objects.filter(version__entry__in=visible(ModelEntry.objects.all(), user))
+
+
+_contender_of = Prepared(
+    lambda version, scheme: Contender.objects.filter(version=version, scheme=scheme), -1, "a scheme"
+)
+
+
+def contender_of(version: EntryVersion, scheme: str) -> Contender | None:
+    return _contender_of.first(version.pk, scheme)
 
 
 def benchmarks(user: Viewer, search: str = "") -> QuerySet[Benchmark]:
@@ -54,6 +80,19 @@ def benchmarks(user: Viewer, search: str = "") -> QuerySet[Benchmark]:
 def benchmark_versions(user: Viewer) -> QuerySet[BenchmarkVersion]:
     mine = visible(Benchmark.objects.all(), user)
     return BenchmarkVersion.objects.filter(benchmark__in=mine).select_related("benchmark__team")
+
+
+_newest_benchmark_version = Prepared(
+    lambda user, team, name: benchmark_versions(User(pk=user))
+    .filter(benchmark__team__name=team, benchmark__name=name)
+    .order_by("-number")[:1],
+    -1, "a team", "a name",
+)  # fmt: skip
+
+
+def newest_benchmark_version(user: Viewer, team: str, name: str) -> BenchmarkVersion | None:
+    """Of the benchmark that is called so, if this person may see it."""
+    return _newest_benchmark_version.first(user.pk or NOBODY, team, name)
 
 
 def latest_benchmark_versions(user: Viewer) -> QuerySet[BenchmarkVersion]:
@@ -72,12 +111,28 @@ def suites(user: Viewer) -> QuerySet[Suite]:
     return rows.annotate(size=Count("items")).order_by("name", "id")
 
 
+_suite_named = Prepared(
+    lambda user, team, name: visible(Suite.objects.all(), User(pk=user)).filter(team__name=team, name=name)[:1],
+    -1, "a team", "a name",
+)  # fmt: skip
+
+
+def suite_named(user: Viewer, team: str, name: str) -> Suite | None:
+    """The suite that is called so, if this person may see it."""
+    return _suite_named.first(user.pk or NOBODY, team, name)
+
+
+_items_of = Prepared(
+    lambda suite: SuiteItem.objects.filter(suite=suite).select_related("version__benchmark__team").order_by("position"),
+    -1,
+)
+
+
 def suite_versions(suite: Suite) -> list[BenchmarkVersion]:
     """The benchmark versions of a suite, in order; without a query where `suites` has found it."""
     if "items" in getattr(suite, "_prefetched_objects_cache", {}):
         return [item.version for item in suite.items.all()]
-    items = suite.items.select_related("version__benchmark").order_by("position")
-    return [item.version for item in items]
+    return [item.version for item in _items_of(suite.pk)]
 
 
 def calibration_sets(user: Viewer) -> QuerySet[CalibrationSet]:
@@ -92,13 +147,20 @@ def prices(entry: ModelEntry) -> QuerySet[Price]:
     return rows.order_by("-valid_from", "scheme", "-id")
 
 
+_valid_prices = Prepared(
+    lambda entries, day: Price.objects.filter(
+        OneOf("entry", entries, BigIntegerField()), Q(valid_to=None) | Q(valid_to__gt=day),
+        withdrawn_at=None, valid_from__lte=day,
+    ),
+    [-1], date.min,
+)  # fmt: skip
+
+
 def prices_on(contenders: Iterable[Contender], day: date) -> dict[int, Price]:
     """The price of each contender on a day, by the contender's id; absent where nobody has priced it. One query."""
     contenders = list(contenders)
-    rows = Price.objects.filter(entry__versions__contenders__in=contenders, withdrawn_at=None, valid_from__lte=day)
-    rows = rows.filter(Q(valid_to=None) | Q(valid_to__gt=day)).distinct()
     by_entry: dict[int, list[Price]] = {}
-    for price in rows:
+    for price in _valid_prices(list({c.version.entry_id for c in contenders}), day):
         by_entry.setdefault(price.entry_id, []).append(price)
     chosen = {c.pk: _best(by_entry.get(c.version.entry_id, ()), c.scheme) for c in contenders}
     return {pk: price for pk, price in chosen.items() if price is not None}

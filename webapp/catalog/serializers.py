@@ -42,17 +42,23 @@ class Reference(Named):
     def versions(self, user: Viewer) -> QuerySet[Any]:
         raise TypeError("a reference says what it refers to")
 
+    def newest(self, user: Viewer, team: str, name: str) -> Any:
+        raise TypeError("a reference says which version is the newest")
+
     def find(self, text: str) -> Any:
         path, _, number = text.partition(":")
         team, _, name = path.partition("/")
-        found = self.versions(self.context["request"].user)
-        found = found.filter(**{f"{self.owner}__team__name": team, f"{self.owner}__name": name})
-        if number:
-            found = found.filter(number=int(number)) if number.isdecimal() and len(number) < 9 else found.none()
-        version = found.order_by("-number").first()
+        user = self.context["request"].user
+        version = self._numbered(user, team, name, number) if number else self.newest(user, team, name)
         if version is None:
             raise serializers.ValidationError(f"There is no {self.what} {text}. Write team/name or team/name:version.")
         return version
+
+    def _numbered(self, user: Viewer, team: str, name: str, number: str) -> Any:
+        if not number.isdecimal() or len(number) >= 9:
+            return None
+        called = {f"{self.owner}__team__name": team, f"{self.owner}__name": name, "number": int(number)}
+        return self.versions(user).filter(**called).first()
 
 
 class EntryReference(Reference):
@@ -61,12 +67,18 @@ class EntryReference(Reference):
     def versions(self, user: Viewer) -> QuerySet[EntryVersion]:
         return selectors.entry_versions(user)
 
+    def newest(self, user: Viewer, team: str, name: str) -> EntryVersion | None:
+        return selectors.newest_entry_version(user, team, name)
+
 
 class BenchmarkReference(Reference):
     what = owner = "benchmark"
 
     def versions(self, user: Viewer) -> QuerySet[BenchmarkVersion]:
         return selectors.benchmark_versions(user)
+
+    def newest(self, user: Viewer, team: str, name: str) -> BenchmarkVersion | None:
+        return selectors.newest_benchmark_version(user, team, name)
 
 
 class SuiteReference(Named):
@@ -75,7 +87,7 @@ class SuiteReference(Named):
 
     def find(self, text: str) -> Suite:
         team, _, name = text.partition("/")
-        suite = selectors.suites(self.context["request"].user).filter(team__name=team, name=name).first()
+        suite = selectors.suite_named(self.context["request"].user, team, name)
         if suite is None:
             raise serializers.ValidationError(f"There is no suite {text}. Write team/name.")
         return suite

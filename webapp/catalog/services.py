@@ -28,6 +28,7 @@ from webapp.catalog.models import (
     SuiteItem,
 )
 from webapp.catalog.sealing import seal
+from webapp.catalog.selectors import contender_of
 from webapp.catalog.sources import SourceRequest
 from webapp.errors import Conflict, Unprocessable
 
@@ -148,7 +149,9 @@ def contender(*, version: EntryVersion, scheme: str) -> Contender:
         scheme = SERVED
     number = "" if version.number == 1 else f":{version.number}"
     name = f"{version.entry.name}{number}@{scheme}"
-    found, _ = Contender.objects.get_or_create(version=version, scheme=scheme, defaults={"name": name})
+    found = contender_of(version, scheme)
+    if found is None:
+        found, _ = Contender.objects.get_or_create(version=version, scheme=scheme, defaults={"name": name})
     found.version = version  # so that nobody reads again what the caller has
     return found
 

@@ -74,8 +74,7 @@ class Jobs(PublicResource, ListAPIView[Job]):
         team: Team = values.pop("team")
         with quota.refusals_recorded(actor=self.actor, team=team), transaction.atomic():
             job, new = services.submit_job(actor=self.actor, team=team, request=self._request(values))
-        mine = Job.objects.select_related("team", "created_by", "suite")
-        body = self.shown(JobOut, selectors.counted(mine).get(pk=job.pk))
+        body = self.shown(JobOut, selectors.counted_job(job))
         headers = {"Location": body["url"]} | ({} if new else {"Idempotent-Replay": "true"})
         return Response(body, status=202, headers=headers)
 

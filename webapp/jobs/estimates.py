@@ -6,13 +6,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-from django.db.models import Avg, F, FloatField, IntegerField
+from django.db.models import Avg, BigIntegerField, F, FloatField, IntegerField, QuerySet
 from django.db.models.fields.json import KeyTextTransform
 from django.db.models.functions import Cast, Coalesce
 
 from evaluation.pricing import UnitPrices
 from webapp.catalog.models import BenchmarkVersion, Contender
 from webapp.jobs.models import Run
+from webapp.prepared import OneOf, Prepared
 
 MEASURES = ("seconds", "tokens_in", "tokens_out")
 Key = tuple[int, int]
@@ -103,13 +104,21 @@ def attempts_of(settings: Mapping[str, Any]) -> int:
     return int(settings.get("attempts") or 1)
 
 
-def rates(contenders: Iterable[Contender], versions: Sequence[BenchmarkVersion]) -> dict[Key, Rate]:
-    """From history: of the same cell, else the mean of its benchmark over all contenders. One query."""
+def _finished(versions: Sequence[int]) -> QuerySet[Run, Any]:
+    """(contender, version, mean of each measure) of finished runs."""
     attempts = Coalesce(Cast(KeyTextTransform("attempts", "settings"), IntegerField()), 1)
     tries = Cast(F("total") * attempts, FloatField())
-    done = Run.objects.filter(state=Run.State.DONE, version__in=versions, total__gt=0)
-    rows = done.values_list("contender", "version").annotate(**{f"mean_{m}": Avg(F(m) / tries) for m in MEASURES})
-    known = {(row[0], row[1]): Rate(*row[2:]) for row in rows.order_by()}
+    done = Run.objects.filter(OneOf("version", versions, BigIntegerField()), state=Run.State.DONE, total__gt=0)
+    means = {f"mean_{m}": Avg(F(m) / tries) for m in MEASURES}
+    return done.values_list("contender", "version").annotate(**means).order_by()
+
+
+_means = Prepared(_finished, [-1])
+
+
+def rates(contenders: Iterable[Contender], versions: Sequence[BenchmarkVersion]) -> dict[Key, Rate]:
+    """From history: of the same cell, else the mean of its benchmark over all contenders. One query."""
+    known = {(row[0], row[1]): Rate(*row[2:]) for row in _means.rows([version.pk for version in versions])}
     usual = {version.pk: _mean([rate for (_, v), rate in known.items() if v == version.pk]) for version in versions}
     keys = [(contender.pk, version.pk) for contender in contenders for version in versions]
     return {key: _filled(known.get(key, Rate()), usual[key[1]]) for key in keys}

@@ -13,6 +13,7 @@ from webapp.jobs import planning, quota
 from webapp.jobs.estimates import Estimate
 from webapp.jobs.models import Job
 from webapp.jobs.services import add_runs, settle
+from webapp.notices.services import News, notify
 
 
 def open_job(
@@ -57,8 +58,9 @@ def grow(
     return cells
 
 
-def close(*, job: Job) -> None:
-    """No more runs will join: from now on it is over when they are."""
+def close(*, job: Job, news: News) -> None:
+    """No more runs will join: from now on it is over when they are. news: what its author is told instead of its end."""
     Job.objects.filter(pk=job.pk).update(grows=False)
     job.grows = False
-    settle(job)
+    settle(job, tells=False)
+    notify(news=news, to=[job.created_by])

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from django.db.models import CharField
 from django.utils import timezone
 
 from evaluation import bit_maps
@@ -20,6 +21,7 @@ from webapp.catalog.selectors import prices_on, unit_prices
 from webapp.errors import Unprocessable
 from webapp.jobs.estimates import Estimate, attempts_of, rates
 from webapp.jobs.models import Run, default_settings
+from webapp.prepared import OneOf, Prepared
 
 MAX_RUNS = 5000
 ACTIVE = [Run.State.QUEUED, Run.State.RUNNING, Run.State.DONE]
@@ -248,6 +250,11 @@ def _check_endpoint(team: Team, contender: Contender, versions: Iterable[Benchma
             )
 
 
+_active = Prepared(
+    lambda identities: Run.objects.filter(OneOf("identity", identities, CharField()), state__in=ACTIVE), ["an identity"]
+)
+
+
 def plan(
     team: Team,
     contenders: Sequence[Contender],
@@ -269,8 +276,7 @@ def plan(
         for c in contenders
         for v in versions
     }
-    active = Run.objects.filter(identity__in=keys.values(), state__in=ACTIVE)
-    existing = {run.identity: run for run in active}
+    existing = {run.identity: run for run in _active(list(keys.values()))}
     history = rates(contenders, versions)
     prices = prices_on(contenders, timezone.now().date())
     cells = []

@@ -18,6 +18,7 @@ from webapp.accounts.services import record
 from webapp.errors import Conflict
 from webapp.jobs.estimates import Estimate
 from webapp.jobs.models import Run
+from webapp.prepared import Prepared
 
 UNDER_WAY = Q(state__in=[Run.State.QUEUED, Run.State.RUNNING])
 
@@ -76,13 +77,17 @@ def spending(teams: Iterable[Team], now: datetime | None = None) -> list[Spendin
     return [Spending(team, month.date(), *sums.get(team.pk, (0.0, 0.0, 0))) for team in teams]
 
 
+_limited = Prepared(
+    lambda team: Team.objects.select_for_update(no_key=True).filter(pk=team, spending_limit_usd__isnull=False), -1
+)
+
+
 def hold(team: Team) -> Team | None:
     """The team with its present limit, locked so that two jobs at once cannot both fit; None where it has no limit.
 
     Take it before runs and jobs are locked: everybody who locks several takes the team first.
     """
-    limited = Team.objects.select_for_update(no_key=True).filter(pk=team.pk, spending_limit_usd__isnull=False)
-    return limited.first()
+    return _limited.first(team.pk)
 
 
 def require_room(team: Team | None, expected: Estimate) -> None:

@@ -16,6 +16,7 @@ from webapp.jobs.estimates import Estimate, attempts_of, rates
 from webapp.jobs.models import Job, Run, Worker
 from webapp.jobs.queue import queue_position
 from webapp.jobs.resources import RESOURCES, in_words
+from webapp.prepared import Prepared
 
 State = Run.State
 ALIVE = timedelta(seconds=30)
@@ -34,6 +35,17 @@ def counted(rows: QuerySet[Job]) -> QuerySet[Job]:
     """With the number of their runs, in all and in three states."""
     counts = {name: Count("runs", filter=Q(runs__state=name)) for name in ("done", "failed", "running")}
     return rows.annotate(**{f"runs_{k}": v for k, v in counts.items()}, runs_total=Count("runs"))
+
+
+_counted_job = Prepared(
+    lambda pk: counted(Job.objects.filter(pk=pk).select_related("team", "created_by", "suite")).order_by(), -1
+)
+
+
+def counted_job(job: Job) -> Job:
+    """The job as it is now, as a row of `jobs`: for who has just made it."""
+    found = _counted_job.first(job.pk)
+    return found or job
 
 
 def runs(user: Viewer) -> QuerySet[Run]:
@@ -61,6 +73,14 @@ def job_runs(job: Job) -> list[Run]:
 
 def alive_workers() -> QuerySet[Worker]:
     return Worker.objects.filter(stopped_at=None, seen_at__gt=Now() - ALIVE)
+
+
+_classes = Prepared(lambda: alive_workers().values_list("resources"))
+
+
+def classes_served() -> set[str]:
+    """Classes of resources that living workers serve."""
+    return {resource for (resources,) in _classes.rows() for resource in resources}
 
 
 def workers() -> QuerySet[Worker]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,12 +22,14 @@ from webapp.celery import enqueue
 from webapp.errors import Unprocessable
 from webapp.jobs import planning, quota
 from webapp.jobs.estimates import Estimate
+from webapp.jobs.joining import Taken, attach, take_runs
 from webapp.jobs.models import Job, JobRun, Run, RunEvent
-from webapp.jobs.resources import AUTOMATIC, doorbell, resource_of
-from webapp.jobs.selectors import alive_workers
+from webapp.jobs.resources import AUTOMATIC, doorbell
+from webapp.jobs.selectors import classes_served
 from webapp.live import publish
 from webapp.notices.models import Kind
 from webapp.notices.services import News, notify
+from webapp.prepared import Prepared
 
 # Each worker that took a run rings for the next one, so a few doorbells wake every worker.
 DOORBELLS = 16
@@ -69,7 +71,7 @@ def _submit(actor: User, team: Team, request: JobRequest) -> Job:
     settings, cells = _plan(actor, team, request)
     expected = planning.estimate(cells)
     quota.require_room(limited, expected)
-    job = Job.objects.create(
+    job = Job(
         team=team,
         created_by=actor,
         visibility=request.visibility,
@@ -81,22 +83,30 @@ def _submit(actor: User, team: Team, request: JobRequest) -> Job:
         idempotency_key=request.key,
         request_hash=request.body_hash,
     )
-    new = add_runs(job=job, cells=cells, max_seconds=_time_limit(request), resource=request.resource)
-    record(actor=actor, team=team, verb="submitted", target=job, after={"runs": len(cells), "new": new})
+    taken = take_runs(job, cells, max_seconds=_time_limit(request), resource=request.resource)
+    job.state, job.reason = _verdict(Counter(run.state for run in taken.runs))
+    job.finished_at = timezone.now() if job.state in OVER else None
+    job.save()
+    _joined(job, cells, taken)
+    if job.state in OVER:
+        _tell_of_end(job)
+    record(actor=actor, team=team, verb="submitted", target=job, after={"runs": len(cells), "new": len(taken.new)})
     return job
 
 
-def add_runs(*, job: Job, cells: Sequence[planning.Cell], max_seconds: int, resource: str = AUTOMATIC) -> int:
-    """The runs of these cells join the job, the workers are rung. Returns how many are new: identical ones are reused.
+def add_runs(*, job: Job, cells: Sequence[planning.Cell], max_seconds: int) -> None:
+    """The runs of these cells join the job, identical ones are reused; the workers are rung.
 
     Call it in a transaction that holds the team (`quota.hold`) where it has a limit.
     """
-    fresh = _make_runs(job, [cell for cell in cells if cell.existing is None], max_seconds, resource)
-    _attach(job, cells, fresh)
+    _joined(job, cells, take_runs(job, cells, max_seconds=max_seconds))
     settle(job)
+
+
+def _joined(job: Job, cells: Sequence[planning.Cell], taken: Taken) -> None:
+    attach(job, cells, taken)
     enqueue("job_changed", job.pk)
-    ring(fresh.values())
-    return len(fresh)
+    ring(run.resource for run in taken.new)
 
 
 def plan_job(*, actor: User, team: Team, request: JobRequest) -> list[planning.Cell]:
@@ -124,12 +134,18 @@ def _calibration(actor: User, settings: Mapping[str, Any]) -> CalibrationSet | N
     return found
 
 
+_held_person = Prepared(
+    lambda person: User.objects.select_for_update(no_key=True).filter(pk=person).values_list("pk"), -1
+)
+_with_key = Prepared(lambda person, key: Job.objects.filter(created_by=person, idempotency_key=key), -1, "a key")
+
+
 def _same_key(actor: User, request: JobRequest) -> Job | None:
     if not request.key:
         return None
     # Two equal requests at once: the second one waits; who tells this person of something (a foreign key) does not.
-    User.objects.select_for_update(no_key=True).values_list("pk").get(pk=actor.pk)
-    earlier = Job.objects.filter(created_by=actor, idempotency_key=request.key).first()
+    _held_person.rows(actor.pk)
+    earlier = _with_key.first(actor.pk, request.key)
     if earlier and earlier.request_hash != request.body_hash:
         raise Unprocessable(
             "This Idempotency-Key was used with another body.",
@@ -154,60 +170,21 @@ def _time_limit(request: JobRequest) -> int:
     return seconds
 
 
-def _make_runs(job: Job, cells: Iterable[planning.Cell], max_seconds: int, resource: str) -> dict[str, str]:
-    """Insert the new runs; one that another job made in the same moment is left to the constraint and reused. Returns
-    identity -> class of resources."""
-    rows = [
-        Run(
-            team=job.team,
-            created_by=job.created_by,
-            visibility=job.visibility,
-            contender=cell.contender,
-            version=cell.version,
-            settings=dict(cell.settings),
-            identity=cell.identity,
-            resource=resource_of(cell.contender, resource),
-            priority=job.priority,
-            max_seconds=max_seconds,
-            subset=None if cell.subset is None else list(cell.subset),
-            total=cell.samples,
-            estimated_usd=cell.cost_usd,
-            last_attempt=conf.RUN_ATTEMPTS,
-        )
-        for cell in cells
-    ]
-    Run.objects.bulk_create(rows, ignore_conflicts=True, batch_size=500)
-    return {row.identity: row.resource for row in rows}
-
-
-def _attach(job: Job, cells: Sequence[planning.Cell], fresh: Container[str]) -> None:
-    active = Run.objects.filter(identity__in=[c.identity for c in cells], state__in=planning.ACTIVE)
-    runs = {run.identity: run for run in active}
-    JobRun.objects.bulk_create(
-        [JobRun(job=job, run=runs[c.identity], reused=c.identity not in fresh) for c in cells], batch_size=500
-    )
-    # Who sees the job sees what it reuses: the same numbers would come out if it ran again.
-    narrower = {Visibility.PUBLIC: [Visibility.PRIVATE, Visibility.TEAM], Visibility.TEAM: [Visibility.PRIVATE]}
-    hidden = narrower.get(Visibility(job.visibility), [])
-    if any(run.visibility in hidden for run in runs.values()):
-        Run.objects.filter(parts__job=job, visibility__in=hidden).update(visibility=job.visibility)
-    if job.priority:
-        waiting = Run.objects.filter(parts__job=job, state=State.QUEUED, priority__lt=job.priority)
-        waiting.update(priority=job.priority)
-
-
 def ring(waiting: Iterable[str]) -> None:
     """A doorbell per run that waits, given by its class of resources, where a living worker listens: without one nobody
     would take the messages away, and a worker looks at the queue when it comes."""
     counts = Counter(waiting)
-    heard = {resource for worker in alive_workers() for resource in worker.resources} if counts else set()
+    heard = classes_served() if counts else set()
     for resource, runs in counts.items():
         for _ in range(min(runs, DOORBELLS) if resource in heard else 0):
             enqueue("evaluate", queue=doorbell(resource))
 
 
-def settle(job: Job) -> None:
-    """Derive the job's state and reason from its runs. Call it in the transaction that changed one of them."""
+def settle(job: Job, *, tells: bool = True) -> None:
+    """Derive the job's state and reason from its runs. Call it in the transaction that changed one of them.
+
+    tells: of its end, where the caller does not.
+    """
     now = Job.objects.select_for_update().get(pk=job.pk)
     _ring_for_growth(now)
     if now.state == Job.State.CANCELLED:
@@ -218,7 +195,7 @@ def settle(job: Job) -> None:
     over = state in OVER
     job.state, job.reason, job.finished_at = state, reason, (timezone.now() if over else None)
     _changed(job, state=state, reason=reason, finished_at=job.finished_at)
-    if over and now.state not in OVER:
+    if tells and over and now.state not in OVER:
         _tell_of_end(job)
 
 
@@ -310,7 +287,8 @@ def cancel_job(*, actor: User, job: Job) -> Job:
     enqueue("job_changed", job.pk)
     _ring_for_growth(job)
     record(actor=actor, team=job.team, verb="cancelled", target=job)
-    _tell_of_end(job, actor)
+    if not job.grows:  # else it is the search that ends, and says what it found
+        _tell_of_end(job, actor)
     return job
 
 

@@ -1,0 +1,87 @@
+"""The runs of a plan join a job: those that are there are reused, the others are made."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from django.conf import settings as conf
+from django.db import IntegrityError, transaction
+
+from webapp.accounts.models import Visibility
+from webapp.jobs.models import Job, JobRun, Run
+from webapp.jobs.planning import ACTIVE, Cell
+from webapp.jobs.resources import AUTOMATIC, resource_of
+
+State = Run.State
+UNDER_WAY = [State.QUEUED, State.RUNNING]
+# Of a job that is seen by more people than a run that it reuses.
+NARROWER = {Visibility.PUBLIC: {Visibility.PRIVATE, Visibility.TEAM}, Visibility.TEAM: {Visibility.PRIVATE}}
+
+
+@dataclass(frozen=True)
+class Taken:
+    """Runs by identity; new: those that were made for this job."""
+
+    reused: Mapping[str, Run]
+    new: Sequence[Run]
+
+    @property
+    def runs(self) -> list[Run]:
+        return [*self.reused.values(), *self.new]
+
+
+def take_runs(job: Job, cells: Sequence[Cell], *, max_seconds: int, resource: str = AUTOMATIC) -> Taken:
+    """The runs of these cells. The job need not be stored yet: runs are locked before jobs, everywhere."""
+    reused = _there([cell.identity for cell in cells if cell.existing])
+    while missing := [cell for cell in cells if cell.identity not in reused]:
+        try:
+            with transaction.atomic():
+                rows = [_made(job, cell, max_seconds, resource) for cell in missing]
+                return Taken(reused, Run.objects.bulk_create(rows, batch_size=500))
+        except IntegrityError:  # another job made one of them in the same moment, and has committed
+            reused |= _there([cell.identity for cell in missing])
+    return Taken(reused, [])
+
+
+def _there(identities: Sequence[str]) -> dict[str, Run]:
+    """Those under way are locked, so that none ends unseen before the job is there; the state of done ones is final."""
+    if not identities:
+        return {}
+    rows = Run.objects.filter(identity__in=identities)
+    list(rows.filter(state__in=UNDER_WAY).select_for_update(no_key=True).order_by("pk").values_list("pk"))
+    return {run.identity: run for run in rows.filter(state__in=ACTIVE)}
+
+
+def _made(job: Job, cell: Cell, max_seconds: int, resource: str) -> Run:
+    return Run(
+        team_id=job.team_id,
+        created_by_id=job.created_by_id,
+        visibility=job.visibility,
+        contender=cell.contender,
+        version=cell.version,
+        settings=dict(cell.settings),
+        identity=cell.identity,
+        resource=resource_of(cell.contender, resource),
+        priority=job.priority,
+        max_seconds=max_seconds,
+        subset=None if cell.subset is None else list(cell.subset),
+        total=cell.samples,
+        estimated_usd=cell.cost_usd,
+        last_attempt=conf.RUN_ATTEMPTS,
+    )
+
+
+def attach(job: Job, cells: Iterable[Cell], taken: Taken) -> None:
+    """In the order of the plan. Who sees the job sees what it reuses: the same numbers would come out if it ran again;
+    and what waits moves up to its priority."""
+    runs = {run.identity: run for run in taken.runs}
+    parts = [JobRun(job=job, run=runs[cell.identity], reused=cell.identity in taken.reused) for cell in cells]
+    JobRun.objects.bulk_create(parts, batch_size=500)
+    hidden = NARROWER.get(Visibility(job.visibility), set())
+    unseen = [run.pk for run in taken.reused.values() if run.visibility in hidden]
+    if unseen:
+        Run.objects.filter(pk__in=unseen).update(visibility=job.visibility)
+    later = [run.pk for run in taken.reused.values() if run.state == State.QUEUED and run.priority < job.priority]
+    if later:
+        Run.objects.filter(pk__in=later).update(priority=job.priority)

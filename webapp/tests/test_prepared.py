@@ -1,0 +1,100 @@
+"""Prepared querysets give what the queryset itself gives, for any values."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.db.models import CharField, Count
+from django.db.models.functions import Now
+from django.test.utils import CaptureQueriesContext
+
+from webapp.accounts.models import Membership, Token, User
+from webapp.accounts.selectors import May, may, team_named, visible
+from webapp.accounts.services import create_team, set_member
+from webapp.catalog.models import Price, Suite
+from webapp.prepared import OneOf, Prepared
+
+pytestmark = pytest.mark.django_db
+
+
+def test_instances_come_with_their_relations_and_annotations(alice: User, bob: User) -> None:
+    def memberships(user: Any) -> Any:
+        rows = Membership.objects.filter(user=user).select_related("user", "team")
+        return rows.annotate(others=Count("team__memberships")).order_by("pk")
+
+    prepared = Prepared(memberships, -1)
+    for user in (alice, bob):
+        expected = list(memberships(user))
+        with CaptureQueriesContext(connection) as queries:
+            found = prepared(user.pk)
+            assert [(m.user.username, m.team.name, m.others) for m in found] == [
+                (m.user.username, m.team.name, m.others) for m in expected
+            ]
+        assert len(queries) == 1
+        assert found == expected
+        assert not found[0]._state.adding
+
+
+def test_values_that_the_database_does_not_know_are_converted(alice: User) -> None:
+    """JSON, arrays and decimals: what a field's `from_db_value` and the backend's converters do."""
+    Token.objects.create(user=alice, name="x", digest="d", prefix="p", scopes=["read"], expires_at="2099-01-01T00:00Z")
+    prepared = Prepared(lambda digest: Token.objects.filter(digest=digest, expires_at__gt=Now()), "a digest")
+    found = prepared.first("d")
+    assert found is not None
+    assert found == Token.objects.get(digest="d")
+    assert found.scopes == ["read"]
+    assert prepared.first("another") is None
+
+
+def test_a_stand_in_that_occurs_twice_is_filled_in_twice(alice: User, bob: User) -> None:
+    """`visible` names the person four times."""
+    teams = {person: create_team(actor=person, name=f"of-{person.username}", title="Own") for person in (alice, bob)}
+    for person, name, visibility in ((alice, "own", "private"), (bob, "hidden", "team"), (bob, "shown", "public")):
+        team = teams[person]
+        Suite.objects.create(team=team, created_by=person, name=name, title=name, visibility=visibility)
+    prepared = Prepared(lambda user: visible(Suite.objects.all(), User(pk=user)).order_by("name"), -1)
+    assert [suite.name for suite in prepared(alice.pk)] == ["own", "shown"]
+    assert [suite.name for suite in prepared(bob.pk)] == ["hidden", "shown"]
+    assert [suite.name for suite in prepared(0)] == ["shown"]
+
+
+def test_lists_of_any_length_are_one_statement(alice: User, bob: User) -> None:
+    prepared = Prepared(lambda names: User.objects.filter(OneOf("username", names, CharField())), ["a name"])
+    assert prepared([]) == []
+    assert prepared([alice.username]) == [alice]
+    assert set(prepared([alice.username, bob.username, "nobody", "o'hara", "{}", "a,b"])) == {alice, bob}
+
+
+def test_values_are_no_sql(alice: User) -> None:
+    prepared = Prepared(lambda name: User.objects.filter(username=name), "a name")
+    assert prepared("' OR ''='") == []
+    assert prepared("%s") == []
+
+
+def test_rows_of_values(alice: User) -> None:
+    create_team(actor=alice, name="own", title="Own")
+    own = Membership.objects.filter(team__name="own")
+    prepared = Prepared(lambda user: own.filter(user=user).values_list("role", "team__name"), -1)
+    assert [tuple(row) for row in prepared.rows(alice.pk)] == [("owner", "own")]
+
+
+def test_a_stand_in_that_the_query_does_not_hold_is_refused() -> None:
+    prepared = Prepared(lambda _: Price.objects.filter(valid_from__lte=date(2000, 1, 1)), date.min)
+    with pytest.raises(ValueError, match="is no parameter"):
+        prepared(date(2026, 1, 1))
+
+
+def test_roles_are_read_anew_each_time(alice: User, bob: User) -> None:
+    """The statement is kept, its answers are not."""
+    team = create_team(actor=alice, name="shared", title="Shared")
+    assert not may(bob, team, May.SUBMIT)
+    assert team_named(bob, "shared") is None
+    set_member(actor=alice, team=team, username=bob.username, role="viewer")
+    assert may(bob, team, May.READ)
+    assert not may(bob, team, May.SUBMIT)
+    assert team_named(bob, "shared") == team
+    set_member(actor=alice, team=team, username=bob.username, role="submitter")
+    assert may(bob, team, May.SUBMIT)
