@@ -59,7 +59,7 @@ def grow(
 
 
 def close(*, job: Job, news: News) -> None:
-    """No more runs will join: from now on it is over when they are. news: what its author is told instead of its end."""
+    """No more runs will join: from now on it is over when they are. news: what its author is told of it."""
     Job.objects.filter(pk=job.pk).update(grows=False)
     job.grows = False
     settle(job, tells=False)

@@ -10,6 +10,7 @@ import logging
 import uuid
 
 from django.db import transaction
+from django.urls import reverse
 from django.utils import timezone
 
 from evaluation.analyses.searching.live import Ask
@@ -18,6 +19,9 @@ from webapp.celery import enqueue
 from webapp.errors import DomainError
 from webapp.jobs import growing
 from webapp.jobs.models import Job, Run
+from webapp.notices.models import Kind
+from webapp.notices.services import News
+from webapp.searches import selectors
 from webapp.searches.knowledge import Found, Look
 from webapp.searches.models import Batch, Search
 
@@ -123,7 +127,18 @@ def _ask(search: Search, look: Look, found: Found, ask: Ask) -> None:
 def _end(search: Search, state: str, reason: str) -> None:
     search.state, search.reason, search.finished_at = state, reason, timezone.now()
     search.save()
-    growing.close(job=search.job)
+    growing.close(job=search.job, news=_news(search))
+
+
+def _news(search: Search) -> News:
+    """Of its end, with the outcome: what it found first, for a notice may be cut short."""
+    outcome = selectors.verdict(search, Found.from_json(search.found))
+    text = " ".join(
+        filter(None, [f"Search {search.get_state_display().lower()}: {search.title}.", outcome, search.reason])
+    )
+    facts = {"search": search.pk, "job": search.job_id, "title": search.title, "state": search.state}
+    path = reverse("searches:search", args=[search.pk])
+    return News(Kind.JOB_ENDED, search, text, path, facts={**facts, "reason": search.reason, "outcome": outcome})
 
 
 def ring_again() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 
@@ -17,7 +18,8 @@ from evaluation.tables import ScoreTable
 from webapp.accounts.models import Team
 from webapp.jobs import leases
 from webapp.jobs.models import Run
-from webapp.searches import advancing, services
+from webapp.notices.models import Delivery, Notice
+from webapp.searches import advancing, selectors, services
 from webapp.searches.knowledge import Found
 from webapp.searches.models import Batch, Search
 from webapp.searches.tests.conftest import SIZES, score
@@ -309,3 +311,35 @@ def test_a_narrow_interval_ends_an_estimate(ask, drive, contenders):
     assert last.n < N
     assert "narrow enough" in search.reason
     assert Batch.objects.filter(search=search).count() == last.n // 10
+
+
+def told():
+    return list(Notice.objects.values_list("user__username", "text", "path"))
+
+
+def test_the_end_of_a_search_is_told_with_its_outcome(ask, drive, alice, team):
+    factories.webhook(alice, team)
+    search = drive(ask())
+
+    outcome = selectors.verdict(search, Found.from_json(search.found))
+    text = f"Search done: {search.title}. {outcome} The budget of 200 samples is spent."
+    assert "birch@fp32 leads with" in outcome
+    assert told() == [("alice", text, f"/searches/{search.pk}/")]
+    sent = json.loads(Delivery.objects.get(event="job.ended").body)["data"]
+    assert (sent["search"], sent["job"], sent["state"], sent["outcome"]) == (search.pk, search.job_id, "done", outcome)
+
+
+def test_a_stopped_search_is_told_once(ask, answer, alice, bob):
+    search = ask()
+    advancing.advance(job_id=search.job_id)
+    answer()
+    services.stop_search(actor=bob, search=search, cancel=True)
+    assert not told(), "its runs have not stopped yet"
+    while answer():
+        pass
+    advancing.advance(job_id=search.job_id)
+
+    [(name, text, path)] = told()
+    assert (name, path) == ("alice", f"/searches/{search.pk}/")
+    assert text.startswith(f"Search stopped: {search.title}. ")
+    assert text.endswith("Cancelled by bob. What was found until then is kept.")
