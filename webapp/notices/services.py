@@ -18,6 +18,7 @@ from webapp.notices.models import Email, Kind, Notice, Preference
 from webapp.notices.selectors import EVENT_OF, Channels
 
 LONGEST_TEXT = 500
+JOININGS = 100  # of a sweep
 
 
 @dataclass(frozen=True)
@@ -104,14 +105,19 @@ def ask_for_reset(*, email: str) -> None:
 
 @transaction.atomic
 def tell_of_joining(*, membership_id: int) -> None:
-    """Whose link somebody joined by hears of it: once, however often and by how many workers this is called."""
+    """Whose link somebody joined by hears of it: once, however often and by how many workers this is called.
+
+    Where the link is gone there is nobody to tell any more.
+    """
     silent = Membership.objects.select_for_update(of=("self",), skip_locked=True)
     joined = silent.select_related("team", "user", "invitation__created_by").filter(pk=membership_id, announced=False)
     membership = joined.first()
-    if membership is None or membership.invitation is None:
+    if membership is None:
         return
     membership.announced = True
     membership.save(update_fields=["announced"])
+    if membership.invitation is None:
+        return
     team, user = membership.team, membership.user
     news = News(
         Kind.JOINED,
@@ -126,5 +132,6 @@ def tell_of_joining(*, membership_id: int) -> None:
 
 def tell_of_silent_joinings() -> None:
     """From the sweep: those whose doorbell was lost."""
-    for pk in Membership.objects.filter(announced=False).values_list("pk", flat=True):
+    silent = Membership.objects.filter(announced=False).order_by("pk")
+    for pk in silent.values_list("pk", flat=True)[:JOININGS]:
         tell_of_joining(membership_id=pk)

@@ -46,6 +46,8 @@ class Review(Owned):
     reason = models.TextField(blank=True)
     changed_at = models.DateTimeField(auto_now=True)
     changes = models.PositiveIntegerField(default=0)
+    # When the sweep last looked whether its numbers are still the latest.
+    checked_at = models.DateTimeField(null=True, blank=True, editable=False)
     superseded_by = models.ForeignKey(
         "self", null=True, blank=True, on_delete=models.SET_NULL, related_name="supersedes"
     )
@@ -55,7 +57,15 @@ class Review(Owned):
             models.CheckConstraint(condition=Q(runs__len__gt=0), name="review_has_runs"),
             models.CheckConstraint(condition=Q(approvals__gte=1), name="review_needs_an_approval"),
         ]
-        indexes = [models.Index(fields=["team", "-id"], name="review_by_team")]
+        indexes = [
+            models.Index(fields=["team", "-id"], name="review_by_team"),
+            models.Index(
+                models.F("checked_at").asc(nulls_first=True),
+                "id",
+                condition=Q(state="approved"),
+                name="review_approved",
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.title

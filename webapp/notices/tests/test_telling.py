@@ -213,6 +213,17 @@ def test_the_inviter_hears_who_joined_once_even_when_the_doorbell_was_lost(alice
     assert not Membership.objects.filter(announced=False).exists()
 
 
+def test_of_a_joining_whose_link_is_gone_nobody_is_told_and_it_is_not_looked_at_again(alice, team, charlie):
+    invitation, secret = invite(actor=alice, team=team, role="viewer", days=1, uses=2)
+    accept_invitation(actor=charlie, secret=secret)
+    invitation.delete()
+
+    outbox.ring_again()
+
+    assert not Notice.objects.exists()
+    assert not Membership.objects.filter(announced=False).exists()
+
+
 def test_wishes_are_kept_to(review, rita, bob):
     set_preferences(
         actor=bob,

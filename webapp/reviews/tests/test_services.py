@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from django.db import DatabaseError, transaction
@@ -117,6 +118,25 @@ def test_a_newer_run_makes_approvals_stale(review: Review, rita: User, runs: lis
     review.refresh_from_db()
     assert review.state == State.IN_REVIEW
     assert "stale" in review.reason
+
+
+def test_a_sweep_looks_at_a_bounded_number_those_first_that_waited_longest(
+    review: Review, rita: User, runs: list[Run], monkeypatch: pytest.MonkeyPatch, django_assert_num_queries: Any
+) -> None:
+    """Of three approved reviews with new numbers each sweep finds one; the next ones find the others."""
+    monkeypatch.setattr(services, "LOOKS", 1)
+    rule(rita, review)
+    review.refresh_from_db()
+    for _ in range(2):
+        review.pk = None
+        review._state.adding = True
+        review.save()
+    for _ in range(3):
+        assert services.recheck() == 0
+    with django_assert_num_queries(7):  # two of a savepoint, the review, its numbers, two for newer ones, the mark
+        services.recheck()
+    Run.objects.filter(pk=runs[0].pk).update(mean=0.5)
+    assert [services.recheck() for _ in range(4)] == [1, 1, 1, 0]
 
 
 def test_a_ruling_on_other_numbers_than_those_seen_is_refused(review: Review, rita: User, bob: User) -> None:
