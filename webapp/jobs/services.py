@@ -288,7 +288,6 @@ def cancel_job(*, actor: User, job: Job) -> Job:
     _ring_for_growth(job)
     record(actor=actor, team=job.team, verb="cancelled", target=job)
     if not job.grows:  # else it is the search that ends, and says what it found
-        if not job.grows:  # else it is the search that ends, and says what it found
         _tell_of_end(job, actor)
     return job
 
