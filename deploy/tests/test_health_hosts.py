@@ -1,4 +1,4 @@
-"""Whoever asks how the web is calls it by a name that its ALLOWED_HOSTS has: else every answer is 400, and no page comes."""
+"""Whoever asks how the web is calls it by a name of its ALLOWED_HOSTS: else each answer is 400, and no page comes."""
 
 from __future__ import annotations
 
