@@ -212,6 +212,7 @@ def _measured(right: int, samples: int) -> dict[str, Any]:
     return {
         "mean": estimate.value, "standard_error": estimate.standard_error, "low": low, "high": high,
         "total": samples, "done": samples, "score_sum": float(right), "tokens_in": 90 * samples, "tokens_out": samples,
+        "cost_usd": 2e-5 * samples,
     }  # fmt: skip
 
 

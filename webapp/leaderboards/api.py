@@ -17,8 +17,8 @@ from rest_framework.response import Response
 
 from webapp.errors import Unprocessable
 from webapp.leaderboards import selectors, services
-from webapp.leaderboards.badges import Superseded, superseded
 from webapp.leaderboards.models import Leaderboard
+from webapp.leaderboards.selectors import Beside
 from webapp.leaderboards.serializers import BoardOut, LeaderboardChange, LeaderboardIn, LeaderboardOut, ReportIn
 from webapp.leaderboards.viewing import View
 from webapp.rest import SEARCH, PublicResource, require_scopes
@@ -82,16 +82,16 @@ class LeaderboardDetail(BoardResource):
     def get(self, request: Request, team: str, name: str) -> HttpResponseBase:
         """A board with its standings; cheap to ask for again with `If-None-Match`."""
         board, view = self.get_object(), View.of(request.query_params)
-        old = superseded(board)
-        tag = _etag(board, view, old)
+        beside = selectors.beside(board, view)
+        tag = _etag(board, view, beside)
         response = get_conditional_response(request, etag=tag)
         if response is None:
-            response = Response(self._drawn(board, view, old))
+            response = Response(self._drawn(board, view, beside))
         response["ETag"], response["Cache-Control"] = tag, "private, no-cache"
         return response
 
-    def _drawn(self, board: Leaderboard, view: View, old: Superseded) -> Any:
-        shown = selectors.board(board, view, old)
+    def _drawn(self, board: Leaderboard, view: View, beside: Beside) -> Any:
+        shown = selectors.board(board, view, beside)
         wrong = [term.error for term in shown.terms if term.error]
         if wrong:
             raise Unprocessable(" ".join(wrong), field="q")
@@ -146,10 +146,10 @@ class BoardReports(Reports):
         )
 
 
-def _etag(board: Leaderboard, view: View, old: Superseded) -> str:
+def _etag(board: Leaderboard, view: View, beside: Beside) -> str:
     """Of all that the answer shows: the standings by their version, the rest by value."""
     shown = (board.pk, board.version, board.title, board.description, board.visibility, board.order, board.parameters)
-    newer = (sorted(old.entries), sorted(old.benchmarks))
+    newer = (sorted(beside.old.entries), sorted(beside.old.benchmarks), beside.costed)
     return f'"{hashlib.sha256(repr((*shown, board.refreshed_at, newer, view)).encode()).hexdigest()[:32]}"'
 
 

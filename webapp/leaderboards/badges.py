@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from django.db.models import F, Value
 
 from webapp.catalog.models import BenchmarkVersion, EntryVersion
-from webapp.leaderboards.cells import RUN
 from webapp.leaderboards.models import Leaderboard
 from webapp.leaderboards.tables import Row, Table
 
@@ -71,8 +70,8 @@ def badges(row: Row, table: Table, old: Superseded) -> list[Badge]:
     true = {
         "reference": row.family == "reference" and version in table.quantised_versions,
         "quantised": row.quantised,
-        "imported": bool(table.imported) and any(cell[RUN] in table.imported for cell in row.standing.cells),
-        "partial": 0 < row.complete < len(row.standing.cells),
+        "imported": not table.imported.isdisjoint(row.line.runs),
+        "partial": 0 < row.complete < len(row.line.states),
         "other-harness": not row.comparable,
         "signed-off": row.sign_off == "current",
         "sign-off-stale": row.sign_off == "stale",

@@ -28,7 +28,7 @@ TEXTS: Mapping[str, Callable[[Row], Iterable[str]]] = {
     "scheme": lambda row: [row.standing.contender.scheme],
     "family": lambda row: [row.family],
     "entry": lambda row: [row.standing.contender.version.entry.name],
-    "state": lambda row: {str(cell[0]) for cell in row.standing.cells},
+    "state": lambda row: set(row.line.states),
 }
 NUMBERS: Mapping[str, Callable[[Row], float | None]] = {
     "score": lambda row: _percent(row.score),

@@ -37,7 +37,8 @@ class Leaderboard(Owned):
 
 
 class Standing(models.Model):
-    """A row of the board. cells: one per benchmark of the suite, in order (see standings.Cell).
+    """A row of the board. cells: one per benchmark of the suite, in order (see cells.Cell), as they are since the
+    version `changed_in` of the board.
 
     position is null while a contender is not complete: missing is never zero, and never ranked. signed_off: the number
     of the published review that covers these cells, as they were when their fingerprint was signed_hash.

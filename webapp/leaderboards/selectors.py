@@ -12,7 +12,7 @@ from evaluation.analyses import ANALYSES
 from webapp.accounts.selectors import Viewer, teams_where, visible
 from webapp.leaderboards import filtering
 from webapp.leaderboards.badges import BADGES, Badge, Superseded, badges, superseded
-from webapp.leaderboards.costs import NOTHING, RowCost, row_costs
+from webapp.leaderboards.costs import NOTHING, Costed, RowCost, costed, row_costs
 from webapp.leaderboards.filtering import Term
 from webapp.leaderboards.models import Leaderboard, SavedView
 from webapp.leaderboards.tables import Column, Row, Table, table
@@ -42,10 +42,23 @@ def saved_views(board: Leaderboard, user: Viewer) -> QuerySet[SavedView]:
 
 
 @dataclass(frozen=True)
+class Beside:
+    """What a view shows that changes without a new version of the board. costed: None where it shows no costs."""
+
+    old: Superseded
+    costed: Costed | None
+
+
+def beside(leaderboard: Leaderboard, view: View) -> Beside:
+    """In one query, or two with costs: ask once for all that is drawn of a board."""
+    return Beside(superseded(leaderboard), costed(leaderboard) if view.costs else None)
+
+
+@dataclass(frozen=True)
 class Board:
     """rows: all that the view asks for, in its order; `shown`: those of its page, the ranked ones first.
 
-    costs: by contender, where the view shows them. old: versions that have a newer one.
+    costs: by contender, where the view shows them.
     """
 
     leaderboard: Leaderboard
@@ -56,7 +69,12 @@ class Board:
     rows: list[Row]
     order_title: str
     costs: Mapping[int, RowCost]
-    old: Superseded
+    beside: Beside
+
+    @property
+    def old(self) -> Superseded:
+        """Versions that have a newer one."""
+        return self.beside.old
 
     @property
     def columns(self) -> list[Column]:
@@ -121,12 +139,12 @@ class Board:
         return [row for row in self.shown if not self.is_ranked(row)]
 
 
-def board(leaderboard: Leaderboard, view: View, old: Superseded | None = None) -> Board:
-    """The table of a view, in three queries, or in none while the process remembers this version; costs take two more,
-    and versions that have a newer one, unless the caller knows them."""
-    whole = table(leaderboard)
+def board(leaderboard: Leaderboard, view: View, known: Beside | None = None) -> Board:
+    """The table of a view, in three queries, or in none while the process remembers this version; costs take one more,
+    and what is beside it, unless the caller knows that."""
+    whole, known = table(leaderboard), known or beside(leaderboard, view)
     terms = filtering.parse(view.search, whole, leaderboard.pk)
-    costs = row_costs(leaderboard, whole) if view.costs else {}
+    costs = row_costs(leaderboard, whole, known.costed) if known.costed else {}
     at = view.shows([(column.name, column.group) for column in whole.columns])
     found = Board(
         leaderboard=leaderboard,
@@ -137,7 +155,7 @@ def board(leaderboard: Leaderboard, view: View, old: Superseded | None = None) -
         rows=_sorted([row for row in whole.rows if _wanted(row, view, terms)], view, whole.columns, costs),
         order_title=ANALYSES[leaderboard.order].title,
         costs=costs,
-        old=superseded(leaderboard) if old is None else old,
+        beside=known,
     )
     found.rows.sort(key=lambda row: not found.is_ranked(row))
     return found

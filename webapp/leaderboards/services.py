@@ -202,9 +202,9 @@ def _show_order(board: Leaderboard, ordered: Ordered) -> bool:
     for standing in board.standings.all():
         place = ordered.places.get(standing.contender_id, Place()) if ordering.complete(standing) else Place()
         if any(getattr(standing, name) != value for name, value in vars(place).items()):
-            vars(standing).update(vars(place), changed_in=board.version + 1)
+            vars(standing).update(vars(place))
             changed.append(standing)
-    Standing.objects.bulk_update(changed, [*Place.__dataclass_fields__, "changed_in"], batch_size=500)
+    Standing.objects.bulk_update(changed, [*Place.__dataclass_fields__], batch_size=500)
     told = board.verdict != ordered.verdict
     board.verdict = ordered.verdict
     _keep_report(board, ordered.report)

@@ -25,9 +25,8 @@ def sign_off(*, board_id: int, review: int, runs: Collection[int]) -> int:
     for one in standings:
         covered = complete(one) and all(cell[RUN] in signed for cell in one.cells)
         one.signed_off, one.signed_hash = (review, fingerprint(one.cells)) if covered else (None, "")
-        one.changed_in = board.version
         marked += covered
-    Standing.objects.bulk_update(standings, ["signed_off", "signed_hash", "changed_in"], batch_size=500)
+    Standing.objects.bulk_update(standings, ["signed_off", "signed_hash"], batch_size=500)
     board.save(update_fields=["version"])
     publish(f"leaderboard.{board.pk}", board=board.pk, version=board.version)
     return marked
