@@ -26,7 +26,7 @@ class Crosstable:
     """
 
     def __init__(self, url: str, token: str = "", **options: Any) -> None:
-        self._http = Http(url, token, **options)
+        self._http, self._site = Http(url, token, **options), url.rstrip("/")
         self._sleep: Callable[[float], None] = options.get("sleep", time.sleep)
 
     def __enter__(self) -> Self:
@@ -34,6 +34,10 @@ class Crosstable:
 
     def __exit__(self, *_: object) -> None:
         self._http.close()
+
+    def page(self, kind: str, number: int) -> str:
+        """Where people look at one of the "jobs" or "imports"; `url` in an answer is that of REST."""
+        return f"{self._site}/{kind}/{number}/"
 
     def me(self) -> Json:
         return self._json("me/")
@@ -138,12 +142,20 @@ class Crosstable:
             self._sleep(every)
 
     def _upload(self, made: Json, file: Path, size: int, heard: Callable[[int, int], None]) -> None:
-        """From where the server stands. A piece whose answer was lost is refused, and tells where to go on."""
+        """From where the server stands. A piece whose answer was lost is refused, and tells where to go on.
+
+        Raises CrosstableError for a file that has no such bytes any more.
+        """
         offset = made["offset"]
         with file.open("rb") as content:
             while offset < size:
                 content.seek(offset)
-                offset = self._send_piece(made["id"], offset, content.read(made["chunk_bytes"]))
+                piece = content.read(min(made["chunk_bytes"], size - offset))
+                if not piece:
+                    raise CrosstableError(
+                        f"{file.name} became shorter while it was sent. Send it again when it is whole."
+                    )
+                offset = self._send_piece(made["id"], offset, piece)
                 heard(offset, size)
 
     def _send_piece(self, number: int, offset: int, data: bytes) -> int:

@@ -55,7 +55,7 @@ def submit(site: Crosstable, asked: Arguments) -> int:
     if asked.dry_run:
         return _say(asked, site.plan(**job), tables.plan)
     made = site.submit(key=asked.key, **job)
-    print(f"Job {made['id']}: {made['url']}", file=sys.stderr)
+    print(f"Job {made['id']}: {site.page('jobs', made['id'])}", file=sys.stderr)
     if asked.watch:
         return _watch(site, asked, made["id"])
     return _say(asked, made, lambda found: str(found["id"]))
@@ -112,7 +112,7 @@ def import_(site: Crosstable, asked: Arguments) -> int:
         read = state["rows"] if state["state"] == "done" else state["rows_read"]
         reading.show(read or 0, state["rows"], f"{state['state']}, {read or 0:,} rows")
     reading.end()
-    _say(asked, state, lambda found: f"{found['state']}: {found['reason']}\n{found['url']}")
+    _say(asked, state, lambda found: f"{found['state']}: {found['reason']}\n{site.page('imports', found['id'])}")
     return 0 if state["state"] in ("done", "ready") else NOT_DONE
 
 

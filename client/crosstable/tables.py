@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import Any
 
 MISSING = "—"
@@ -90,11 +91,28 @@ def plan(found: Mapping[str, Any]) -> str:
         [run["contender"], run["benchmark"], _count(run["samples"]), "reused" if run["existing"] else "new"]
         for run in found["runs"]
     ]
-    cost = "not known" if found["cost_usd"] is None else f"${found['cost_usd']}"
     seconds = "not known" if found["seconds"] is None else f"{found['seconds']:.0f} s"
-    total = f"{found['new']} new runs, {found['reused']} reused. Time: {seconds}. Cost: {cost}."
+    total = f"{found['new']} new runs, {found['reused']} reused. Time: {seconds}. Cost: {_cost(found)}."
     lines = [table(["contender", "benchmark", "samples", ""], rows, text=(0, 1, 3)), "", total, found["refusal"]]
     return "\n".join(line for line in lines if line or line == "").rstrip()
+
+
+def _cost(found: Mapping[str, Any]) -> str:
+    """As the page of a new job says it."""
+    if found["cost_usd"] is not None:
+        return dollars(found["cost_usd"])
+    if Decimal(found["known_cost_usd"]):
+        return f"at least {dollars(found['known_cost_usd'])}"
+    return f"no price for {', '.join(found['unpriced'])}" if found["unpriced"] else "not known"
+
+
+def dollars(amount: str) -> str:
+    """ "1234.5" -> $1,234.50, "0.000000000" -> $0.00; less than a dollar by three digits, "0.0123456" -> $0.0123."""
+    value = Decimal(amount)
+    if value >= 1 or not value:
+        return f"${value:,.2f}"
+    short = Decimal(f"{value:.3g}").normalize()
+    return f"${short:.{max(2, -int(short.as_tuple().exponent))}f}"
 
 
 def jobs(found: Sequence[Mapping[str, Any]]) -> str:

@@ -6,15 +6,20 @@ import ast
 import sys
 import threading
 import time
+from decimal import Decimal
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import crosstable
 import pytest
+from crosstable import tables
 from crosstable.cli import main
 
+from evaluation import pricing
 from webapp.accounts.models import Token
 from webapp.jobs import services
 from webapp.jobs.models import Job
+from webapp.tests import factories
 
 pytestmark = pytest.mark.django_db(transaction=True)
 SUBMIT = ("submit", "--team", "lab", "--entry", "lab/small", "--scheme", "fp32", "--suite", "lab/basics")
@@ -38,6 +43,33 @@ def test_a_dry_run_tells_what_a_job_would_take_and_leaves_nothing(run, board, en
     assert "small@fp32" in out
     assert "2 new runs, 0 reused" in out
     assert not Job.objects.exists()
+
+
+def test_a_dry_run_says_money_as_pages_do(run, alice, filled, entry, other_entry):
+    def cost(*more):
+        return run(*SUBMIT, "--dry-run", *more)[1].partition("Cost: ")[2].rstrip()
+
+    assert cost() == "$0.00.", "all of it is there"
+    assert cost("--limit", "2") == "no price for small."
+    factories.price(alice, entry)
+    assert cost("--limit", "2") == "$0.004."
+    assert cost("--limit", "2", "--entry", "lab/large") == "at least $0.004."
+
+
+@pytest.mark.parametrize(
+    "amount", ["0.000000000", "0.000000123", "0.012345678", "0.5", "0.999999", "12.5", "1234567.891"]
+)
+def test_money_is_written_as_on_pages(amount):
+    assert tables.dollars(amount) == pricing.dollars(Decimal(amount))
+
+
+def test_a_submission_tells_the_page_that_people_open(run, client, bob, board, entry):
+    _, out, err = run(*SUBMIT)
+    address = err.split()[-1]
+
+    client.force_login(bob)
+    assert address.endswith(f"/jobs/{out.strip()}/")
+    assert client.get(urlsplit(address).path).resolver_match.view_name == "jobs:job"
 
 
 def test_the_same_key_makes_one_job(told, board, entry):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from crosstable import CrosstableError
 from crosstable.packing import packed, sha256
 
 from webapp.exports.tests.test_round_trip import rows
@@ -44,6 +45,28 @@ def test_an_upload_goes_on_where_it_broke_off(remote, settings, team, file):
     assert sent[-1] == file.stat().st_size
 
 
+def test_a_file_that_shrinks_while_it_is_sent_is_an_error_in_words(remote, settings, team, file):
+    settings.IMPORT_CHUNK_BYTES = 1000
+
+    def shrink(so_far, size):
+        file.write_bytes(file.read_bytes()[:so_far])
+
+    with pytest.raises(CrosstableError, match=r"scores\.csv became shorter while it was sent"):
+        remote.import_results(file, team="lab", heard=shrink)
+    assert Import.objects.get().state == "uploading"
+
+
+def test_what_is_appended_while_a_file_is_sent_is_left_out(remote, settings, team, file):
+    settings.IMPORT_CHUNK_BYTES = 1000
+    before = file.read_bytes()
+
+    def grow(so_far, size):
+        file.write_bytes(before + b"more")
+
+    made = remote.import_results(file, team="lab", heard=grow)
+    assert (made["state"], made["offset"]) == ("queued", len(before))
+
+
 def test_a_folder_is_packed_the_same_way_each_time(tmp_path):
     folder = tmp_path / "results"
     (folder / "a").mkdir(parents=True)
@@ -72,6 +95,7 @@ def test_what_was_exported_is_imported_by_a_real_worker(site, run, told, file, t
 
     assert status == 0, err
     assert out.startswith("done")
+    assert out.split()[-1] == f"{site}/imports/{number}/", "the page, which people can open"
     assert again["id"] == number, "known bytes are not uploaded twice"
     came = [dict(row) for row in rows((tmp_path / "out.csv").read_bytes(), "csv")]
     assert [row["score"] for row in came] == [1.0, 0.0] * 50
