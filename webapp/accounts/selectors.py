@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import TypeVar
 
 from django.contrib.auth.models import AnonymousUser
-from django.db.models import F, Model, Q, QuerySet
+from django.db.models import F, Model, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Now
 from django.utils import timezone
 
@@ -56,8 +56,10 @@ def team_named(user: Viewer, name: str) -> Team | None:
 
 def usual_team(user: User) -> int | None:
     """The id of the team in which something happened last, of those they may submit for: what a form starts with."""
-    events = AuditEvent.objects.filter(team__in=teams_where(user, May.SUBMIT))
-    return events.order_by("-id").values_list("team_id", flat=True).first()
+    newest = AuditEvent.objects.filter(team=OuterRef("pk")).order_by("-id").values("id")[:1]
+    teams = teams_where(user, May.SUBMIT).annotate(last=Subquery(newest)).values_list("pk", "last")
+    found = teams.order_by(F("last").desc(nulls_last=True)).first()
+    return found[0] if found and found[1] else None
 
 
 def visible(rows: QuerySet[M], user: Viewer) -> QuerySet[M]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, astuple, dataclass, fields
 from typing import Any
 
-from django.db.models import Avg, BigIntegerField, F, FloatField, IntegerField, QuerySet
+from django.contrib.postgres.expressions import ArraySubquery
+from django.db.models import Avg, BigIntegerField, F, FloatField, Func, IntegerField, OuterRef, QuerySet
 from django.db.models.fields.json import KeyTextTransform
 from django.db.models.functions import Cast, Coalesce
 
@@ -16,6 +17,7 @@ from webapp.jobs.models import Run
 from webapp.prepared import OneOf, Prepared
 
 MEASURES = ("seconds", "tokens_in", "tokens_out")
+NEWEST = 200  # finished runs of a benchmark that tell what is usual: enough for a mean, however many there are
 Key = tuple[int, int]
 
 
@@ -104,24 +106,51 @@ def attempts_of(settings: Mapping[str, Any]) -> int:
     return int(settings.get("attempts") or 1)
 
 
-def _finished(versions: Sequence[int]) -> QuerySet[Run, Any]:
-    """(contender, version, mean of each measure) of finished runs."""
+def _means(done: QuerySet[Run, Any]) -> QuerySet[Run, Any]:
+    """(contender, version, mean of each measure) of these finished runs."""
     attempts = Coalesce(Cast(KeyTextTransform("attempts", "settings"), IntegerField()), 1)
     tries = Cast(F("total") * attempts, FloatField())
-    done = Run.objects.filter(OneOf("version", versions, BigIntegerField()), state=Run.State.DONE, total__gt=0)
     means = {f"mean_{m}": Avg(F(m) / tries) for m in MEASURES}
-    return done.values_list("contender", "version").annotate(**means).order_by()
+    return done.filter(total__gt=0).values_list("contender", "version").annotate(**means).order_by()
 
 
-_means = Prepared(_finished, [-1])
+def _of_cells(contenders: Sequence[int], versions: Sequence[int]) -> QuerySet[Run, Any]:
+    which = OneOf("contender", contenders, BigIntegerField()), OneOf("version", versions, BigIntegerField())
+    return _means(Run.objects.filter(*which, state=Run.State.DONE))
+
+
+def _of_benchmarks(versions: Sequence[int]) -> QuerySet[Run, Any]:
+    newest = Run.objects.filter(version=OuterRef("pk"), state=Run.State.DONE).order_by("-pk").values("pk")[:NEWEST]
+    which = BenchmarkVersion.objects.filter(OneOf("pk", versions, BigIntegerField()))
+    return _means(Run.objects.filter(pk__in=which.values(run=_Each(ArraySubquery(newest)))))
+
+
+class _Each(Func):
+    function, set_returning, output_field = "unnest", True, BigIntegerField()
+
+
+_cells = Prepared(_of_cells, [-1], [-2])
+_benchmarks = Prepared(_of_benchmarks, [-1])
 
 
 def rates(contenders: Iterable[Contender], versions: Sequence[BenchmarkVersion]) -> dict[Key, Rate]:
-    """From history: of the same cell, else the mean of its benchmark over all contenders. One query."""
-    known = {(row[0], row[1]): Rate(*row[2:]) for row in _means.rows([version.pk for version in versions])}
-    usual = {version.pk: _mean([rate for (_, v), rate in known.items() if v == version.pk]) for version in versions}
+    """From history: of the same cell, else the mean over the contenders of the benchmark's NEWEST runs.
+
+    One query, and a second one where the cells' own history leaves something open.
+    """
     keys = [(contender.pk, version.pk) for contender in contenders for version in versions]
-    return {key: _filled(known.get(key, Rate()), usual[key[1]]) for key in keys}
+    of_cells = _cells.rows(list({contender for contender, _ in keys}), list({version for _, version in keys}))
+    known = {(row[0], row[1]): Rate(*row[2:]) for row in of_cells}
+    usual = _usual({key[1] for key in keys if None in astuple(known.get(key, Rate()))})
+    return {key: _filled(known.get(key, Rate()), usual.get(key[1], Rate())) for key in keys}
+
+
+def _usual(versions: set[int]) -> dict[int, Rate]:
+    """Of each benchmark version with history, whoever ran it."""
+    found: dict[int, list[Rate]] = {}
+    for row in _benchmarks.rows(sorted(versions)) if versions else []:
+        found.setdefault(row[1], []).append(Rate(*row[2:]))
+    return {version: _mean(rows) for version, rows in found.items()}
 
 
 def _mean(found: Sequence[Rate]) -> Rate:

@@ -112,6 +112,8 @@ class Run(models.Model):
             models.Index(fields=["team", "version", "contender"], name="run_by_cell"),
             models.Index(fields=["team"], condition=Q(state__in=["queued", "running"]), name="run_under_way"),
             models.Index(fields=["team", "finished_at"], condition=Q(finished_at__isnull=False), name="run_ended"),
+            models.Index(fields=["version", "-id"], condition=Q(state="done"), name="run_history"),
+            models.Index(fields=["-id"], condition=Q(visibility="public"), name="run_public"),
         ]
 
     def __str__(self) -> str:
@@ -155,7 +157,10 @@ class Job(Owned):
                 fields=["created_by", "idempotency_key"], condition=~Q(idempotency_key=""), name="job_idempotency"
             ),
         ]
-        indexes = [models.Index(fields=["team", "-id"], name="job_by_team")]
+        indexes = [
+            models.Index(fields=["team", "-id"], name="job_by_team"),
+            models.Index(fields=["state", "-id"], name="job_by_state"),
+        ]
 
     def __str__(self) -> str:
         return self.title

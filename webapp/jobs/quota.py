@@ -67,7 +67,7 @@ def spending(teams: Iterable[Team], now: datetime | None = None) -> list[Spendin
     ended = ~UNDER_WAY & Q(finished_at__gte=month, finished_at__lte=now, done__gt=0)
     cost, more = Coalesce("cost_usd", "estimated_usd"), Greatest("cost_usd", "estimated_usd")
     nothing = Q(cost_usd=None, estimated_usd=None)
-    rows = Run.objects.filter(team__in=teams).values("team").order_by()
+    rows = Run.objects.filter(ended | UNDER_WAY, team__in=teams).values("team").order_by()
     rows = rows.annotate(
         spent=Sum(cost, filter=ended),
         expected=Sum(more, filter=UNDER_WAY),

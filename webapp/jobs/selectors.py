@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from django.db.models import Count, F, Q, QuerySet
-from django.db.models.functions import Now
+from django.db.models import Count, F, OuterRef, QuerySet, Subquery
+from django.db.models.functions import Coalesce, Now
 from django.utils import timezone
 
-from webapp.accounts.selectors import Viewer, visible
-from webapp.jobs.estimates import Estimate, attempts_of, rates
-from webapp.jobs.models import Job, Run, Worker
+from webapp.accounts.models import Visibility
+from webapp.accounts.selectors import Viewer, teams_where, visible
+from webapp.jobs.estimates import Estimate, Rate, attempts_of, rates
+from webapp.jobs.models import Job, JobRun, Run, Worker
 from webapp.jobs.queue import queue_position
 from webapp.jobs.resources import RESOURCES, in_words
 from webapp.prepared import Prepared
@@ -33,8 +34,14 @@ def jobs(user: Viewer, *, state: str = "", search: str = "") -> QuerySet[Job]:
 
 def counted(rows: QuerySet[Job]) -> QuerySet[Job]:
     """With the number of their runs, in all and in three states."""
-    counts = {name: Count("runs", filter=Q(runs__state=name)) for name in ("done", "failed", "running")}
-    return rows.annotate(**{f"runs_{k}": v for k, v in counts.items()}, runs_total=Count("runs"))
+    states = {f"runs_{state}": _number(run__state=state) for state in ("done", "failed", "running")}
+    return rows.annotate(**states, runs_total=_number())
+
+
+def _number(**wanted: str) -> Coalesce:
+    """Of a job's runs. A subquery: who counts the jobs, or shows the first of them, counts no runs of all others."""
+    parts = JobRun.objects.filter(job=OuterRef("pk"), **wanted).order_by().values("job")
+    return Coalesce(Subquery(parts.annotate(number=Count("pk")).values("number")), 0)
 
 
 _counted_job = Prepared(
@@ -52,6 +59,16 @@ def runs(user: Viewer) -> QuerySet[Run]:
     return visible(Run.objects.all(), user).select_related(
         "contender__version__entry__team", "version__benchmark__team", "team", "created_by"
     )
+
+
+def newest_finished(user: Viewer) -> int | None:
+    """The id of the run that finished last in a team of this person, else of the newest public one."""
+    done = Run.objects.filter(state=State.DONE)
+    last = visible(done.filter(team=OuterRef("pk"), finished_at__isnull=False), user).order_by("-finished_at")
+    teams = teams_where(user).annotate(run=Subquery(last.values("pk")[:1])).values_list("run", flat=True)
+    mine = max(filter(None, teams), default=None)
+    public = done.filter(visibility=Visibility.PUBLIC).order_by("-pk").values_list("pk", flat=True)
+    return public.first() if mine is None else mine
 
 
 def usual(runs: QuerySet[Run]) -> QuerySet[Run]:
@@ -135,8 +152,12 @@ def job_progress(job: Job, rows: Sequence[Run]) -> Progress:
 
 
 def _seconds_per_sample(rows: Sequence[Run]) -> list[float | None]:
-    history = rates([run.contender for run in rows], list({run.version_id: run.version for run in rows}.values()))
-    found = [history[run.contender_id, run.version_id].seconds for run in rows]
+    """Of each run that waits or runs, from history; nobody waits for those that are over."""
+    waited = [run for run in rows if run.state in {State.QUEUED, State.RUNNING}]
+    if not waited:
+        return [None] * len(rows)
+    history = rates([run.contender for run in waited], list({run.version_id: run.version for run in waited}.values()))
+    found = [history.get((run.contender_id, run.version_id), Rate()).seconds for run in rows]
     return [s if s is None else s * attempts_of(run.settings) for s, run in zip(found, rows, strict=True)]
 
 

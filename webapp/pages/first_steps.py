@@ -18,7 +18,6 @@ from webapp.accounts.models import User
 from webapp.catalog.selectors import entries, suites
 from webapp.errors import DomainError
 from webapp.jobs import selectors as jobs
-from webapp.jobs.models import Run
 from webapp.leaderboards.models import Leaderboard
 from webapp.leaderboards.selectors import leaderboards
 from webapp.pages.models import FirstSteps
@@ -59,7 +58,7 @@ class Walk:
 def walk(user: User) -> Walk:
     known = FirstSteps.objects.filter(user=user).first() or FirstSteps(user=user)
     board = leaderboards(user).first()
-    finished = jobs.runs(user).filter(state=Run.State.DONE).order_by("-pk").first()
+    finished = jobs.newest_finished(user)
     steps = _looks(user, known, board, finished) if settings.DEMO else _works(user, known, board, finished)
     return Walk([] if all(step.done for step in steps) else steps, known.hidden)
 
@@ -89,7 +88,7 @@ def hide(*, user: User, hidden: bool) -> None:
     FirstSteps.objects.update_or_create(user=user, defaults={"hidden": hidden})
 
 
-def _looks(user: User, known: FirstSteps, board: Leaderboard | None, finished: Run | None) -> list[Step]:
+def _looks(user: User, known: FirstSteps, board: Leaderboard | None, finished: int | None) -> list[Step]:
     """The demo's: its entries, benchmarks and first job are there already."""
     about = _address(board)
     suite = f"?suite={board.suite_id}" if board else ""
@@ -108,7 +107,7 @@ def _looks(user: User, known: FirstSteps, board: Leaderboard | None, finished: R
     ]  # fmt: skip
 
 
-def _works(user: User, known: FirstSteps, board: Leaderboard | None, finished: Run | None) -> list[Step]:
+def _works(user: User, known: FirstSteps, board: Leaderboard | None, finished: int | None) -> list[Step]:
     return [
         Step("Register an entry", "A language model: a folder of weights, a hub repository at a commit, an endpoint.",
              reverse("catalog:register_entry"), entries(user).exists()),
@@ -129,5 +128,5 @@ def _address(board: Leaderboard | None) -> str:
     return reverse("leaderboards:leaderboard", args=[board.team.name, board.name])
 
 
-def _samples(finished: Run | None) -> str:
-    return reverse("results:samples", args=[finished.pk]) if finished else ""
+def _samples(finished: int | None) -> str:
+    return reverse("results:samples", args=[finished]) if finished else ""

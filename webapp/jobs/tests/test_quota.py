@@ -101,7 +101,7 @@ def test_rates_come_from_the_cell_else_from_the_benchmark(
     factories.finish(ALL_RIGHT)
     versions = [item.version for item in suite.items.select_related("version")]
     contenders = list(dict.fromkeys(run.contender for run in selectors.job_runs(job)))
-    with django_assert_num_queries(1):
+    with django_assert_num_queries(2):
         found = rates(contenders, versions)
     done = Rate(seconds=pytest.approx(0.1), tokens_in=12.0, tokens_out=1.0)
     nothing = Rate()
