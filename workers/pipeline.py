@@ -305,7 +305,8 @@ def _close(run: Run, lease: Lease, state: str, reason: str) -> None:
     def close() -> None:
         with transaction.atomic():
             if state == Run.State.QUEUED:
-                leases.give_back(lease=lease, reason=reason)
+                back = leases.hand_over if stopping.is_set() else leases.give_back
+                back(lease=lease, reason=reason)
             else:
                 leases.end(lease=lease, state=state, reason=reason)
             run_landed(run=run)

@@ -31,6 +31,7 @@ State = Run.State
 LOST = "was lost: no heartbeat"  # of a worker that went silent, in the diary of its run
 READ = ("contender__version__entry", "version__benchmark", "team")
 TRIES = 8  # runs that a claim looks at whose teams turn out to be at their limit
+HAND_OVERS = 30  # attempts after which a stopping worker's run is bounded like any other
 CLAIMING = 7461  # names our advisory locks among others
 
 
@@ -229,8 +230,18 @@ def end(*, lease: Lease, state: str, reason: str) -> None:
 
 @transaction.atomic
 def give_back(*, lease: Lease, reason: str) -> None:
-    """Return a run that this worker could not finish (shut down, internal error); bounded by its attempts."""
+    """Return a run that this worker could not finish (internal error, full disk); bounded by its attempts."""
     _again_or_fail(locked(lease), reason)
+
+
+@transaction.atomic
+def hand_over(*, lease: Lease, reason: str) -> None:
+    """Return the run of a worker that was asked to stop. That says nothing against the run, so it gets another attempt
+    for it: a new version on three hosts would fail it otherwise. Not for ever, because a run that fills its host gets
+    its worker evicted each time."""
+    run = locked(lease)
+    run.last_attempt += run.attempt < HAND_OVERS
+    _again_or_fail(run, reason)
 
 
 def _again_or_fail(run: Run, reason: str) -> None:

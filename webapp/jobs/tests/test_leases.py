@@ -142,6 +142,7 @@ FENCED: dict[str, Callable[[Lease], object]] = {
     "start": lambda lease: leases.start(lease=lease, total=99),
     "end": lambda lease: leases.end(lease=lease, state="failed", reason="late"),
     "give back": lambda lease: leases.give_back(lease=lease, reason="late"),
+    "hand over": lambda lease: leases.hand_over(lease=lease, reason="late"),
     "beat": leases.beat,
     "keep": leases.keep,
 }
@@ -257,9 +258,24 @@ def test_a_run_given_back_is_bounded_like_a_lost_one(job: Job) -> None:
     Run.objects.exclude(pk=job.runs.order_by("pk")[0].pk).update(state="cancelled")
     for _ in range(3):
         lease = factories.claim("w1")
-        leases.give_back(lease=lease, reason="Worker w1 was shut down.")
+        leases.give_back(lease=lease, reason="Internal error.")
     run = Run.objects.get(pk=lease.run_id)
     assert (run.state, run.attempt) == ("failed", 3)
+
+
+def test_stopping_workers_takes_no_attempt_from_a_run(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Five deploys in a row; but a run that gets its worker evicted every time ends at last."""
+    monkeypatch.setattr(leases, "HAND_OVERS", 6)
+    Run.objects.exclude(pk=job.runs.order_by("pk")[0].pk).update(state="cancelled")
+    for _ in range(5):
+        lease = factories.claim("w1")
+        leases.hand_over(lease=lease, reason="Worker w1 was shut down.")
+    run = Run.objects.get(pk=lease.run_id)
+    assert (run.state, run.attempt, run.last_attempt) == ("queued", 5, 8)
+    for _ in range(3):
+        leases.hand_over(lease=factories.claim("w1"), reason="Worker w1 was shut down.")
+    run.refresh_from_db()
+    assert (run.state, run.attempt) == ("failed", 8)
 
 
 @pytest.mark.django_db(transaction=True)
