@@ -11,7 +11,6 @@ from django.contrib.auth import login, update_session_auth_hash
 from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.forms import PasswordChangeForm, SetPasswordForm
 from django.contrib.auth.views import LoginView, PasswordResetConfirmView
-from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse, reverse_lazy
@@ -35,6 +34,7 @@ from webapp.accounts.models import Role, Team, User
 from webapp.accounts.password_resets import make_reset_link
 from webapp.accounts.selectors import May
 from webapp.errors import NotAllowed
+from webapp.paging import Pages
 from webapp.requests import MemberRequest, PageRequest
 
 BACKEND = "django.contrib.auth.backends.ModelBackend"
@@ -291,7 +291,7 @@ def remove_member(request: MemberRequest, name: str, username: str) -> HttpRespo
 
 def audit(request: MemberRequest, name: str) -> HttpResponse:
     found = _team(request, name)
-    page = Paginator(selectors.audit_events(found), 50).get_page(request.GET.get("page"))
+    page = Pages(selectors.audit_events(found), 50).get_page(request.GET.get("page"))
     crumbs = [
         ("Profile", reverse("accounts:profile")),
         (found.name, reverse("accounts:team", args=[name])),

@@ -6,7 +6,6 @@ import json
 from typing import Any
 
 from django.contrib.auth.decorators import login_not_required
-from django.core.paginator import Paginator
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -21,6 +20,7 @@ from webapp.jobs.forms import SubmitForm
 from webapp.jobs.models import Job, Run
 from webapp.jobs.queue import queue_position
 from webapp.jobs.scheme_facts import scheme_facts, searching
+from webapp.paging import Pages
 from webapp.requests import MemberRequest, PageRequest
 
 ACTIVE = {Run.State.QUEUED, Run.State.RUNNING}
@@ -37,7 +37,7 @@ def _job(request: PageRequest, pk: int) -> Job:
 def jobs(request: MemberRequest) -> HttpResponse:
     state, search = request.GET.get("state", ""), request.GET.get("q", "").strip()
     known = state if state in Job.State.values else ""
-    page = Paginator(selectors.jobs(request.user, state=known, search=search), 50).get_page(request.GET.get("page"))
+    page = Pages(selectors.jobs(request.user, state=known, search=search), 50).get_page(request.GET.get("page"))
     context = {
         "page": page,
         "state": known,

@@ -5,7 +5,6 @@ from __future__ import annotations
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_not_required
-from django.core.paginator import Paginator
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -16,6 +15,7 @@ from webapp.notices import selectors, services
 from webapp.notices.forms import ForgottenPasswordForm, PreferencesForm
 from webapp.notices.models import Kind
 from webapp.notices.selectors import TITLES
+from webapp.paging import Pages
 from webapp.requests import MemberRequest, PageRequest
 
 A_PAGE = 50
@@ -28,7 +28,7 @@ def notices(request: MemberRequest) -> HttpResponse:
     known = kind if kind in Kind.values else ""
     found = selectors.notices(request.user, unread=unread, kind=known)
     context = {
-        "page": Paginator(found, A_PAGE).get_page(request.GET.get("page")),
+        "page": Pages(found, A_PAGE).get_page(request.GET.get("page")),
         "unread": unread,
         "waiting": selectors.unread_count(request.user),
         "kind": known,

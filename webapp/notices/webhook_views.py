@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 from django.contrib import messages
-from django.core.paginator import Paginator
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -17,6 +16,7 @@ from webapp.notices import receiver, selectors
 from webapp.notices import webhooks as services
 from webapp.notices.forms import WebhookForm
 from webapp.notices.models import Webhook
+from webapp.paging import Pages
 from webapp.requests import MemberRequest
 
 EXAMPLE = Path(receiver.__file__).read_text()
@@ -71,7 +71,7 @@ def _drawn(request: MemberRequest, found: Webhook, form: WebhookForm | None = No
         "form": form,
         "secret": secret,
         "example": EXAMPLE,
-        "page": Paginator(selectors.deliveries(found), A_PAGE).get_page(request.GET.get("page")),
+        "page": Pages(selectors.deliveries(found), A_PAGE).get_page(request.GET.get("page")),
         "crumbs": _crumbs(found.team, found.url),
     }
     response = render(request, "notices/webhook.html", context, status=form.status)
