@@ -23,6 +23,7 @@ from webapp.catalog.models import (
     Source,
 )
 from webapp.errors import Conflict
+from webapp.imports.copies import SAME_AS, original
 from webapp.imports.models import Import, ImportRun
 from webapp.imports.planning import (
     Plan,
@@ -60,7 +61,7 @@ def load(job: Import, found: Plan, spool: Spool, *, every: Callable[[int], None]
         made.parts.append(ImportRun(owner=job, run=run, made=planned.existing is None))
         made.know(planned, run)
     _copy(made, found, spool, every)
-    _pack(made.fresh)
+    _pack(job, made.fresh)
     ImportRun.objects.bulk_create(made.parts, batch_size=1000)
     return [run for _, run in made.fresh]
 
@@ -247,8 +248,13 @@ def _copy_into(table: str, columns: Sequence[str], lines: Iterator[list[bytes]],
             every(count)
 
 
-def _pack(fresh: list[tuple[PlannedRun, Run]]) -> None:
+def _pack(job: Import, fresh: list[tuple[PlannedRun, Run]]) -> None:
     for planned, run in fresh:
         values = planned.found.values()
         dtype, data = pack(values)
-        PackedScores.objects.create(run=run, dtype=dtype, attempts=values.shape[1], values=data)
+        packed = PackedScores(run=run, dtype=dtype, attempts=values.shape[1], values=data)
+        packed.save(force_insert=True)
+        copied = original(actor=job.created_by, planned=planned, run=run, packed=packed)
+        if copied is not None:
+            run.provenance[SAME_AS] = copied
+            run.save(update_fields=["provenance"])

@@ -12,6 +12,7 @@ from django.utils import timezone
 from evaluation.importing.limits import Limits
 from webapp.accounts.models import Team
 from webapp.accounts.selectors import Viewer, teams_where, visible
+from webapp.imports.copies import SAME_AS
 from webapp.imports.models import Import, ImportRun
 from webapp.jobs.selectors import runs
 
@@ -65,10 +66,12 @@ def import_context(found: Import, user: Viewer) -> dict[str, Any]:
     listed = (
         parts.select_related("run__version__benchmark").order_by("pk")[:RUNS_SHOWN] if found.state == State.DONE else []
     )
+    copied = {part.run.provenance.get(SAME_AS) for part in listed}
     share = found.received / found.size if found.state == State.UPLOADING else None
     return {
         "import": found,
         "parts": listed,
+        "originals": set(runs(user).filter(pk__in=copied - {None}).values_list("pk", flat=True)),
         "open": found.state in OPEN,
         "working": found.state in (State.QUEUED, State.RUNNING),
         "share": share,

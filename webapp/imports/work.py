@@ -24,6 +24,7 @@ from webapp.accounts.services import record
 from webapp.celery import enqueue
 from webapp.errors import Conflict, DomainError
 from webapp.imports import loading, planning, selectors
+from webapp.imports.copies import SAME_AS
 from webapp.imports.models import Import
 from webapp.imports.progress import Stopped, Teller, telling
 from webapp.imports.services import changed, close
@@ -185,7 +186,9 @@ def _load(job: Import, found: planning.Plan, spool: Spool, tell: Teller) -> None
     for run in runs:
         run_landed(run=run)
     there = len(found.runs) - len(runs)
+    copies = sum(SAME_AS in run.provenance for run in runs)
     said = f"{len(runs)} runs with {found.rows:,} rows." + (f" {there} were there already." if there else "")
+    said += f" {copies} {'has' if copies == 1 else 'have'} the scores of a run that was made here." if copies else ""
     close(job, State.DONE, said)
     record(
         actor=job.created_by,

@@ -144,6 +144,7 @@ def run(request: PageRequest, pk: int) -> HttpResponse:
         "scheme": scheme_facts(found.provenance),
         "search": searching(found.provenance) if found.state in ACTIVE else None,
         "events": found.events.order_by("-pk"),
+        "original": _original(request, found),
         "others": [other for other in selectors.runs_of_cell(found, request.user)[:20] if other.pk != found.pk],
         "call": _call(request, found),
         "suite": job.suite if job else None,
@@ -151,6 +152,12 @@ def run(request: PageRequest, pk: int) -> HttpResponse:
         "crumbs": [("Jobs", reverse("jobs:jobs")), *_up(job), (f"Run {found.pk}", "")],
     }
     return render(request, "jobs/run.html", context)
+
+
+def _original(request: PageRequest, run: Run) -> Run | None:
+    """The run of which an imported one is a copy, if the person may see it."""
+    same_as = run.provenance.get("same_as")
+    return selectors.runs(request.user).filter(pk=same_as).first() if same_as else None
 
 
 def team_spending(request: MemberRequest, name: str) -> HttpResponse:

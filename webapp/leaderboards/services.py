@@ -8,8 +8,9 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
-from django.db.models import F, QuerySet
-from django.db.models.functions import Now
+from django.db.models import BigIntegerField, Exists, F, OuterRef, QuerySet
+from django.db.models.fields.json import KT
+from django.db.models.functions import Cast, Now
 from django.utils import timezone
 
 from evaluation.analyses.base import parse_params
@@ -144,9 +145,14 @@ def _locked(board_id: int) -> Leaderboard | None:
 
 
 def runs_behind(board: Leaderboard, versions: Sequence[int]) -> QuerySet[Run]:
-    """Oldest first. What its author keeps private stays off shared boards."""
+    """Oldest first. What its author keeps private stays off shared boards, and so does what was exported from here and
+    imported again, beside the run that it is a copy of."""
     runs = usual(Run.objects.filter(team=board.team_id, version__in=versions)).order_by("pk")
-    return runs if board.visibility == Visibility.PRIVATE else runs.exclude(visibility=Visibility.PRIVATE)
+    runs = runs if board.visibility == Visibility.PRIVATE else runs.exclude(visibility=Visibility.PRIVATE)
+    original = Cast(KT("provenance__same_as"), BigIntegerField())
+    imported = runs.filter(origin=Run.Origin.IMPORTED).annotate(original=original)
+    copies = imported.filter(Exists(runs.filter(pk=OuterRef("original"))))
+    return runs.exclude(pk__in=copies.order_by().values("pk"))
 
 
 def _refresh_cells(board: Leaderboard) -> bool:
