@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from webapp.accounts.models import User
 from webapp.imports.planning import PlannedRun
 from webapp.jobs.models import Run
@@ -22,5 +20,5 @@ def original(*, actor: User, planned: PlannedRun, run: Run, packed: PackedScores
     if key.version is not None:
         here = here.filter(contender__version__number=key.version)
     equal = PackedScores.objects.filter(dtype=packed.dtype, attempts=packed.attempts, values=packed.values)
-    found: Sequence[int] = equal.filter(run__in=here.order_by().values("pk")).values_list("run", flat=True)
+    found = equal.filter(run__in=here.order_by().values("pk")).values_list("run", flat=True)
     return max(found, key=lambda pk: (str(pk) == key.run, pk), default=None)
