@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from django.db.models import QuerySet
+from django.contrib.postgres.expressions import ArraySubquery
+from django.db.models import BooleanField, F, Func, QuerySet
 from django.urls import reverse
 
 from evaluation.analyses import ANALYSES
@@ -235,10 +236,20 @@ def sample_page(
     found = scores(run, user, outcome=outcome, search=search).filter(index__gt=after)
     wanted = found.order_by("index").values("index").distinct()[: size + 1]
     rows: dict[int, list[Score]] = {}
-    for score in Score.objects.filter(run=run, index__in=wanted).order_by("index", "attempt"):
+    for score in Score.objects.filter(_Among("index", wanted), run=run).order_by("index", "attempt"):
         rows.setdefault(score.index, []).append(score)
     following = list(rows)[size - 1] if len(rows) > size else None
     return beside_questions(run, user, list(rows.values())[:size]), following
+
+
+class _Among(Func):
+    """The column is one of few, which PostgreSQL looks up first. For IN it may read all scores of a long run."""
+
+    template, arg_joiner = "%(expressions)s)", " = ANY("
+    output_field = BooleanField()
+
+    def __init__(self, name: str, few: QuerySet[Any, Any]) -> None:
+        super().__init__(F(name), ArraySubquery(few))
 
 
 def readable_questions(run: Run, user: Viewer) -> QuerySet[Sample]:
@@ -271,7 +282,14 @@ def beside_questions(run: Run, user: Viewer, samples: Sequence[Sequence[Score]],
 
 
 def outcomes(run: Run) -> dict[str, int]:
-    """How many samples have an attempt of each outcome; with several attempts a sample may have both."""
+    """How many samples have an attempt of each outcome; with several attempts a sample may have both.
+
+    Of a finished run its packed scores tell, however long it is; of others the rows that are there by now.
+    """
+    packed = packed_scores([run]).get(run.pk)
+    if packed is not None:
+        found = {"all": ~np.isnan(packed), "right": packed >= 1.0, "wrong": packed < 1.0}
+        return {name: int(attempts.any(axis=1).sum()) for name, attempts in found.items()}
     scores = Score.objects.filter(run=run)
     if attempts_of(run.settings) > 1:
         return {name: scores.filter(**wanted).values("index").distinct().count() for name, wanted in OUTCOMES.items()}

@@ -204,6 +204,13 @@ def test_the_sample_browser_shows_samples_with_their_attempts(priced: Lease, ali
     assert [row.score.index for row in wrong.context["rows"]] == [0, 1, 3]
 
 
+def test_packed_scores_count_outcomes_as_rows_do(priced: Lease) -> None:
+    run = finished(priced, RIGHTS)
+    packed = selectors.outcomes(run)
+    PackedScores.objects.get(run=run).delete()
+    assert selectors.outcomes(run) == packed == {"all": 4, "right": 3, "wrong": 3}
+
+
 def test_pages_of_samples_never_part_the_attempts_of_one(priced: Lease, alice: User) -> None:
     run = finished(priced, RIGHTS)
     first, following = selectors.sample_page(run, alice, size=3)
