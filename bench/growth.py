@@ -11,15 +11,13 @@ history is marked.
 from __future__ import annotations
 
 import argparse
-import statistics
 import time
 from collections.abc import Callable
 from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench import history
-from bench.timing import as_in_production, get, plain_page
+from bench.timing import as_in_production, cpu_ms, get, plain_page
 from bench.world import ready
 
 if TYPE_CHECKING:
@@ -54,25 +52,6 @@ def main() -> None:
             _print(name, costs[name], floor)
 
 
-def cpu_ms(action: Action, count: int) -> float:
-    """Median processor time of this process and of its connection's PostgreSQL, in milliseconds."""
-    action()
-    taken = []
-    for _ in range(count):
-        before = time.process_time_ns() + _of_postgres()
-        action()
-        taken.append(time.process_time_ns() + _of_postgres() - before)
-    return statistics.median(taken) / 1e6
-
-
-def _of_postgres() -> int:
-    """Nanoseconds that the server process behind this connection has used (Linux)."""
-    from django.db import connection
-
-    connection.ensure_connection()
-    return int(Path(f"/proc/{connection.connection.info.backend_pid}/schedstat").read_text().split()[0])
-
-
 def _print(name: str, costs: list[float], floor: float) -> None:
     first, last = costs[0], costs[-1]
     grown = "" if last <= GROWS * first + floor else f"  GROWS: {last / first:.1f} times the first size"
@@ -97,6 +76,7 @@ def _questions(world: World) -> dict[str, Action]:
         "reports": reverse("results:reports"), "reviews": reverse("reviews:reviews"),
         "notices": reverse("notices:notices"), "unread notices": reverse("notices:unread_count"),
         "audit log": reverse("accounts:audit", args=[world.team.name]),
+        "reviews that wait for me": reverse("reviews:inbox_count"),
         "spending": reverse("jobs:team_spending", args=[world.team.name]),
     }  # fmt: skip
     asked: dict[str, Action] = {"sweep": sweep, "claim": _claim, "/metrics": _scrape}
