@@ -81,15 +81,19 @@ class EntryVersion(models.Model):
 
 
 class Contender(models.Model):
-    """`entry@scheme`: the row of everything."""
+    """`entry@scheme`: the row of everything.
+
+    variant: sha256 of what else its weights are made of, a map of bits per layer; "" where the scheme says it all.
+    """
 
     version = models.ForeignKey(EntryVersion, on_delete=models.CASCADE, related_name="contenders")
     scheme = models.CharField(max_length=40)
+    variant = models.CharField(max_length=64, blank=True, default="", db_default="")
     # Kept here so that a board of 500 rows joins nothing to name them.
     name = models.CharField(max_length=140)
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["version", "scheme"], name="contender_once")]
+        constraints = [models.UniqueConstraint(fields=["version", "scheme", "variant"], name="contender_of_a_variant")]
 
     def __str__(self) -> str:
         return self.name

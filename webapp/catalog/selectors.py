@@ -62,12 +62,18 @@ def contenders(user: Viewer) -> QuerySet[Contender]:
 
 
 _contender_of = Prepared(
-    lambda version, scheme: Contender.objects.filter(version=version, scheme=scheme), -1, "a scheme"
-)
+    lambda version, scheme, variant: Contender.objects.filter(version=version, scheme=scheme, variant=variant),
+    -1, "a scheme", "a variant",
+)  # fmt: skip
 
 
-def contender_of(version: EntryVersion, scheme: str) -> Contender | None:
-    return _contender_of.first(version.pk, scheme)
+def contender_of(version: EntryVersion, scheme: str, variant: str = "") -> Contender | None:
+    return _contender_of.first(version.pk, scheme, variant)
+
+
+def contender_called(version: EntryVersion, scheme: str) -> Contender | None:
+    """By what stands behind the @ of its name: a scheme, or a scheme with the beginning of a variant."""
+    return Contender.objects.filter(version=version, name__endswith=f"@{scheme}").select_related("version").first()
 
 
 def benchmarks(user: Viewer, search: str = "") -> QuerySet[Benchmark]:

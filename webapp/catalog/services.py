@@ -140,18 +140,19 @@ def pin_weights(*, version: EntryVersion, weights_hash: str) -> None:
         EntryVersion.objects.filter(pk=version.pk, weights_hash="").update(weights_hash=weights_hash)
 
 
-def contender(*, version: EntryVersion, scheme: str) -> Contender:
-    """The row for `entry@scheme`, made at its first use."""
+def contender(*, version: EntryVersion, scheme: str, variant: str = "") -> Contender:
+    """The row for `entry@scheme`, made at its first use. variant: a hash, by whose beginning people tell it."""
     if scheme not in SCHEMES:
         raise Unprocessable(f"{scheme} is not a scheme.", field="schemes", remedy=f"Known: {', '.join(SCHEMES)}.")
     if version.source == Source.ENDPOINT:
         # A server decides its own precision: there is nothing that we could apply a scheme to.
         scheme = SERVED
     number = "" if version.number == 1 else f":{version.number}"
-    name = f"{version.entry.name}{number}@{scheme}"
-    found = contender_of(version, scheme)
+    name = f"{version.entry.name}{number}@{scheme}" + (f".{variant[:8]}" if variant else "")
+    found = contender_of(version, scheme, variant)
     if found is None:
-        found, _ = Contender.objects.get_or_create(version=version, scheme=scheme, defaults={"name": name})
+        made = {"version": version, "scheme": scheme, "variant": variant}
+        found, _ = Contender.objects.get_or_create(**made, defaults={"name": name})
     found.version = version  # so that nobody reads again what the caller has
     return found
 

@@ -81,7 +81,7 @@ def _about(run: Run) -> dict[str, Any]:
     return {
         "entry": version.entry.name,
         "version": version.number,
-        "scheme": run.contender.scheme,
+        "scheme": run.contender.name.rpartition("@")[2],  # with its variant: another map is another contender
         "benchmark": benchmark.benchmark.name,
         "benchmark_version": benchmark.number,
         "benchmark_hash": benchmark.content_hash,

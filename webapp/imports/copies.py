@@ -16,7 +16,7 @@ def original(*, actor: User, planned: PlannedRun, run: Run, packed: PackedScores
     questions, and equal in every score. Of several, the one whose number the file states, else the newest."""
     key = planned.found.key
     here = runs(actor).filter(team=run.team_id, version=run.version_id, origin=Run.Origin.HERE, state=Run.State.DONE)
-    here = here.filter(contender__scheme=planned.scheme, contender__version__entry__name=key.entry)
+    here = here.filter(contender__name__endswith=f"@{planned.scheme}", contender__version__entry__name=key.entry)
     if key.version is not None:
         here = here.filter(contender__version__number=key.version)
     equal = PackedScores.objects.filter(dtype=packed.dtype, attempts=packed.attempts, values=packed.values)

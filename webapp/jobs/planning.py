@@ -18,6 +18,7 @@ from webapp.accounts.models import Team
 from webapp.catalog.calibration import refuse_prompts
 from webapp.catalog.models import IMPORTED_KIND, BenchmarkVersion, CalibrationSet, Contender, Source
 from webapp.catalog.selectors import prices_on, unit_prices
+from webapp.catalog.services import contender as contender_row
 from webapp.errors import Unprocessable
 from webapp.jobs.estimates import Estimate, attempts_of, rates
 from webapp.jobs.models import Run, default_settings
@@ -121,6 +122,14 @@ def needs_calibration(contender: Contender) -> bool:
 def needs_map(contender: Contender) -> bool:
     info = SCHEMES.get(contender.scheme)
     return info is not None and info.needs_map
+
+
+def with_map(contender: Contender, settings: Mapping[str, Any]) -> Contender:
+    """Where the scheme takes a map, the contender whose weights have these bits: another map is another contender."""
+    if BITS not in settings or not needs_map(contender):
+        return contender
+    variant = bit_maps.read(settings[BITS]).hash
+    return contender_row(version=contender.version, scheme=contender.scheme, variant=variant)
 
 
 def settings_of(contender: Contender, version: BenchmarkVersion, settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -269,6 +278,7 @@ def plan(
     check(team, contenders, versions, settings)
     check_calibration(contenders, versions, calibration)
     check_map(contenders, settings)
+    contenders = [with_map(contender, settings) for contender in contenders]
     on = {(c.pk, v.pk): settings_of(c, v, settings) for c in contenders for v in versions}
     chosen = {pk: tuple(sorted(samples)) for pk, samples in (subsets or {}).items()}
     keys = {

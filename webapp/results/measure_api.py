@@ -14,6 +14,7 @@ from rest_framework.generics import ListAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from webapp.catalog.selectors import contender_called
 from webapp.catalog.serializers import EntryReference
 from webapp.catalog.services import contender
 from webapp.rest import PublicResource, Strict
@@ -27,7 +28,9 @@ class MeasurementIn(Strict):
     """A contender: an entry under a scheme. An endpoint is measured as it is served, whatever the scheme."""
 
     entry = EntryReference()
-    scheme = serializers.CharField(max_length=40, default="fp32")
+    scheme = serializers.CharField(
+        max_length=50, default="fp32", help_text="With a variant as in `evopress_map.1a2b3c4d` where it has several."
+    )
 
 
 class MeasurementOut(serializers.ModelSerializer[Measurement]):
@@ -69,7 +72,8 @@ class Measurements(PublicResource, ListAPIView[Measurement]):
         """Ask a worker to measure a contender between two runs; one that waits already is the same request."""
         values = self.read(MeasurementIn)
         with transaction.atomic():
-            chosen = contender(version=values["entry"], scheme=values["scheme"])
+            called = contender_called(values["entry"], values["scheme"])
+            chosen = called or contender(version=values["entry"], scheme=values["scheme"])
             made = measurements.request_measurement(actor=self.actor, contender=chosen)
         shown = measurements.measurements(request.user).get(pk=made.pk)
         return Response(self.shown(MeasurementOut, shown), status=202)

@@ -51,7 +51,8 @@ def of_entry(user: Viewer, entry: ModelEntry) -> list[Measurement]:
 def measurable(entry: ModelEntry) -> list[Contender]:
     """The contenders of its newest version, in the order in which schemes are listed."""
     rows = Contender.objects.filter(version__entry=entry).order_by("-version__number", "pk")
-    found = list(rows.select_related("version"))
+    mapped = [key for key, info in SCHEMES.items() if info.needs_map]
+    found = list(rows.exclude(scheme__in=mapped, variant="").select_related("version"))  # of no map: nothing that runs
     places = {key: at for at, key in enumerate(SCHEMES)}
     newest = [one for one in found if one.version_id == found[0].version_id]
     return sorted(newest, key=lambda one: places.get(one.scheme, len(places)))

@@ -3,23 +3,31 @@
 from __future__ import annotations
 
 import json
+from importlib import import_module
 from typing import Any
 
 import pytest
+from django.apps import apps
 from django.test import Client
 
+from evaluation.bit_maps import BitMap
 from webapp.accounts.models import Team, User
 from webapp.catalog import services as catalog
-from webapp.catalog.models import BenchmarkVersion, CalibrationSet, EntryVersion, Suite
+from webapp.catalog.models import BenchmarkVersion, CalibrationSet, Contender, EntryVersion, Suite
 from webapp.errors import Unprocessable
 from webapp.jobs import services
 from webapp.jobs.models import Job, Run
 from webapp.jobs.scheme_facts import bits_map
 from webapp.jobs.services import JobRequest
+from webapp.leaderboards.models import Leaderboard
+from webapp.results import measurements
+from webapp.results.models import Measurement
+from webapp.results.services import finish_run
 from webapp.tests import factories
 from workers.specs import spec_of
 
 BITS = {"h.0.attn": 4, "h.0.mlp": 2}
+OTHER = {**BITS, "h.0.mlp": 3}
 SHAPES = [{"name": "h.0.attn", "shape": [4, 8]}, {"name": "h.0.mlp", "shape": [8, 4]}]
 
 
@@ -58,7 +66,64 @@ def test_the_bits_are_the_run_not_the_form_of_the_file(submit: Any) -> None:
     assert whole["average_bits"] == 3.0
     assert submit("evopress_map", bits=whole).parts.get().reused
     assert submit("evopress_map", bits=dict(reversed(BITS.items()))).parts.get().reused
-    assert not submit("evopress_map", bits={**BITS, "h.0.mlp": 3}).parts.get().reused
+    assert not submit("evopress_map", bits=OTHER).parts.get().reused
+
+
+def finish(rights: list[bool]) -> Run:
+    lease = factories.claim(schemes=["evopress_map"])
+    factories.score(lease, rights)
+    return finish_run(lease=lease, provenance={})
+
+
+def called(bits: dict[str, int]) -> str:
+    return f"small@evopress_map.{BitMap(bits).hash[:8]}"
+
+
+def test_runs_with_different_maps_are_of_different_contenders(submit: Any, board: Leaderboard) -> None:
+    for bits in (BITS, OTHER, BITS):
+        submit("evopress_map", bits=bits)
+    names = sorted(Run.objects.values_list("contender__name", flat=True))
+    assert names == sorted([called(BITS), called(OTHER)])
+    for rights in ([True] * 4, [True, False, False, False]):
+        finish(rights)
+    shown = {row.contender.name: row.cells[0][2] for row in factories.refresh(board).standings.all()}
+    assert shown == {called(BITS): 1.0, called(OTHER): 0.25}
+
+
+def test_a_contender_of_a_map_is_measured_by_its_name(client: Client, bob: User, submit: Any) -> None:
+    submit("evopress_map", bits=OTHER)
+    run = finish([True] * 4)
+    client.force_login(bob)
+    body = {"entry": "lab/small", "scheme": run.contender.name.partition("@")[2]}
+    made = client.post("/api/v1/measurements/", body, content_type="application/json")
+    assert (made.status_code, made.json()["contender"]) == (202, run.contender.name)
+    [shown] = measurements.measurable(run.contender.version.entry)
+    assert shown == run.contender, "what has no map cannot be measured, and is not offered"
+
+
+def test_runs_that_shared_a_contender_are_told_apart_and_kept(submit: Any, board: Leaderboard) -> None:
+    for bits in (BITS, OTHER, BITS | {"h.0.attn": 2}):
+        submit("evopress_map", bits=bits)
+    runs = list(Run.objects.order_by("pk"))
+    shared = runs[0].contender
+    Run.objects.update(contender=shared)
+    Contender.objects.exclude(pk=shared.pk).delete()
+    Contender.objects.update(variant="", name="small@evopress_map")
+    Measurement.objects.create(contender=shared, settings={"bits": OTHER})
+    factories.refresh(board)
+
+    migration = import_module("webapp.leaderboards.migrations.0006_contenders_by_map")
+    migration.split(apps, None)
+    migration.split(apps, None)
+
+    found = list(Run.objects.order_by("pk").select_related("contender"))
+    assert [run.contender.variant for run in found] == [BitMap(run.settings["bits"]).hash for run in runs]
+    assert len({run.contender.name for run in found}) == 3
+    assert found[0].contender == shared
+    assert Measurement.objects.get().contender == found[1].contender
+    board.refresh_from_db()
+    assert board.stale_since is not None
+    assert submit("evopress_map", bits=BITS).parts.get().reused
 
 
 @pytest.mark.parametrize(
