@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 
 from webapp.accounts.models import Owned, User, slug
@@ -12,7 +13,8 @@ from webapp.results.models import Report
 class Leaderboard(Owned):
     """A board over one suite. `version` grows with each change that a viewer can see.
 
-    stale_since: a run behind the board changed then, and the standings do not show it yet.
+    stale_since: a run behind the board changed then, and the standings do not show it yet. stale_versions: the columns
+    whose cells are to be read for that, none where only the order is left; null stands for all.
     """
 
     name = models.CharField(max_length=63, validators=[slug])
@@ -25,6 +27,7 @@ class Leaderboard(Owned):
     # What the paired comparison of the contenders says in words.
     verdict = models.TextField(blank=True)
     stale_since = models.DateTimeField(null=True, blank=True)
+    stale_versions = ArrayField(models.BigIntegerField(), null=True, blank=True)
     refreshed_at = models.DateTimeField(null=True, blank=True)
     # The latest output of the order's analysis, kept up to date as runs land.
     report = models.OneToOneField(Report, null=True, blank=True, on_delete=models.SET_NULL, related_name="leaderboard")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
 from django.core.exceptions import ValidationError
-from django.db import transaction
-from django.db.models import BigIntegerField, Exists, F, OuterRef, QuerySet
+from django.db import connection, transaction
+from django.db.models import BigIntegerField, Case, Exists, F, Func, OuterRef, QuerySet, TextField, Value, When
 from django.db.models.fields.json import KT
 from django.db.models.functions import Cast, Now
 from django.utils import timezone
@@ -25,12 +26,15 @@ from webapp.errors import Conflict, Unprocessable
 from webapp.jobs.models import Job, Run
 from webapp.jobs.selectors import usual
 from webapp.leaderboards import ordering
-from webapp.leaderboards.cells import FIELDS, MADE_BY, Cell, grid
+from webapp.leaderboards.cells import FIELDS, MADE_BY, NOT_RUN, STATE, STORED, Cell, grid
 from webapp.leaderboards.models import Leaderboard, Standing
 from webapp.leaderboards.ordering import ORDERS, Ordered, Place
 from webapp.live import publish
 from webapp.results import reports
 from webapp.results.models import Report
+
+ORDERING = 7463  # names our advisory locks among others
+FEW = 8  # columns that are read one by one from the cells of all contenders
 
 
 @transaction.atomic
@@ -77,7 +81,7 @@ def change_leaderboard(*, actor: User, board: Leaderboard, **changes: Any) -> Le
         if key not in {"title", "description", "visibility"}:
             raise Unprocessable(f"{key} cannot be changed.", field=key)
         setattr(board, key, value)
-    board.stale_since = timezone.now()
+    board.stale_since, board.stale_versions = timezone.now(), None
     board.save()
     record(actor=actor, team=board.team, verb="changed", target=board, before=before, after=asked)
     enqueue("refresh_leaderboard", board.pk)
@@ -102,20 +106,29 @@ def run_landed(*, run: Run) -> None:
     """
     if run.is_partial:
         return
-    _make_stale(Leaderboard.objects.filter(team=run.team_id, suite__items__version=run.version_id))
+    _make_stale(Leaderboard.objects.filter(team=run.team_id, suite__items__version=run.version_id), [run.version_id])
 
 
 @transaction.atomic
 def job_changed(*, job_id: int) -> None:
     """Runs were queued, cancelled or queued again: boards show what waits, too."""
-    versions = Run.objects.filter(parts__job=job_id, subset=None).values("version")
+    versions = (
+        Run.objects.filter(parts__job=job_id, subset=None).order_by().values_list("version", flat=True).distinct()
+    )
     teams = Job.objects.filter(pk=job_id).values("team")
-    _make_stale(Leaderboard.objects.filter(team__in=teams, suite__items__version__in=versions))
+    _make_stale(Leaderboard.objects.filter(team__in=teams, suite__items__version__in=versions), sorted(versions))
 
 
-def _make_stale(boards: QuerySet[Leaderboard]) -> None:
+def _make_stale(boards: QuerySet[Leaderboard], versions: Sequence[int]) -> None:
+    """Their columns of these versions. All that a board has to read stays all."""
+    columns = Value(versions, output_field=Leaderboard._meta.get_field("stale_versions"))
+    noted = Case(
+        When(stale_since=None, then=columns),
+        When(stale_versions=None, then=Value(None)),
+        default=Func("stale_versions", columns, function="array_cat"),
+    )
     for pk in sorted(set(boards.values_list("pk", flat=True))):
-        Leaderboard.objects.filter(pk=pk).update(stale_since=Now())
+        Leaderboard.objects.filter(pk=pk).update(stale_since=Now(), stale_versions=noted)
         enqueue("refresh_leaderboard", pk)
 
 
@@ -129,15 +142,30 @@ def refresh_stale() -> None:
 def refresh(*, board_id: int) -> bool:
     """Bring the standings up to the runs: first the cells, then the order. Returns whether anything changed.
 
-    The order may take seconds. It is computed without a lock: runs that land and people who change the board meanwhile
-    do not wait for it, and leave the board stale for the next refresh.
+    The order may take seconds. It is computed without a lock of a row: runs that land and people who change the board
+    meanwhile do not wait for it, and leave the board stale for the next refresh.
     """
     with transaction.atomic():
         board = _locked(board_id)
         if board is None or board.stale_since is None:
             return False  # an earlier ring has done it
-        seen, changed = board.stale_since, _refresh_cells(board)
-    return _refresh_order(board_id, seen) or changed
+        seen, changed = board.stale_since, board.stale_versions != [] and _refresh_cells(board)
+    with _alone(board_id) as mine:
+        return (mine and _refresh_order(board_id, seen)) or changed
+
+
+@contextmanager
+def _alone(board_id: int) -> Iterator[bool]:
+    """Whether no other process computes the order of this board; if one does, it rings again when it is done."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_lock(%s, %s)", [ORDERING, board_id])
+        mine = bool(cursor.fetchone()[0])
+    try:
+        yield mine
+    finally:
+        if mine:
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT pg_advisory_unlock(%s, %s)", [ORDERING, board_id])
 
 
 def _locked(board_id: int) -> Leaderboard | None:
@@ -156,30 +184,52 @@ def runs_behind(board: Leaderboard, versions: Sequence[int]) -> QuerySet[Run]:
 
 
 def _refresh_cells(board: Leaderboard) -> bool:
+    """Of whole columns, because a run changes one of them, and in it what is usual."""
     versions = [version.pk for version in suite_versions(board.suite)]
-    rows = grid(runs_behind(board, versions).values(*FIELDS, **MADE_BY), versions)
-    old = {standing.contender_id: standing for standing in board.standings.all()}
-    next_version = board.version + 1
-    changed = [
-        Standing(leaderboard=board, contender_id=pk, cells=cells, changed_in=next_version)
-        for pk, cells in rows.items()
-        if pk not in old or old[pk].cells != [list(cell) for cell in cells]
-    ]
-    gone = board.standings.filter(contender__in=set(old) - set(rows))
+    stale = set(board.stale_versions or versions)
+    places = [at for at, version in enumerate(versions) if version in stale]
+    columns = [versions[at] for at in places]
+    kept, fresh = _kept(board, places), grid(runs_behind(board, columns).values(*FIELDS, **MADE_BY), columns)
+    nothing = [NOT_RUN] * len(columns)
+    moved = {pk: fresh.get(pk, nothing) for pk in kept.keys() | fresh.keys() if fresh.get(pk, nothing) != kept.get(pk)}
+    _move(board, places, moved, len(versions))
+    board.stale_versions = []
+    _save(board, bool(moved))
+    return bool(moved)
+
+
+def _kept(board: Leaderboard, places: Sequence[int]) -> dict[int, list[tuple[Any, ...]]]:
+    """Contender id -> its cells in these places, as they are stored."""
+    if len(places) > FEW:
+        whole = board.standings.values_list("contender", Cast("cells", TextField()))
+        return {pk: [cells[at] for at in places] for pk, text in whole for cells in [STORED.decode(text)]}
+    rows = board.standings.values_list("contender", *(f"cells__{at}" for at in places))
+    return {pk: [tuple(cell) for cell in cells] for pk, *cells in rows}
+
+
+def _move(board: Leaderboard, places: Sequence[int], moved: Mapping[int, list[Cell]], size: int) -> None:
+    """Put cells in their places; a contender without a run is no longer on the board."""
+    rows = {pk: [NOT_RUN] * size for pk in moved}
+    rows |= board.standings.filter(contender__in=moved).values_list("contender", "cells")
+    for pk, cells in moved.items():
+        for at, cell in zip(places, cells, strict=True):
+            rows[pk][at] = cell
+    gone = [pk for pk, cells in rows.items() if all(cell[STATE] == NOT_RUN.state for cell in cells)]
+    board.standings.filter(contender__in=gone).delete()
     Standing.objects.bulk_create(
-        changed,
+        [
+            Standing(leaderboard=board, contender_id=pk, cells=rows[pk], changed_in=board.version + 1)
+            for pk in rows.keys() - set(gone)
+        ],
         update_conflicts=True,
         unique_fields=["leaderboard", "contender"],
         update_fields=["cells", "changed_in"],
     )
-    removed, _ = gone.delete()
-    _save(board, bool(changed or removed))
-    return bool(changed or removed)
 
 
 def _save(board: Leaderboard, changed: bool) -> None:
     board.version += changed
-    board.save(update_fields=["version", "stale_since", "refreshed_at", "report", "verdict"])
+    board.save(update_fields=["version", "stale_since", "stale_versions", "refreshed_at", "report", "verdict"])
     if changed:
         publish(f"leaderboard.{board.pk}", board=board.pk, version=board.version)
 
@@ -187,7 +237,7 @@ def _save(board: Leaderboard, changed: bool) -> None:
 def _refresh_order(board_id: int, seen: datetime) -> bool:
     """Compute the order of the cells as they are now, and show it unless a newer one is there already.
 
-    A worker that dies here leaves the board stale, and the sweep rings again.
+    What came meanwhile is rung for again. A worker that dies here leaves the board stale, and the sweep rings.
     """
     before = Leaderboard.objects.select_related("team", "report").filter(pk=board_id).first()
     ordered = before and ordering.order(before, list(before.standings.select_related("contender")))
@@ -196,7 +246,9 @@ def _refresh_order(board_id: int, seen: datetime) -> bool:
         if before is None or board is None or board.stale_since is None:
             return False
         if board.stale_since == seen:
-            board.stale_since, board.refreshed_at = None, timezone.now()
+            board.stale_since, board.stale_versions, board.refreshed_at = None, None, timezone.now()
+        else:
+            enqueue("refresh_leaderboard", board_id)
         asked_for = (before.order, before.parameters) == (board.order, board.parameters)
         changed = bool(ordered and asked_for and _show_order(board, ordered))
         _save(board, changed)

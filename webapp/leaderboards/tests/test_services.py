@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import Any
 
 import pytest
-from django.utils import timezone
+from django.db import connection
 
 from webapp.accounts.models import Team, User
 from webapp.catalog.models import BenchmarkVersion, EntryVersion, Suite
@@ -14,7 +15,7 @@ from webapp.errors import Conflict, NotAllowed, Unprocessable
 from webapp.jobs import leases
 from webapp.jobs import services as jobs
 from webapp.jobs.models import Job, Run
-from webapp.leaderboards import selectors, services
+from webapp.leaderboards import ordering, selectors, services
 from webapp.leaderboards.cells import Cell, cell_of, grid
 from webapp.leaderboards.models import Leaderboard
 from webapp.leaderboards.viewing import View
@@ -133,19 +134,106 @@ def test_other_teams_runs_are_not_on_the_board(
 def test_a_run_that_lands_during_a_refresh_is_not_lost(
     job: Job, board: Leaderboard, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Between cells and order another run lands: the board stays stale, so that the sweep rings again."""
+    """While the order is computed another run lands: the board stays stale with its column, for the next ring."""
     services.run_landed(run=factories.finish(ALL))
-    cells = services._refresh_cells
+    order, landed = ordering.order, []
 
-    def and_another_lands(locked: Leaderboard) -> bool:
-        changed = cells(locked)
-        Leaderboard.objects.filter(pk=board.pk).update(stale_since=timezone.now())
-        return changed
+    def and_another_lands(*asked: Any) -> Any:
+        landed.append(factories.finish(HALF))
+        services.run_landed(run=landed[0])
+        return order(*asked)
 
-    monkeypatch.setattr(services, "_refresh_cells", and_another_lands)
+    monkeypatch.setattr(ordering, "order", and_another_lands)
+    services.refresh(board_id=board.pk)
+    monkeypatch.undo()
+    board.refresh_from_db()
+    assert board.stale_versions == [landed[0].version_id]
     services.refresh(board_id=board.pk)
     board.refresh_from_db()
+    assert board.stale_since is None
+    assert [cell.mean for cell in rows(board)[0].cells] == [1.0, 0.5]
+
+
+def test_a_run_changes_its_column_and_reads_no_other(job: Job, board: Leaderboard) -> None:
+    finish_all(ALL, ALL, HALF)
+    factories.refresh(board)
+    Run.objects.filter(state=Run.State.DONE).update(mean=0.25)
+    run = factories.finish(NONE)
+    services.run_landed(run=run)
+    board.refresh_from_db()
+    assert board.stale_versions == [run.version_id]
+    services.refresh(board_id=board.pk)
+    board.refresh_from_db()
+    means = {row.name: [cell.mean for cell in row.cells] for row in rows(board)}
+    assert means == {"small@fp32": [1.0, 0.25], "large@fp32": [0.5, 0.0]}
+    assert (board.stale_since, board.stale_versions) == (None, None)
+    factories.refresh(board)
+    assert {cell.mean for row in rows(board) for cell in row.cells} == {0.25, 0.0}, "the whole board is read"
+
+
+def test_a_board_that_is_to_be_read_whole_stays_so(alice: User, job: Job, board: Leaderboard) -> None:
+    factories.refresh(board)
+    services.change_leaderboard(actor=alice, board=board, visibility="private")
+    services.run_landed(run=factories.finish(ALL))
+    board.refresh_from_db()
+    assert board.stale_versions is None
+
+
+def test_columns_add_up_until_they_are_read(job: Job, board: Leaderboard) -> None:
+    factories.refresh(board)
+    landed = [factories.finish(ALL), factories.finish(HALF)]
+    for run in landed:
+        services.run_landed(run=run)
+    board.refresh_from_db()
+    assert board.stale_versions == [run.version_id for run in landed]
+    services.refresh(board_id=board.pk)
+    board.refresh_from_db()
+    assert sorted(cell.mean for cell in rows(board)[0].cells if cell.mean is not None) == [0.5, 1.0]
+
+
+def test_what_another_harness_made_shows_in_the_whole_column(job: Job, board: Leaderboard) -> None:
+    """A third result can make another version the usual one of its column."""
+    finish_all(ALL, ALL, ALL)
+    Run.objects.filter(state=Run.State.DONE).update(provenance={"environment": {"lm_eval": "1"}, "task_version": "1"})
+    factories.refresh(board)
+    run = factories.finish(ALL)
+    Run.objects.filter(pk=run.pk).update(provenance={"environment": {"lm_eval": "2"}, "task_version": "1"})
+    services.run_landed(run=run)
+    services.refresh(board_id=board.pk)
+    board.refresh_from_db()
+    others = {row.name: [cell.other for cell in row.cells] for row in rows(board)}
+    assert others == {"small@fp32": [False, True], "large@fp32": [False, False]}, "of equals the newest is usual"
+
+
+def test_a_contender_whose_runs_are_gone_leaves_the_board(job: Job, board: Leaderboard) -> None:
+    finish_all(ALL, ALL, HALF)
+    last = factories.finish(ALL)
+    factories.refresh(board)
+    Run.objects.filter(contender=last.contender_id).exclude(pk=last.pk).delete()
+    factories.refresh(board)
+    assert len(rows(board)) == 2
+    Run.objects.filter(pk=last.pk).update(visibility="private")
+    services.run_landed(run=last)
+    services.refresh(board_id=board.pk)
+    board.refresh_from_db()
+    assert names(board) == ["small@fp32"]
+
+
+def test_the_order_is_left_to_whoever_computes_it(job: Job, board: Leaderboard) -> None:
+    """Another process holds the lock: this one brings the cells only, and the board stays stale."""
+    finish_all(ALL, ALL, HALF)
+    services.run_landed(run=factories.finish(ALL))
+    with contextlib.closing(connection.copy()) as elsewhere, elsewhere.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_lock(%s, %s)", [services.ORDERING, board.pk])
+        assert services.refresh(board_id=board.pk)
+        cursor.execute("SELECT pg_advisory_unlock_all()")
+    board.refresh_from_db()
     assert board.stale_since is not None
+    assert [row.standing.position for row in rows(board)] == [None, None]
+    assert rows(board)[0].complete == 2
+    services.refresh(board_id=board.pk)
+    board.refresh_from_db()
+    assert [row.standing.position for row in rows(board)] == [1, 2]
 
 
 def test_a_refresh_that_dies_between_cells_and_order_leaves_the_board_stale(
