@@ -189,14 +189,26 @@ def badge(request: PageRequest, pk: int) -> HttpResponse:
 @login_not_required
 @xframe_options_exempt
 def embed(request: PageRequest, pk: int) -> HttpResponse:
-    """The table alone, for a frame on another site: of public releases, and without whoever looks at it."""
-    found = get_object_or_404(selectors.releases(AnonymousUser()).defer(None), pk=pk)
+    """The table alone, for a frame on another site: of public releases, and without whoever looks at it.
+
+    A frame stays on its site when its release is made private: it then says calmly that nothing is shown here, in the
+    same words for a release that never was.
+    """
+    found = selectors.releases(AnonymousUser()).defer(None).filter(pk=pk).first()
+    if found is None:
+        response = render(request, "releases/embed.html", status=404)
+        patch_cache_control(response, no_store=True)
+        return _framed(response)
     top = request.GET.get("top", "")
     rows = min(EMBEDDED_ROWS, int(top)) if top.isdecimal() and len(top) < 5 and int(top) else EMBEDDED_ROWS
     shown = selectors.drawn(found.frozen)
-    response = render(request, "releases/embed.html", {"release": found, "drawn": shown, "lines": shown.ranked[:rows]})
+    context = {"release": found, "drawn": shown, "lines": shown.ranked[:rows]}
+    return _shared(_framed(render(request, "releases/embed.html", context)), found)
+
+
+def _framed(response: HttpResponse) -> HttpResponse:
     response.headers["Content-Security-Policy"] = EMBEDDED
-    return _shared(response, found)
+    return response
 
 
 def _shared(response: HttpResponse, found: Release) -> HttpResponse:

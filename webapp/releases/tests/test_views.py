@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from webapp.releases import services, snapshots
 from webapp.releases.models import Release
+from webapp.security import EMBEDDED
 from webapp.tests import factories
 
 
@@ -185,3 +186,21 @@ def test_the_api_freezes_reads_and_withdraws(client, alice, bob, filled):
         f"/api/v1/releases/{read['id']}/withdraw/", {"reason": "Wrong."}, content_type="application/json"
     )
     assert withdrawn.json()["withdrawn_by"] == "alice"
+
+
+def test_a_frame_of_what_is_private_again_says_so_calmly(client, alice, filled):
+    made = factories.release(alice, filled, visibility="public")
+    shown = client.get(f"/releases/{made.pk}/embed/")
+    services.show_to(actor=alice, release=made, visibility="team")
+    client.force_login(alice)
+
+    hidden, never = client.get(f"/releases/{made.pk}/embed/"), client.get("/releases/999999/embed/")
+
+    assert (shown.status_code, hidden.status_code) == (200, 404)
+    assert "This table is not public, or no longer there." in hidden.content.decode()
+    assert made.title not in hidden.content.decode()
+    assert hidden.content == never.content, "whoever looks cannot tell the two apart"
+    for answer in (shown, hidden):
+        assert answer.headers["Content-Security-Policy"] == EMBEDDED
+        assert "X-Frame-Options" not in answer.headers
+    assert "no-store" in hidden.headers["Cache-Control"], "public again, it is shown again at once"
