@@ -113,6 +113,7 @@ def sweep() -> None:
     from webapp.jobs import endings
     from webapp.leaderboards import services
     from webapp.notices import outbox
+    from webapp.operations import housekeeping
     from webapp.results import measurements, reports
     from webapp.reviews import services as reviews
     from webapp.searches import advancing
@@ -121,6 +122,7 @@ def sweep() -> None:
     parts: tuple[Callable[[], object], ...] = (
         _deal_with_lost_runs, services.refresh_stale, reports.ring_again, work.ring_again, imports.drop_abandoned,
         measurements.ring_again, reviews.recheck, advancing.ring_again, outbox.ring_again, endings.fold,
+        housekeeping.forget_sessions,
     )  # fmt: skip
     for part in parts:
         try:
