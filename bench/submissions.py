@@ -43,6 +43,7 @@ def main() -> None:
     for processes in options.processes:
         with web("bench.bare:application", workers=processes) as address:
             print(f"--- {processes} web process{'es' if processes > 1 else ''}, {os.cpu_count()} cores for everything")
+            _call(Load(address, "/api/v1/jobs/", callers, connections=8, seconds=3, rate=0))  # warm
             for connections in options.connections:
                 trial = {"connections": connections, "seconds": SECONDS_OF_TRIAL, "rate": 0}
                 floor = _call(Load(address, "/bare/", [""], **trial))
@@ -89,29 +90,57 @@ class Load:
 
 @dataclass(frozen=True)
 class Taken:
-    """rate: answers a second; milliseconds until the answer; statuses by number; cores: used by everything else."""
+    """rate: answers a second; p50, p95, worst: milliseconds until the answer; statuses by number; cpu_ms: milliseconds
+    of CPU for each answer, by server, which other work on the machine hardly changes."""
 
     rate: float
     p50: float
     p95: float
     worst: float
     statuses: dict[str, int]
-    cores: float = 0.0
+    cpu_ms: dict[str, float]
 
     def __str__(self) -> str:
+        cpu = ", ".join(f"{name} {spent:.1f} ms" for name, spent in self.cpu_ms.items())
         return (
             f"{self.rate:.0f} a second, p50 {self.p50:.0f} ms, p95 {self.p95:.0f} ms, worst {self.worst:.0f} ms, "
-            f"answers {self.statuses}, {self.cores:.2f} cores busy"
+            f"answers {self.statuses}; CPU each: {cpu}"
         )
 
 
 def _call(load: Load) -> Taken:
-    psutil.cpu_percent()
-    told = subprocess.run(
-        [sys.executable, "-m", "bench.calling", json.dumps(asdict(load))], check=True, capture_output=True, text=True
-    ).stdout
-    busy = psutil.cpu_percent() / 100 * (os.cpu_count() or 1)
-    return Taken(**{**json.loads(told), "cores": busy})
+    spent = {name: _cpu_seconds(processes) for name, processes in _servers().items()}
+    told = json.loads(
+        subprocess.run(
+            [sys.executable, "-m", "bench.calling", json.dumps(asdict(load))],
+            check=True,
+            capture_output=True,
+            text=True,
+        ).stdout
+    )
+    answers = sum(told["statuses"].values())
+    cpu_ms = {name: 1000 * (_cpu_seconds(found) - spent[name]) / answers for name, found in _servers().items()}
+    return Taken(**told, cpu_ms=cpu_ms)
+
+
+def _servers() -> dict[str, list[psutil.Process]]:
+    """Web and database, each with its children."""
+    from django.db import connection
+
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_backend_pid()")
+        database = psutil.Process(cursor.fetchone()[0]).parent()
+    assert database is not None
+    web = [child for child in psutil.Process().children() if "uvicorn" in " ".join(child.cmdline())]
+    return {
+        "web": [process for root in web for process in (root, *root.children(recursive=True))],
+        "database": [database, *database.children(recursive=True)],
+    }
+
+
+def _cpu_seconds(processes: list[psutil.Process]) -> float:
+    times = [process.cpu_times() for process in processes]
+    return sum((each.user + each.system for each in times), 0.0)
 
 
 def _count() -> None:

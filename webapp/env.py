@@ -41,7 +41,12 @@ def database(url: str) -> dict[str, Any]:
         "PASSWORD": unquote(parts.password or ""),
         "HOST": options.pop("host", "") or unquote(parts.hostname or ""),
         "PORT": options.pop("port", "") or str(parts.port or ""),
-        "OPTIONS": {**options, "pool": {"min_size": 1, "max_size": int(text("DATABASE_POOL", "20")), "timeout": 15}},
+        "OPTIONS": {
+            **options,
+            "pool": {"min_size": 1, "max_size": int(text("DATABASE_POOL", "20")), "timeout": 15},
+            # After so many times PostgreSQL keeps the plan of what prepared.py asks.
+            "prepare_threshold": 5 if flag("DATABASE_PREPARE", True) else None,
+        },
     }
 
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import io
 import json
 from collections.abc import Iterable, Mapping
 from http import HTTPStatus
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal, TypeVar
 
 from django.conf import settings
 from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
 from django.core.exceptions import ValidationError as ModelValidationError
+from django.db.models import Model
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema_field
@@ -27,6 +29,7 @@ from rest_framework.views import APIView, exception_handler
 
 from webapp.errors import PROBLEM, DomainError, internal_problem, problem
 
+N = TypeVar("N", bound=Model)
 OUT_OF_SCOPE = "This token lacks the scope “{}” that the call needs. Make one that has it on your profile page."
 SEARCH = OpenApiParameter("q", str, description="Only what contains this text.")
 KEY, MAX_KEY = "Idempotency-Key", 100
@@ -72,6 +75,17 @@ class Strict(serializers.Serializer[Any]):
             if unknown:
                 raise serializers.ValidationError({name: [f"Unknown field. Known: {known}."] for name in unknown})
         return super().to_internal_value(data)
+
+
+class ModelOut(serializers.ModelSerializer[N]):
+    """A row as REST shows it. DRF derives the fields from the model for each answer; here it does so once."""
+
+    def get_fields(self) -> dict[str, Any]:
+        if "derived" not in type(self).__dict__:
+            type(self).derived = super().get_fields()
+        return copy.deepcopy(type(self).derived)
+
+    derived: ClassVar[dict[str, Any]]
 
 
 class Named(serializers.CharField):

@@ -17,6 +17,7 @@ handler404 = "webapp.errors.not_found"
 handler500 = "webapp.errors.internal"
 
 urlpatterns = [
+    path("api/v1/", include("webapp.api")),  # first: programs call often
     path("", include("webapp.operations.urls")),
     path("", include("webapp.pages.urls")),
     path("", include("webapp.accounts.urls")),
@@ -30,7 +31,6 @@ urlpatterns = [
     path("", include("webapp.reviews.urls")),
     path("", include("webapp.imports.urls")),
     path("", include("webapp.exports.urls")),
-    path("api/v1/", include("webapp.api")),
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
     path("api/docs/", SpectacularSwaggerSplitView.as_view(url_name="schema"), name="docs"),
     path("admin/", admin.site.urls),

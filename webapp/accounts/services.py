@@ -17,10 +17,14 @@ from django.utils.text import slugify
 from webapp.accounts.models import AuditEvent, Membership, Role, Scope, Team, Token, User
 from webapp.accounts.selectors import May, digest, require, require_operator
 from webapp.errors import Conflict, DomainError, Unprocessable
+from webapp.prepared import PreparedInsert
 
 MAX_TOKEN_DAYS = 365
 MAX_LIMIT_USD = 10**9
 MAX_RUNNING = 10_000
+
+
+_recorded = PreparedInsert(AuditEvent)
 
 
 def record(
@@ -33,7 +37,7 @@ def record(
     after: Mapping[str, Any] | None = None,
 ) -> None:
     """Append to the audit log, in the caller's transaction."""
-    AuditEvent.objects.create(
+    event = AuditEvent(
         actor=actor,
         actor_name=actor.username if actor else "system",
         team=team,
@@ -42,6 +46,7 @@ def record(
         before=before or {},
         after=after or {},
     )
+    _recorded([event])
 
 
 @transaction.atomic

@@ -6,12 +6,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from django.conf import settings as conf
-from django.db import IntegrityError, transaction
 
 from webapp.accounts.models import Visibility
 from webapp.jobs.models import Job, JobRun, Run
 from webapp.jobs.planning import ACTIVE, Cell
 from webapp.jobs.resources import AUTOMATIC, resource_of
+from webapp.prepared import PreparedInsert
 
 State = Run.State
 UNDER_WAY = [State.QUEUED, State.RUNNING]
@@ -31,17 +31,22 @@ class Taken:
         return [*self.reused.values(), *self.new]
 
 
+_inserted, _parts = PreparedInsert(Run), PreparedInsert(JobRun)
+
+
 def take_runs(job: Job, cells: Sequence[Cell], *, max_seconds: int, resource: str = AUTOMATIC) -> Taken:
     """The runs of these cells. The job need not be stored yet: runs are locked before jobs, everywhere."""
-    reused = _there([cell.identity for cell in cells if cell.existing])
-    while missing := [cell for cell in cells if cell.identity not in reused]:
-        try:
-            with transaction.atomic():
-                rows = [_made(job, cell, max_seconds, resource) for cell in missing]
-                return Taken(reused, Run.objects.bulk_create(rows, batch_size=500))
-        except IntegrityError:  # another job made one of them in the same moment, and has committed
-            reused |= _there([cell.identity for cell in missing])
-    return Taken(reused, [])
+    reused, new = _there([cell.identity for cell in cells if cell.existing]), list[Run]()
+    while missing := _missing(cells, [*reused, *(run.identity for run in new)]):
+        new += _inserted([_made(job, cell, max_seconds, resource) for cell in missing])
+        # Another job may have made one of them in the same moment; by now it has committed.
+        reused |= _there([cell.identity for cell in _missing(missing, [run.identity for run in new])])
+    return Taken(reused, new)
+
+
+def _missing(cells: Sequence[Cell], known: Iterable[str]) -> list[Cell]:
+    there = set(known)
+    return [cell for cell in cells if cell.identity not in there]
 
 
 def _there(identities: Sequence[str]) -> dict[str, Run]:
@@ -77,7 +82,7 @@ def attach(job: Job, cells: Iterable[Cell], taken: Taken) -> None:
     and what waits moves up to its priority."""
     runs = {run.identity: run for run in taken.runs}
     parts = [JobRun(job=job, run=runs[cell.identity], reused=cell.identity in taken.reused) for cell in cells]
-    JobRun.objects.bulk_create(parts, batch_size=500)
+    _parts(parts)
     hidden = NARROWER.get(Visibility(job.visibility), set())
     unseen = [run.pk for run in taken.reused.values() if run.visibility in hidden]
     if unseen:

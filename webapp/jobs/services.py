@@ -29,7 +29,7 @@ from webapp.jobs.selectors import classes_served
 from webapp.live import publish
 from webapp.notices.models import Kind
 from webapp.notices.services import News, notify
-from webapp.prepared import Prepared
+from webapp.prepared import Prepared, PreparedInsert
 
 # Each worker that took a run rings for the next one, so a few doorbells wake every worker.
 DOORBELLS = 16
@@ -66,6 +66,9 @@ def submit_job(*, actor: User, team: Team, request: JobRequest) -> tuple[Job, bo
         return (earlier, False) if earlier else (_submit(actor, team, request), True)
 
 
+_inserted = PreparedInsert(Job)
+
+
 def _submit(actor: User, team: Team, request: JobRequest) -> Job:
     limited = quota.hold(team)
     settings, cells = _plan(actor, team, request)
@@ -86,7 +89,7 @@ def _submit(actor: User, team: Team, request: JobRequest) -> Job:
     taken = take_runs(job, cells, max_seconds=_time_limit(request), resource=request.resource)
     job.state, job.reason = _verdict(Counter(run.state for run in taken.runs))
     job.finished_at = timezone.now() if job.state in OVER else None
-    job.save()
+    _inserted([job])
     _joined(job, cells, taken)
     if job.state in OVER:
         _tell_of_end(job)

@@ -10,12 +10,13 @@ from django.db import connection
 from django.db.models import CharField, Count
 from django.db.models.functions import Now
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from webapp.accounts.models import Membership, Token, User
 from webapp.accounts.selectors import May, may, team_named, visible
 from webapp.accounts.services import create_team, set_member
 from webapp.catalog.models import Price, Suite
-from webapp.prepared import OneOf, Prepared
+from webapp.prepared import OneOf, Prepared, PreparedInsert
 
 pytestmark = pytest.mark.django_db
 
@@ -98,3 +99,34 @@ def test_roles_are_read_anew_each_time(alice: User, bob: User) -> None:
     assert team_named(bob, "shared") == team
     set_member(actor=alice, team=team, username=bob.username, role="submitter")
     assert may(bob, team, May.SUBMIT)
+
+
+def test_inserted_rows_are_what_saving_makes(alice: User) -> None:
+    """Defaults, JSON, arrays, times that fields set themselves; in the order of the rows."""
+    now = timezone.now()
+    rows = [
+        Token(
+            user=alice, name=f"t{at}", digest=str(at), prefix="p", scopes=["read", "submit"][: at % 3], expires_at=now
+        )
+        for at in range(7)
+    ]
+    assert PreparedInsert(Token)(rows) == rows
+    stored = list(Token.objects.order_by("pk"))
+    assert [token.name for token in stored] == [f"t{at}" for at in range(7)]
+    assert [token.pk for token in stored] == [row.pk for row in rows]
+    assert [token.scopes for token in stored] == [row.scopes for row in rows]
+    assert stored[0].created_at is not None
+    assert stored[0].last_used_at is None
+    rows[0].name = "renamed"
+    rows[0].save()
+    assert Token.objects.count() == 7
+
+
+def test_what_breaks_a_unique_constraint_is_left_out(alice: User) -> None:
+    insert = PreparedInsert(User)
+    twin = User(username=alice.username.upper(), email="twin@example.org")
+    fresh = User(username="fresh", email="fresh@example.org")
+    assert insert([twin, fresh]) == [fresh]
+    assert twin.pk is None
+    assert User.objects.get(username="fresh") == fresh
+    assert insert([]) == []
