@@ -19,6 +19,7 @@ from webapp.jobs import planning, quota, selectors, services
 from webapp.jobs.forms import SubmitForm
 from webapp.jobs.models import Job, Run
 from webapp.jobs.queue import queue_position
+from webapp.jobs.recorded import asked_with, recorded
 from webapp.jobs.scheme_facts import scheme_facts, searching
 from webapp.paging import Pages
 from webapp.requests import MemberRequest, PageRequest
@@ -144,6 +145,8 @@ def run(request: PageRequest, pk: int) -> HttpResponse:
         "scheme": scheme_facts(found.provenance),
         "search": searching(found.provenance) if found.state in ACTIVE else None,
         "events": found.events.order_by("-pk"),
+        "asked_with": asked_with(found),
+        "recorded": recorded(found.provenance),
         "original": _original(request, found),
         "others": [other for other in selectors.runs_of_cell(found, request.user)[:20] if other.pk != found.pk],
         "call": _call(request, found),

@@ -22,6 +22,12 @@ def percent(value: float | None) -> str:
 
 
 @register.filter
+def worded(name: str) -> str:
+    """The name of a field for people: pairs_per_round -> Pairs per round."""
+    return f"{name[:1].upper()}{name[1:]}".replace("_", " ")
+
+
+@register.filter
 def points(value: float | None) -> str:
     return MISSING if value is None else f"{value:.2f}"
 
