@@ -1,13 +1,11 @@
-"""Live pages: one fragment, rendered once per process and version, pushed to every socket that shows it."""
+"""Live pages: one fragment, drawn once per process and change, pushed to every socket that shows it."""
 
 from __future__ import annotations
 
 import asyncio
-import gzip
 import logging
-import uuid
-from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Hashable
+from collections.abc import Awaitable, Hashable
+from contextlib import suppress
 from functools import partial
 from typing import Any
 from urllib.parse import parse_qsl
@@ -20,10 +18,11 @@ from django.contrib.auth.models import AnonymousUser
 from django.db import transaction
 
 from webapp.accounts.models import User
+from webapp.frames import Frame
 from webapp.metrics import DRAWINGS
 
 log = logging.getLogger("crosstable.live")
-REMEMBERED = 256
+SEND_SECONDS = 2.0
 
 
 def publish(group: str, **message: Any) -> None:
@@ -31,7 +30,7 @@ def publish(group: str, **message: Any) -> None:
 
     A layer that is down costs liveness, never data: pages also poll while their socket is away.
     """
-    transaction.on_commit(partial(_send, group, {"type": "changed", "token": uuid.uuid4().hex, **message}))
+    transaction.on_commit(partial(_send, group, {"type": "changed", **message}))
 
 
 def _send(group: str, message: dict[str, Any]) -> None:
@@ -39,48 +38,32 @@ def _send(group: str, message: dict[str, Any]) -> None:
     if layer is None:
         return
     try:
-        async_to_sync(layer.group_send)(group, message)
+        async_to_sync(_within_patience)(layer.group_send(group, message))
     except Exception as error:  # whatever the layer's client raises, the commit stands
-        log.warning("cannot push to %s: %s", group, error)
+        log.warning("cannot push to %s: %r", group, error)
 
 
-def _packed(render: Callable[[], str]) -> bytes:
-    """A fragment with gzip: a thousand viewers of a large board get bytes that were made once."""
-    html = render()
-    DRAWINGS.inc()
-    return gzip.compress(html.encode(), mtime=0)
-
-
-class RenderOnce:
-    """Remembers the future of each rendering, so that a thousand sockets wait for one."""
-
-    def __init__(self) -> None:
-        self._futures: OrderedDict[Hashable, asyncio.Future[bytes]] = OrderedDict()
-
-    async def get(self, key: Hashable, render: Callable[[], Awaitable[bytes]]) -> bytes:
-        future = self._futures.get(key)
-        if future is None or future.get_loop() is not asyncio.get_running_loop():
-            future = self._futures[key] = asyncio.ensure_future(render())
-            while len(self._futures) > REMEMBERED:
-                self._futures.popitem(last=False)
-        try:
-            return await asyncio.shield(future)
-        except Exception:
-            self._futures.pop(key, None)
-            raise
+async def _within_patience(sending: Awaitable[None]) -> None:
+    """A layer whose host is frozen or cut off refuses nothing and answers nothing: the writer goes on without it."""
+    async with asyncio.timeout(SEND_SECONDS):
+        await sending
 
 
 class LivePage(AsyncWebsocketConsumer):  # type: ignore[misc]
     """A socket that keeps one fragment of a page up to date.
 
     The page connects with `?version=` of what it shows; the socket answers with the fragment at once when there is a
-    newer one (so a reconnect catches up), and again after every change. Several changes while one is being rendered
-    become one push. With `?packed=1` it is a binary message with gzip. A page that the person may not see is accepted
-    and closed with 4404: a refused handshake would look like a network fault, and the page would try again for ever.
+    newer one (so a reconnect catches up), and again after every change. A page that takes its time gets the newest one
+    next, not all that it missed. With `?packed=1` it is a binary message with gzip, with `?changes=1` too without the
+    rows that the page has already. A page that the person may not see is accepted and closed with 4404: a refused
+    handshake would look like a network fault, and the page would try again for ever.
     """
 
-    rendered = RenderOnce()
-    packed = False
+    # It hears of changes in its room: a channel for each of a thousand sockets takes longer than all else.
+    channel_layer_alias = "none"
+    room: Room | None = None
+    seen: Frame | None = None
+    following: asyncio.Task[None] | None = None
     pk: int
 
     def find(self, user: User | AnonymousUser) -> bool:
@@ -95,6 +78,7 @@ class LivePage(AsyncWebsocketConsumer):  # type: ignore[misc]
         raise TypeError("a live page has a version")
 
     def key(self) -> tuple[Any, ...]:
+        """Pages with equal keys show the same."""
         raise TypeError("a live page has a key")
 
     def render(self) -> str:
@@ -102,34 +86,131 @@ class LivePage(AsyncWebsocketConsumer):  # type: ignore[misc]
 
     async def connect(self) -> None:
         await self.accept()
-        self.packed = self.query.get("packed") == "1"
+        asked = self.query
+        self.packed, self.partial = asked.get("packed") == "1", asked.get("changes") == "1"
+        self.shown = _number(asked.get("version", ""))
         if not await database_sync_to_async(self.find)(self.scope["user"]):
             await self.close(code=4404)
             return
-        await self.channel_layer.group_add(self.group, self.channel_name)
-        version = await database_sync_to_async(self.version)()
-        if version != self._claimed_version():
-            await self._push(version)
+        self.news = asyncio.Event()
+        self.room = await Room.entered(self)
+        self.following = asyncio.create_task(self._follow(self.room))
+        version, drawn = await database_sync_to_async(self.version)(), self.room.frame
+        if drawn and drawn.version != version:  # its message was lost, or is still on its way
+            self.room.changed.set()
 
     @property
     def query(self) -> dict[str, str]:
         return dict(parse_qsl(self.scope["query_string"].decode("latin-1")))
 
-    def _claimed_version(self) -> int:
-        value = self.query.get("version", "")
-        return int(value) if value.isdigit() and len(value) < 10 else -1
-
     async def disconnect(self, code: int) -> None:
-        if hasattr(self, "pk"):
-            await self.channel_layer.group_discard(self.group, self.channel_name)
+        if self.following:
+            self.following.cancel()
+        if self.room:
+            await self.room.left(self)
 
-    async def changed(self, message: dict[str, Any]) -> None:
-        await self._push(message["token"])
+    async def _follow(self, room: Room) -> None:
+        with suppress(OSError):  # who is gone is told by another message
+            while True:
+                await self.news.wait()
+                self.news.clear()
+                frame = room.frame
+                if frame is None or frame is self.seen:
+                    continue
+                if self.seen is not None or frame.version != self.shown:
+                    await self._show(frame)
+                self.seen, self.shown = frame, frame.version
 
-    async def _push(self, token: Hashable) -> None:
-        """All sockets that show this subject and were told of the same change share one rendering."""
-        packed = await self.rendered.get((*self.key(), token), database_sync_to_async(partial(_packed, self.render)))
-        if self.packed:
-            await self.send(bytes_data=packed)
+    async def _show(self, frame: Frame) -> None:
+        if self.packed and self.partial and frame.since == self.shown:
+            await self.send(bytes_data=frame.changes)
+        elif self.packed:
+            await self.send(bytes_data=await frame.whole())
         else:
-            await self.send(text_data=gzip.decompress(packed).decode())
+            await self.send(text_data=frame.html)
+
+
+def _number(version: str) -> int:
+    return int(version) if version.isdigit() and len(version) < 10 else -1
+
+
+class Room:
+    """The sockets of this process that show one subject in one view. A change is drawn once, however many look.
+
+    Several changes while one is being drawn become one. The first drawing is made when the room opens, so that the
+    first change is known from it. A room that cannot go on closes its sockets: their pages connect again and catch up.
+    """
+
+    rooms: dict[Hashable, Room] = {}
+
+    def __init__(self, key: Hashable, page: LivePage) -> None:
+        self.key, self.page = key, page
+        self.viewers: set[LivePage] = set()
+        self.frame: Frame | None = None
+        self.changed, self._opening = asyncio.Event(), asyncio.Lock()
+        self._work: asyncio.Task[None] | None = None
+
+    @classmethod
+    async def entered(cls, viewer: LivePage) -> Room:
+        """Once it returns no change is missed any more."""
+        key = (asyncio.get_running_loop(), *viewer.key())
+        room = cls.rooms.get(key) or cls.rooms.setdefault(key, cls(key, viewer))
+        room.viewers.add(viewer)
+        viewer.news.set()
+        try:
+            async with room._opening:
+                if room._work is None:
+                    await room._open()
+        except BaseException:
+            await room.left(viewer)
+            raise
+        return room
+
+    async def left(self, viewer: LivePage) -> None:
+        self.viewers.discard(viewer)
+        if self.viewers or self.rooms.get(self.key) is not self:
+            return
+        del self.rooms[self.key]
+        if self._work:
+            self._work.cancel()
+            await asyncio.wait([self._work])
+
+    async def _open(self) -> None:
+        layer: Any = get_channel_layer()
+        channel = await layer.new_channel()
+        await layer.group_add(self.page.group, channel)
+        self.changed.set()
+        self._work = asyncio.create_task(self._run(layer, channel))
+
+    async def _run(self, layer: Any, channel: str) -> None:
+        try:
+            async with asyncio.TaskGroup() as work:
+                work.create_task(self._hear(layer, channel))
+                work.create_task(self._draw())
+        except* Exception:
+            log.exception("pages of %s are closed and connect again", self.page.group)
+            self.rooms.pop(self.key, None)
+            for viewer in list(self.viewers):
+                with suppress(OSError):
+                    await viewer.close(code=1011)
+        finally:
+            await layer.group_discard(self.page.group, channel)
+
+    async def _hear(self, layer: Any, channel: str) -> None:
+        while True:
+            await layer.receive(channel)
+            self.changed.set()
+
+    async def _draw(self) -> None:
+        while True:
+            await self.changed.wait()
+            self.changed.clear()
+            self.frame = await database_sync_to_async(_drawn)(self.page, self.frame)
+            for viewer in self.viewers:
+                viewer.news.set()
+
+
+def _drawn(page: LivePage, before: Frame | None) -> Frame:
+    if before:
+        DRAWINGS.inc()
+    return Frame(page.render(), before)

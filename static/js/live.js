@@ -44,6 +44,19 @@ function news(now, next) {
   return Math.max(1, count);
 }
 
+/* A push leaves out the rows that are as in the version before: they are taken from the drawing of that version. */
+function complete(next, drawings) {
+  const { since } = next.dataset;
+  if (since === undefined) return true;
+  const before = drawings.find((drawing) => drawing?.dataset.version === since);
+  const rows = new Map([...(before?.querySelectorAll("tr[data-key]") ?? [])].map((row) => [row.dataset.key, row]));
+  const kept = [...next.querySelectorAll("tr[data-kept]")];
+  if (!before || !kept.every((row) => rows.has(row.dataset.key))) return false;
+  for (const row of kept) row.replaceWith(rows.get(row.dataset.key).cloneNode(true));
+  delete next.dataset.since;
+  return true;
+}
+
 class Live {
   constructor(box) {
     this.box = box;
@@ -78,7 +91,7 @@ class Live {
     this.asked = this.query;
     const url = new URL(this.box.dataset.socket, location.href);
     url.protocol = url.protocol.replace("http", "ws");
-    url.search = [this.query, `version=${this.version}`, UNPACKS && "packed=1"].filter(Boolean).join("&");
+    url.search = [this.query, `version=${this.version}`, UNPACKS && "packed=1&changes=1"].filter(Boolean).join("&");
     const socket = (this.socket = new WebSocket(url));
     socket.onopen = () => { this.tries = 0; this.show("live"); };
     socket.binaryType = "arraybuffer";
@@ -123,6 +136,7 @@ class Live {
     const now = this.fragment;
     if (!next || !now || (next.dataset.query ?? "") !== this.query) return;
     if (Number(next.dataset.version) < this.version) return; // an older drawing that was overtaken
+    if (!complete(next, [this.held, now])) return this.reconnect(); // and be sent the whole
     if (this.later && reads(now) && moves(now, next)) this.hold(now, next);
     else this.take(now, next);
   }

@@ -14,8 +14,10 @@ from channels.routing import URLRouter
 from django.contrib.auth.models import AnonymousUser
 
 from webapp.accounts.models import Team, User
+from webapp.frames import changes
+from webapp.leaderboards import drawing
 from webapp.leaderboards.models import Leaderboard
-from webapp.live import publish
+from webapp.live import Room, publish
 from webapp.metrics import DRAWINGS
 from webapp.tests import factories
 from webapp.urls import websocket_urlpatterns
@@ -35,9 +37,10 @@ def board(transactional_db: None, tmp_path: Path) -> Leaderboard:
 
 
 async def viewer(board: Leaderboard, query: str) -> ApplicationCommunicator:
+    """query: may name another version than the board's."""
     scope = {
         "type": "websocket", "path": f"ws/boards/owner/{board.name}/", "headers": [], "user": AnonymousUser(),
-        "query_string": f"version={board.version}&{query}".encode(),
+        "query_string": "&".join([f"version={board.version}", query]).encode(),
     }  # fmt: skip
     socket = ApplicationCommunicator(URLRouter(websocket_urlpatterns), scope)
     await socket.send_input({"type": "websocket.connect"})
@@ -54,11 +57,15 @@ def pushed(board: Leaderboard, queries: list[str]) -> list[dict[str, Any]]:
         await database_sync_to_async(publish)(f"leaderboard.{board.pk}", board=board.pk)
         answers = [await socket.receive_output(5) for socket in sockets]
         for socket in sockets:
-            await socket.send_input({"type": "websocket.disconnect", "code": 1000})
-            await socket.wait(5)
+            await leave(socket)
         return answers
 
     return async_to_sync(watch)()
+
+
+async def leave(socket: ApplicationCommunicator) -> None:
+    await socket.send_input({"type": "websocket.disconnect", "code": 1000})
+    await socket.wait(5)
 
 
 def test_a_change_is_drawn_once_however_many_look(board):
@@ -84,3 +91,72 @@ def test_each_view_is_a_drawing_of_its_own(board):
 
     assert DRAWINGS._value.get() - before == 2
     assert ranks["text"] != table["text"]
+
+
+def test_a_page_is_sent_what_it_does_not_show(board):
+    answers = pushed(board, ["packed=1&changes=1", "packed=1"])
+
+    sent, whole = (gzip.decompress(answer["bytes"]).decode() for answer in answers)
+    contender = board.standings.get().contender_id
+    assert f'data-since="{board.version}" data-version="{board.version}"' in sent
+    assert f'<tr data-key="{contender}" data-kept></tr>' in sent
+    assert '<tr data-key="heads" data-kept></tr>' in sent
+    assert "small@fp32" in whole
+    assert "small@fp32" not in sent
+
+
+def test_a_page_that_missed_a_version_gets_the_whole(board):
+    async def watch() -> list[dict[str, Any]]:
+        socket = await viewer(board, f"packed=1&changes=1&version={board.version - 1}")
+        at_once = await socket.receive_output(5)
+        await database_sync_to_async(publish)(f"leaderboard.{board.pk}", board=board.pk)
+        later = await socket.receive_output(5)
+        await leave(socket)
+        return [at_once, later]
+
+    at_once, later = (gzip.decompress(answer["bytes"]).decode() for answer in async_to_sync(watch)())
+    assert "small@fp32" in at_once
+    assert "data-since" not in at_once
+    assert f'data-since="{board.version}"' in later
+
+
+def test_a_room_ends_with_its_last_viewer(board):
+    async def watch() -> list[int]:
+        first, second = await viewer(board, ""), await viewer(board, "")
+        assert await second.receive_nothing(0.5)
+        open_rooms = [len(Room.rooms)]
+        for socket in (first, second):
+            await leave(socket)
+            open_rooms.append(len(Room.rooms))
+        return open_rooms
+
+    assert async_to_sync(watch)() == [1, 1, 0]
+
+
+def test_a_drawing_that_fails_closes_its_sockets_and_the_next_ones_open(board, monkeypatch):
+    async def watch() -> list[dict[str, Any]]:
+        socket = await viewer(board, "")
+        assert await socket.receive_nothing(0.5)
+        monkeypatch.setattr(drawing, "standings", lambda *_: 1 / 0)
+        await database_sync_to_async(publish)(f"leaderboard.{board.pk}", board=board.pk)
+        closed = await socket.receive_output(5)
+        await leave(socket)
+        monkeypatch.undo()
+        again = await viewer(board, "version=0")
+        caught_up = await again.receive_output(5)
+        await leave(again)
+        return [closed, caught_up]
+
+    closed, caught_up = async_to_sync(watch)()
+    assert (closed["type"], closed["code"]) == ("websocket.close", 1011)
+    assert "small@fp32" in caught_up["text"]
+
+
+def test_rows_that_stay_are_their_keys_alone():
+    before = '<div data-version="4"><table><tr data-key="1">a</tr><tr data-key="2">b</tr></table></div>'
+    after = '<div data-version="5"><table><tr data-key="2">b</tr><tr data-key="1">c</tr></table></div>'
+
+    assert changes(before, after, 4) == (
+        '<div data-since="4" data-version="5"><table><tr data-key="2" data-kept></tr>'
+        '<tr data-key="1">c</tr></table></div>'
+    )
