@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from math import prod
@@ -50,7 +50,8 @@ class BitMap:
         odd = sorted(shapes.keys() ^ self.bits.keys())
         if odd:
             found, other = ("does not name", "has") if odd[0] in shapes else ("names", "does not have")
-            raise _wrong(f"{found} {odd[0]}, which the model {other} ({len(odd)} such)", FIELD)
+            alike = [name for name in odd if (name in shapes) == (odd[0] in shapes)]
+            raise _wrong(f"{found} {listed(alike)}, which the model {other}", FIELD)
         for name, shape in self.shapes.items():
             if shape != shapes[name]:
                 raise _wrong(
@@ -87,6 +88,12 @@ def read(found: Any) -> BitMap:
 def average(bits: Mapping[str, int], sizes: Mapping[str, int]) -> Fraction:
     """Mean bits per weight, exactly; sizes: weights of each layer."""
     return Fraction(sum(bits[name] * size for name, size in sizes.items()), sum(sizes.values()))
+
+
+def listed(names: Sequence[str], shown: int = 3) -> str:
+    """The first of them, and how many more there are."""
+    more = len(names) - shown
+    return ", ".join(names[:shown]) + (f" and {more:,} more" if more > 0 else "")
 
 
 def sizes_of(shapes: Shapes) -> dict[str, int]:

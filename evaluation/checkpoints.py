@@ -72,6 +72,17 @@ def describe(path: str | Path, *, inside: Path | None = None) -> Description:
     )
 
 
+def matrices(path: str | Path, *, inside: Path | None = None) -> frozenset[str]:
+    """The layers whose weight is a matrix, as the weight headers name them. Raises ModelRefused."""
+    headers = (_header(file)[0] for file in weight_files(path, inside=inside))
+    return frozenset(
+        name.removesuffix(".weight")
+        for header in headers
+        for name, tensor in header.items()
+        if name.endswith(".weight") and len(tensor["shape"]) == 2
+    )
+
+
 def weights_hash(path: str | Path, *, inside: Path | None = None) -> str:
     """sha256 of what `sha256sum *.safetensors` prints in that directory. Unchanged files are read once a process."""
     lines = (f"{_file_hash(file)}  {file.name}\n" for file in weight_files(path, inside=inside))
@@ -170,7 +181,15 @@ def _check_shards(folder: Path, present: set[str], inside: Path | None) -> None:
 
 
 def _count_parameters(file: Path) -> Counter[str]:
-    """Numbers by stored type. Layout: 8 bytes of length, JSON of {name: {dtype, shape, data_offsets}}, then data."""
+    """Numbers by stored type."""
+    return _header(file)[1]
+
+
+def _header(file: Path) -> tuple[dict[str, Any], Counter[str]]:
+    """What a file says of its tensors, and their numbers by stored type.
+
+    Layout: 8 bytes of length, JSON of {name: {dtype, shape, data_offsets}}, then data.
+    """
     size = file.stat().st_size
     try:
         with file.open("rb") as stream:
@@ -178,7 +197,7 @@ def _count_parameters(file: Path) -> Counter[str]:
             if not 2 <= length <= min(MAX_HEADER, size - 8):
                 raise ValueError("its header is longer than the file")
             header = json.loads(stream.read(length))
-        return _check_tensors(header, size - 8 - length)
+        return header, _check_tensors(header, size - 8 - length)
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         reason = str(error) if type(error) is ValueError else "its header cannot be read"
         raise ModelRefused(

@@ -74,8 +74,8 @@ def test_a_map_of_too_many_layers_is_refused(monkeypatch: pytest.MonkeyPatch) ->
 @pytest.mark.parametrize(
     ("given", "field", "reason"),
     [
-        (BitMap({"a": 3, "b": 3}), "bits", r"does not name c, which the model has \(1 such"),
-        (BitMap({**BITS, "d": 3}), "bits", r"names d, which the model does not have \(1 such"),
+        (BitMap({"a": 3, "b": 3}), "bits", "does not name c, which the model has"),
+        (BitMap({**BITS, "d": 3}), "bits", "names d, which the model does not have"),
         (BitMap(BITS, {**SHAPES, "c": (8, 4)}), "shape", "holds c with the shape 8 × 4; the model’s is 8 × 8"),
         (BitMap(BITS, average=Fraction(4)), "average_bits", "promises 4 bits on average and spends 3"),
     ],

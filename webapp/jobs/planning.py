@@ -21,6 +21,7 @@ from webapp.catalog.selectors import prices_on, unit_prices
 from webapp.catalog.services import contender as contender_row
 from webapp.errors import Unprocessable
 from webapp.jobs.estimates import Estimate, attempts_of, rates
+from webapp.jobs.map_layers import check_layers
 from webapp.jobs.models import Run, default_settings
 from webapp.prepared import OneOf, Prepared
 
@@ -187,14 +188,16 @@ def check(
         )
 
 
-def check_map(contenders: Iterable[Contender], settings: Mapping[str, Any]) -> None:
-    """Raises Unprocessable where a scheme takes a map of bits and there is none."""
+def check_map(contenders: Sequence[Contender], settings: Mapping[str, Any]) -> None:
+    """Raises Unprocessable where a scheme takes a map of bits and there is none, or one for another model."""
     if BITS not in settings and any(map(needs_map, contenders)):
         raise Unprocessable(
             "evopress_map takes the bits of each layer from a map, and none was given.",
             field=BITS,
             remedy="Paste the map that the page of a searched run offers for download.",
         )
+    for version in dict.fromkeys(contender.version for contender in contenders if needs_map(contender)):
+        check_layers(version, bit_maps.read(settings[BITS]))
 
 
 def check_calibration(

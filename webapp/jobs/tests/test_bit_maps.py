@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import struct
 from importlib import import_module
+from math import prod
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -137,6 +140,35 @@ def test_what_is_no_map_is_refused_with_its_field(submit: Any, given: Any, reaso
     with pytest.raises(Unprocessable, match=reason) as refused:
         submit("evopress_map", bits=given)
     assert refused.value.field == "bits"
+
+
+def test_layers_that_a_checkpoint_lacks_are_refused_at_submit(submit: Any, entry: EntryVersion) -> None:
+    shapes = {"transformer.h.0.attn.weight": [4, 4], "transformer.h.0.mlp.weight": [4, 4], "norm.weight": [4]}
+    at, header = 0, {}
+    for name, shape in shapes.items():
+        end = at + 4 * prod(shape)
+        header[name], at = {"dtype": "F32", "shape": shape, "data_offsets": [at, end]}, end
+    text = json.dumps(header).encode()
+    weights = struct.pack("<Q", len(text)) + text + bytes(at)
+    (Path(entry.location) / "model.safetensors").write_bytes(weights)
+    wrong = {f"h.{at}.attn": 3 for at in (0, 7, 8, 9, 10)}
+    with pytest.raises(
+        Unprocessable, match=r"names h\.10\.attn, h\.7\.attn, h\.8\.attn and 1 more, which small v1 does not"
+    ):
+        submit("evopress_map", bits=wrong)
+    assert submit("evopress_map", bits={"model.norm": 3}), "no name is known: its worker says what is wrong"
+    assert submit("evopress_map", bits=BITS)
+
+
+def test_a_finished_run_knows_all_layers(submit: Any) -> None:
+    submit("evopress_map", bits=BITS)
+    run = finish([True] * 4)
+    Run.objects.filter(pk=run.pk).update(provenance={"scheme_report": {"search": {"bits": BITS}}})
+    for given, said in (({"h.0.attn": 3}, "does not name h.0.mlp, which small v1 has"), ({**BITS, "x": 3}, "names x,")):
+        with pytest.raises(Unprocessable, match=said) as refused:
+            submit("evopress_map", bits=given)
+        assert refused.value.field == "bits"
+    assert submit("evopress_map", bits=OTHER)
 
 
 def test_a_map_is_pasted_into_the_form(
