@@ -74,7 +74,8 @@ class Jobs(PublicResource, ListAPIView[Job]):
         team: Team = values.pop("team")
         with quota.refusals_recorded(actor=self.actor, team=team), transaction.atomic():
             job, new = services.submit_job(actor=self.actor, team=team, request=self._request(values))
-        body = self.shown(JobOut, selectors.counted_job(job))
+        mine = Job.objects.select_related("team", "created_by", "suite")
+        body = self.shown(JobOut, job if new else selectors.counted(mine).get(pk=job.pk))
         headers = {"Location": body["url"]} | ({} if new else {"Idempotent-Replay": "true"})
         return Response(body, status=202, headers=headers)
 

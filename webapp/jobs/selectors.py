@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+from django.contrib.auth.models import AnonymousUser
 from django.db.models import Count, F, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Coalesce, Now
 from django.utils import timezone
 
-from webapp.accounts.models import Visibility
+from webapp.accounts.models import User, Visibility
 from webapp.accounts.selectors import Viewer, teams_where, visible
 from webapp.jobs.estimates import Estimate, Rate, attempts_of, rates
 from webapp.jobs.models import Job, JobRun, Run, Worker
@@ -21,6 +22,7 @@ from webapp.prepared import Prepared
 
 State = Run.State
 ALIVE = timedelta(seconds=30)
+COUNTED = ("done", "failed", "running")
 
 
 def jobs(user: Viewer, *, state: str = "", search: str = "") -> QuerySet[Job]:
@@ -34,7 +36,7 @@ def jobs(user: Viewer, *, state: str = "", search: str = "") -> QuerySet[Job]:
 
 def counted(rows: QuerySet[Job]) -> QuerySet[Job]:
     """With the number of their runs, in all and in three states."""
-    states = {f"runs_{state}": _number(run__state=state) for state in ("done", "failed", "running")}
+    states = {f"runs_{state}": _number(run__state=state) for state in COUNTED}
     return rows.annotate(**states, runs_total=_number())
 
 
@@ -44,21 +46,26 @@ def _number(**wanted: str) -> Coalesce:
     return Coalesce(Subquery(parts.annotate(number=Count("pk")).values("number")), 0)
 
 
-_counted_job = Prepared(
-    lambda pk: counted(Job.objects.filter(pk=pk).select_related("team", "created_by", "suite")).order_by(), -1
-)
-
-
-def counted_job(job: Job) -> Job:
-    """The job as it is now, as a row of `jobs`: for who has just made it."""
-    found = _counted_job.first(job.pk)
-    return found or job
+def counted_as(job: Job, states: Mapping[str, int]) -> Job:
+    """The same for a job that has just been made, from how many of its runs are in which state."""
+    counts = {f"runs_{name}": states.get(name, 0) for name in COUNTED}
+    vars(job).update(counts, runs_total=sum(states.values()))
+    return job
 
 
 def runs(user: Viewer) -> QuerySet[Run]:
     return visible(Run.objects.all(), user).select_related(
         "contender__version__entry__team", "version__benchmark__team", "team", "created_by"
     )
+
+
+_run_of_person = Prepared(lambda user, pk: runs(User(pk=user)).filter(pk=pk), -1, -2)
+_public_run = Prepared(lambda pk: runs(AnonymousUser()).filter(pk=pk), -1)
+
+
+def readable_run(user: Viewer, pk: int) -> Run | None:
+    """One of `runs`, for pages that take little longer than making its SQL would."""
+    return _run_of_person.first(user.pk, pk) if user.is_authenticated else _public_run.first(pk)
 
 
 def newest_finished(user: Viewer) -> int | None:

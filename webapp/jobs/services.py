@@ -25,7 +25,7 @@ from webapp.jobs.estimates import Estimate
 from webapp.jobs.joining import Taken, attach, take_runs
 from webapp.jobs.models import Job, JobRun, Run, RunEvent
 from webapp.jobs.resources import AUTOMATIC, doorbell
-from webapp.jobs.selectors import classes_served
+from webapp.jobs.selectors import classes_served, counted_as
 from webapp.live import publish
 from webapp.notices.models import Kind
 from webapp.notices.services import News, notify
@@ -87,14 +87,15 @@ def _submit(actor: User, team: Team, request: JobRequest) -> Job:
         request_hash=request.body_hash,
     )
     taken = take_runs(job, cells, max_seconds=_time_limit(request), resource=request.resource)
-    job.state, job.reason = _verdict(Counter(run.state for run in taken.runs))
+    states = Counter(run.state for run in taken.runs)
+    job.state, job.reason = _verdict(states)
     job.finished_at = timezone.now() if job.state in OVER else None
     _inserted([job])
     _joined(job, cells, taken)
     if job.state in OVER:
         _tell_of_end(job)
     record(actor=actor, team=team, verb="submitted", target=job, after={"runs": len(cells), "new": len(taken.new)})
-    return job
+    return counted_as(job, states)
 
 
 def add_runs(*, job: Job, cells: Sequence[planning.Cell], max_seconds: int) -> None:
