@@ -38,7 +38,6 @@ from webapp.paging import Pages
 from webapp.requests import MemberRequest, PageRequest
 
 BACKEND = "django.contrib.auth.backends.ModelBackend"
-DEMO_USER = "demo"
 
 
 class SignIn(LoginView):
@@ -102,7 +101,7 @@ def demo_sign_in(request: PageRequest) -> HttpResponse:
     """One click, in the demo, from this machine only: everything else does not know this address."""
     if not settings.DEMO or not ipaddress.ip_address(request.META["REMOTE_ADDR"]).is_loopback:
         raise Http404
-    login(request, get_object_or_404(User, username=DEMO_USER), backend=BACKEND)
+    login(request, get_object_or_404(User, username=selectors.DEMO_USER), backend=BACKEND)
     return redirect(_next(request))
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 from django.test import Client
+from pytest_django import Settings
 from rest_framework.test import APIClient
 
 from webapp.accounts.models import AuditEvent, User
@@ -22,6 +23,24 @@ def operator(charlie: User) -> User:
     charlie.is_staff = True
     charlie.save()
     return charlie
+
+
+def test_the_demo_s_person_is_its_operator(client: Client, settings: Settings, db: None) -> None:
+    person = User(username="demo", email="demo@example.org")
+    person.set_unusable_password()
+    person.save()
+    worker = Worker.objects.get(name=factories.worker())
+    client.force_login(person)
+    assert client.post(f"/workers/{worker.pk}/pause/").status_code == 403
+    settings.DEMO = True
+    assert client.post(f"/workers/{worker.pk}/pause/").status_code == 302
+    worker.refresh_from_db()
+    assert worker.mode == "paused"
+    assert client.get("/admin/").status_code == 302, "no staff: the tables stay closed"
+    person.set_password("chosen by somebody who took the name")
+    person.save()
+    client.force_login(person)
+    assert client.post(f"/workers/{worker.pk}/resume/").status_code == 403
 
 
 def test_without_a_worker_the_page_says_how_to_start_one(client: Client, bob: User) -> None:
