@@ -72,6 +72,7 @@ def _questions(world: World) -> dict[str, Action]:
         "a finished job": reverse("jobs:job", args=[job.pk]),
         "what waits": reverse("jobs:job", args=[Job.objects.get(title="What waits now").pk]),
         "a run": reverse("jobs:run", args=[run.pk]), "samples of a run": reverse("results:samples", args=[run.pk]),
+        "one sample": reverse("results:sample", args=[run.pk, 3]),
         "submit a job": reverse("jobs:submit_job"), "entries": reverse("catalog:entries"),
         "reports": reverse("results:reports"), "reviews": reverse("reviews:reviews"),
         "notices": reverse("notices:notices"), "unread notices": reverse("notices:unread_count"),

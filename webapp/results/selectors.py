@@ -8,18 +8,21 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from django.contrib.auth.models import AnonymousUser
 from django.contrib.postgres.expressions import ArraySubquery
-from django.db.models import BooleanField, F, Func, QuerySet
+from django.db.models import BooleanField, F, Func, IntegerField, QuerySet
 from django.urls import reverse
 
 from evaluation.analyses import ANALYSES
 from evaluation.errors import NotEnoughData
 from evaluation.tables import BenchmarkTable, ScoreTable
+from webapp.accounts.models import User
 from webapp.accounts.selectors import Viewer, visible
 from webapp.catalog.models import Sample
 from webapp.catalog.selectors import benchmark_versions
 from webapp.jobs.estimates import attempts_of
 from webapp.jobs.models import Run
+from webapp.prepared import OneOf, Prepared
 from webapp.results.cost_report import CostOfPassView
 from webapp.results.figures import figures
 from webapp.results.linear import LinearView
@@ -266,8 +269,19 @@ def scores(run: Run, user: Viewer, *, outcome: str = "all", search: str = "") ->
     return found.order_by("index", "attempt")
 
 
+def _asked(user: Viewer, version: int, indices: Sequence[int]) -> QuerySet[Sample]:
+    readable = Sample.objects.filter(version=version, version__in=benchmark_versions(user))
+    return readable.filter(OneOf("index", indices, IntegerField()))
+
+
+_asked_of_person = Prepared(lambda user, version, indices: _asked(User(pk=user), version, indices), -1, -2, [-3])
+_asked_in_public = Prepared(lambda version, indices: _asked(AnonymousUser(), version, indices), -2, [-3])
+
+
 def questions(run: Run, user: Viewer, indices: Sequence[int]) -> dict[int, Sample]:
-    return {sample.index: sample for sample in readable_questions(run, user).filter(index__in=indices)}
+    asked = run.version_id, list(indices)
+    found = _asked_of_person(user.pk, *asked) if user.is_authenticated else _asked_in_public(*asked)
+    return {sample.index: sample for sample in found}
 
 
 def beside_questions(run: Run, user: Viewer, samples: Sequence[Sequence[Score]], *, shown: int = 0) -> list[SampleRow]:

@@ -37,7 +37,10 @@ ASKABLE = {key: analysis for key, analysis in ANALYSES.items() if analysis.needs
 
 
 def _run(request: PageRequest, pk: int) -> Run:
-    return get_object_or_404(jobs.runs(request.user), pk=pk)
+    run = jobs.readable_run(request.user, pk)
+    if run is None:
+        raise Http404
+    return run
 
 
 def _crumbs(run: Run, *rest: tuple[str, str]) -> list[tuple[str, str]]:
