@@ -89,10 +89,15 @@ def channel_layer_url(broker_url: str) -> str:
     explicit = text("CHANNEL_LAYER_URL")
     if explicit:
         return explicit
-    if broker_url.startswith("redis+socket://"):
-        return "unix://" + urlsplit(broker_url).path
-    if broker_url.startswith(("redis://", "rediss://")):
-        return broker_url
+    if broker_url.startswith("redis"):
+        return redis_address(broker_url)
     raise ImproperlyConfigured(
         "Set CHANNEL_LAYER_URL to a Redis or Valkey: the broker is neither, and pages are pushed over it."
     )
+
+
+def redis_address(broker_url: str) -> str:
+    """A Redis broker's address as other clients than Celery write it."""
+    if broker_url.startswith("redis+socket://"):
+        return "unix://" + urlsplit(broker_url).path
+    return broker_url

@@ -219,8 +219,11 @@ CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_WORKER_ENABLE_REMOTE_CONTROL = False
 CELERY_WORKER_SEND_TASK_EVENTS = False
 CELERY_TASK_PUBLISH_RETRY_POLICY = {"max_retries": 1, "interval_start": 0.1, "interval_max": 0.2}
+# A broker that is frozen, or cut off, refuses nothing: without a limit whoever rings it would wait for ever. A worker
+# that listens asks every second, so that 3 s without an answer mean the same to it.
+REDIS_PATIENCE = {"socket_timeout": 3, "socket_connect_timeout": 2}
 CELERY_BROKER_TRANSPORT_OPTIONS = (
-    {"visibility_timeout": 12 * 3600, "unacked_restore_interval": 5, "unacked_restore_throttle": 1}
+    {"visibility_timeout": 12 * 3600, "unacked_restore_interval": 5, "unacked_restore_throttle": 1, **REDIS_PATIENCE}
     if BROKER_URL.startswith("redis")
     else {}
 )

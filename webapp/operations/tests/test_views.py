@@ -76,11 +76,10 @@ def test_without_a_broker_requests_may_still_come(client: Client, settings: Any)
     layer = settings.CHANNEL_LAYERS["default"]
     config = {**layer["CONFIG"], "hosts": [{"address": away}]}
     settings.CHANNEL_LAYERS = {"default": {**layer, "CONFIG": config}}
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setenv("CELERY_BROKER_WRITE_URL", away)  # read at each use; what is set on `conf` would stay
-        status, parts = ready(client)
-        assert (status, parts["broker"], parts["channels"]) == (503, "does not answer", "does not answer")
-        assert ready(client, "?spare=broker,channels") == (200, parts)
+    settings.BROKER_URL = away
+    status, parts = ready(client)
+    assert (status, parts["broker"], parts["channels"]) == (503, "does not answer", "does not answer")
+    assert ready(client, "?spare=broker,channels") == (200, parts)
 
 
 @pytest.mark.django_db
