@@ -13,7 +13,7 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING
 
 from bench import history
@@ -81,9 +81,9 @@ def _questions(world: World) -> dict[str, Action]:
         "spending": reverse("jobs:team_spending", args=[world.team.name]),
     }  # fmt: skip
     asked: dict[str, Action] = {"sweep": sweep, "claim": _claim, "/metrics": _scrape}
-    asked |= {name: lambda address=address: _as(world.owner, address) for name, address in pages.items()}
+    asked |= {name: partial(_as, world.owner, address) for name, address in pages.items()}
     few = "home", "jobs", "submit a job", "reports"
-    return asked | {f"{name}, newcomer": lambda name=name: _as(world.newcomer, pages[name]) for name in few}
+    return asked | {f"{name}, newcomer": partial(_as, world.newcomer, pages[name]) for name in few}
 
 
 def _claim() -> None:

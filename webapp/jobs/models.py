@@ -114,6 +114,13 @@ class Run(models.Model):
             models.Index(fields=["team", "finished_at"], condition=Q(finished_at__isnull=False), name="run_ended"),
             models.Index(fields=["version", "-id"], condition=Q(state="done"), name="run_history"),
             models.Index(fields=["-id"], condition=Q(visibility="public"), name="run_public"),
+            # The newest run of each contender on a benchmark, with all that says who may see it.
+            models.Index(
+                fields=["version", "contender", "-id"],
+                include=["team", "visibility", "created_by"],
+                condition=Q(state="done", subset=None),
+                name="run_newest",
+            ),
         ]
 
     def __str__(self) -> str:
