@@ -2,10 +2,12 @@
 
     python -m bench.board [--requests 40] [--sizes 50x10 200x50 500x100] [--data /tmp/crosstable-seed]
 
-Throw-away servers; requests go through the whole stack of middleware in this process. Warm: the same page again. Cold:
-each request is the first after a new version of the board, with nothing of it remembered. Bytes are what is
-transferred with gzip. With --data the board of 500 x 100 is that of bench.seed, with its 10,000,000 scores, so that
-costs have runs to read. Beside it: a plain Django page that makes one query, and every time as a ratio to it.
+Throw-away servers; requests go through the whole stack of middleware in this process. Warm: the same page again.
+Changed: each request is the first after a result has changed one row. Cold: the process remembers nothing of the
+board. Beside the times is the processor time of this process, which other work on the machine does not lengthen.
+Bytes are what is transferred with gzip. With --data the board of 500 x 100 is that of bench.seed, with its 10,000,000
+scores, so that costs have runs to read. Beside it: a plain Django page that makes one query, and every time as a ratio
+to it.
 """
 
 from __future__ import annotations
@@ -13,6 +15,9 @@ from __future__ import annotations
 import argparse
 import gzip
 import statistics
+import time
+from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -109,24 +114,60 @@ def _cells(row: int, means: np.ndarray) -> list[list[Any]]:
 
 def _measure(board: Leaderboard, name: str, query: str, requests: int, floor: float) -> None:
     address = f"/boards/{board.team.name}/{board.name}/?{query}"
-    cold = times(lambda: get(address), max(5, requests // 4), before=lambda: _new_version(board))
-    warm = times(lambda: get(address), requests)
-    _new_version(board)
+    few = max(5, requests // 4)
+    for kind, count, before in (("cold", few, _forget), ("changed", few, _change), ("warm", requests, _nothing)):
+        spent = Spent()
+        taken = times(spent.of(lambda: get(address)), count, before=lambda: before(board))  # noqa: B023 - called here
+        usual, most = statistics.median(taken), p95(taken)
+        print(
+            f"{name:<14} {kind:<7}: p50 {usual:5.0f} ms, p95 {most:5.0f} ms, {most / floor:5.1f} x the plain page, "
+            f"{statistics.median(spent.seconds[1:]) * 1000:5.0f} ms of processor"
+        )
+    _forget(board)
     asked = queries(address)
     body = get(address)
     sizes = f"{len(body) / 1000:.0f} kB compressed of {len(gzip.decompress(body)) / 1000:.0f} kB"
-    for kind, taken in (("warm", warm), ("cold", cold)):
-        usual, most = statistics.median(taken), p95(taken)
-        print(f"{name:<14} {kind}: p50 {usual:5.0f} ms, p95 {most:5.0f} ms, {most / floor:5.1f} x the plain page")
-    print(f"{name:<14} {asked} queries, {sizes}")
+    print(f"{name:<14} {asked} queries, {sizes}", flush=True)
 
 
-def _new_version(board: Leaderboard) -> None:
+class Spent:
+    """Seconds of processor time of each call."""
+
+    def __init__(self) -> None:
+        self.seconds: list[float] = []
+
+    def of(self, action: Callable[[], object]) -> Callable[[], None]:
+        def measured() -> None:
+            began = time.process_time()
+            action()
+            self.seconds.append(time.process_time() - began)
+
+        return measured
+
+
+def _nothing(board: Leaderboard) -> None:
+    """The same page again."""
+
+
+def _change(board: Leaderboard) -> None:
+    """What a refresh leaves after one run: a new version, and in it one row of other cells."""
     from django.db.models import F
 
     from webapp.leaderboards.models import Leaderboard
 
     Leaderboard.objects.filter(pk=board.pk).update(version=F("version") + 1)
+    board.refresh_from_db(fields=["version"])
+    first = board.standings.order_by("position").values("pk")[:1]
+    board.standings.filter(pk__in=first).update(changed_in=board.version)
+
+
+def _forget(board: Leaderboard) -> None:
+    """For the process it is another board, made a moment later."""
+    from django.db.models import F
+
+    from webapp.leaderboards.models import Leaderboard
+
+    Leaderboard.objects.filter(pk=board.pk).update(created_at=F("created_at") + timedelta(microseconds=1))
 
 
 if __name__ == "__main__":

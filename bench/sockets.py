@@ -4,9 +4,10 @@
 
 Throw-away servers; the web over ASGI, an analysis worker and the viewers are processes of their own. Each run is
 finished through the real services here. From the commit of the run to the last byte at the last viewer; then the same
-for a new version of a board of 500 x 100, whose fragment is large. Drawings are counted by the web itself, and its
-memory is read before and after the viewers come. Beside it: an echo consumer, which sends as many bytes to as many
-viewers over the same channel layer, and every time as a ratio to it.
+for a board of 500 x 100, where runs of the first rows get another result and land while the worker is still ordering
+the board for those before. Drawings are counted by the web itself, and its memory is read before and after the viewers
+come. Beside it: an echo consumer, which sends as many bytes to as many viewers over the same channel layer, and every
+time as a ratio to it.
 """
 
 from __future__ import annotations
@@ -30,15 +31,15 @@ from urllib.parse import urlsplit
 import httpx
 import psutil
 
-from bench.board import seeded_board
 from bench.live import board_of, finish, site, web
+from bench.seed import Size, seeded
 from bench.world import ready
 
 if TYPE_CHECKING:
     from webapp.leaderboards.models import Leaderboard
 
 BAR_MS, BAR_KB = 400, 100
-VERSIONS = 10  # of the large board
+LANDINGS = 10  # of the large board
 PAUSE = 0.6  # seconds between two changes
 TOKEN = "bench-reads-metrics"  # noqa: S105 - of a throw-away server
 
@@ -53,12 +54,12 @@ def main() -> None:
     from webapp.tests import factories
 
     board, _ = board_of(factories.person("bench"), options.runs * len(options.viewers))
-    large = seeded_board(500, 100)
+    large = seeded(Size(500, 100, 5_000_000, with_rows=False))
     for count in options.viewers:
         with site() as address:
             print(f"--- {count:,} viewers of one web process")
             small = _measure(address, board, count, lambda: dict(finish(options.runs)), _shows_run)
-            big = _measure(address, large, count, lambda: dict(_versions(large)), _shows_version)
+            big = _measure(address, large, count, lambda: dict(_landings(large)), _shows_landing)
         with web("bench.echo:application") as address:
             for found in (small, big):
                 _compare(address, count, found)
@@ -117,18 +118,20 @@ def _measure(
     board.refresh_from_db()
     httpx.get(f"{address}/boards/{board.team.name}/{board.name}/").raise_for_status()
     process, before = _web_process(), _memory()
-    path = f"/ws/boards/{board.team.name}/{board.name}/?packed=1&version={board.version}"
+    path = f"/ws/boards/{board.team.name}/{board.name}/?packed=1&changes=1&version={board.version}"
     with _viewers(address, path, count) as viewers:
         each = (_memory() - before) / count / 1000
         drawn = _drawings(address)
+        spent = sum(process.cpu_times()[:2])
         changes = change()
         time.sleep(2)
+        spent = sum(process.cpu_times()[:2]) - spent
         drawn = _drawings(address) - drawn
         after = (_memory() - before) / count / 1000
     found = Found(viewers.delays(changes, shows), max(map(len, viewers.bodies.values())))
     print(
         f"{board.title}: {len(changes)} changes reach the last of {count:,} in {found} (bar {BAR_MS}); "
-        f"{drawn:.0f} drawings for {len(viewers.bodies)} different fragments of {found.size / 1000:.0f} kB; "
+        f"{1000 * spent / len(changes):.0f} ms of the web's processor a change; {drawn:.0f} drawings for {len(viewers.bodies)} different fragments of {found.size / 1000:.0f} kB; "
         f"{each:.0f} kB a viewer, {after:.0f} kB after the pushes (bar {BAR_KB}); "
         f"web process {process.memory_info().rss / 1e6:.0f} MB",
         flush=True,
@@ -142,23 +145,26 @@ def _shows_run(body: bytes, address: str) -> bool:
     return re.search(shown, gzip.decompress(body).decode()) is not None
 
 
-def _shows_version(body: bytes, version: str) -> bool:
-    return f'data-version="{version}"' in gzip.decompress(body).decode()
+def _shows_landing(body: bytes, landing: str) -> bool:
+    """Its cell has the number of samples that the landing gave it."""
+    address, _, samples = landing.partition("#")
+    shown = rf'href="{address}" tabindex="-1" data-c="[\d.]+ [\d.]+ {samples}"'
+    return re.search(shown, gzip.decompress(body).decode()) is not None
 
 
-def _versions(board: Leaderboard) -> Iterator[tuple[str, float]]:
-    """(version, when its commit returned): what a refresh does at its end."""
+def _landings(board: Leaderboard) -> Iterator[tuple[str, float]]:
+    """(address of the run's page and its new number of samples, when its commit returned)."""
     from django.db import transaction
 
-    from webapp.live import publish
+    from webapp.jobs.models import Run
+    from webapp.leaderboards.services import run_landed
 
-    for _ in range(VERSIONS):
-        board.version += 1
+    for at, standing in enumerate(board.standings.order_by("position")[:LANDINGS]):
+        run, samples = Run.objects.get(pk=standing.cells[at][1]), int(time.time()) % 1_000_000
         with transaction.atomic():
-            board.save(update_fields=["version"])
-            publish(f"leaderboard.{board.pk}", board=board.pk, version=board.version)
-            began = time.time()
-        yield str(board.version), began
+            Run.objects.filter(pk=run.pk).update(done=samples, total=samples)
+            run_landed(run=run)
+        yield f"/runs/{run.pk}/#{samples}", time.time()
         time.sleep(2 * PAUSE)
 
 
@@ -193,7 +199,7 @@ def _echoes(size: int) -> Iterator[tuple[str, float]]:
     from bench.echo import GROUP
 
     layer: Any = get_channel_layer()
-    for number in range(VERSIONS):
+    for number in range(LANDINGS):
         began = time.time()
         async_to_sync(layer.group_send)(GROUP, {"type": "told", "number": number, "size": size})
         yield str(number), began

@@ -8,6 +8,8 @@ import re
 
 VERSION = re.compile(r'data-version="(\d+)"')
 ROW = re.compile(r'<tr data-key="([^"]*)".*?</tr>', re.DOTALL)
+KEPT = "<td data-kept></td>"
+CELL = re.compile(r"(?=<t[dh]\b|</tr>)")
 
 
 class Frame:
@@ -28,11 +30,22 @@ class Frame:
 
 
 def changes(before: str, after: str, since: int) -> str:
-    """The drawing `after` in which a row that stays as it was is its key alone; live.js puts it in again."""
+    """The drawing `after` in which a row that stays is its key alone, and a cell that stays empty; live.js fills them.
+
+    A result changes one row; an order changes a number in every row and leaves 100 cells beside it.
+    """
     known = {row[1]: row[0] for row in ROW.finditer(before)}
 
     def kept(row: re.Match[str]) -> str:
-        return f'<tr data-key="{row[1]}" data-kept></tr>' if known.get(row[1]) == row[0] else row[0]
+        if known.get(row[1]) == row[0]:
+            return f'<tr data-key="{row[1]}" data-kept></tr>'
+        old, new = CELL.split(known.get(row[1], "")), CELL.split(row[0])
+        if len(old) != len(new):
+            return row[0]
+        cells = (
+            "<td data-kept></td>" if was == is_now else is_now for was, is_now in zip(old[1:-1], new[1:-1], strict=True)
+        )
+        return "".join([new[0], *cells, new[-1]])
 
     return ROW.sub(kept, after).replace("data-version=", f'data-since="{since}" data-version=', 1)
 

@@ -44,17 +44,20 @@ function news(now, next) {
   return Math.max(1, count);
 }
 
-/* A push leaves out the rows that are as in the version before: they are taken from the drawing of that version. */
+/* A push leaves out the rows and cells that are as in the version before: they are taken from its drawing. */
 function complete(next, drawings) {
   const { since } = next.dataset;
   if (since === undefined) return true;
   const before = drawings.find((drawing) => drawing?.dataset.version === since);
   const rows = new Map([...(before?.querySelectorAll("tr[data-key]") ?? [])].map((row) => [row.dataset.key, row]));
-  const kept = [...next.querySelectorAll("tr[data-kept]")];
-  if (!before || !kept.every((row) => rows.has(row.dataset.key))) return false;
-  for (const row of kept) row.replaceWith(rows.get(row.dataset.key).cloneNode(true));
+  for (const kept of next.querySelectorAll("[data-kept]")) {
+    const row = rows.get(kept.closest("tr").dataset.key);
+    const known = kept.nodeName === "TR" ? row : row?.cells[kept.cellIndex];
+    if (!known) return false;
+    kept.replaceWith(known.cloneNode(true));
+  }
   delete next.dataset.since;
-  return true;
+  return before !== undefined;
 }
 
 class Live {
