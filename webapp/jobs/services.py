@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from django.conf import settings as conf
 from django.db import transaction
@@ -53,6 +53,12 @@ class JobRequest:
     resource: str = AUTOMATIC
     key: str = ""
     body_hash: str = ""
+
+
+class Keyed(Protocol):
+    """What was made by a request with a key."""
+
+    request_hash: str
 
 
 def submit_job(*, actor: User, team: Team, request: JobRequest) -> tuple[Job, bool]:
@@ -144,19 +150,28 @@ _held_person = Prepared(
 _with_key = Prepared(lambda person, key: Job.objects.filter(created_by=person, idempotency_key=key), -1, "a key")
 
 
+def hold_person(actor: User) -> None:
+    """Two equal requests at once: the second one waits; who tells this person of something (a foreign key) does not."""
+    _held_person.rows(actor.pk)
+
+
 def _same_key(actor: User, request: JobRequest) -> Job | None:
     if not request.key:
         return None
-    # Two equal requests at once: the second one waits; who tells this person of something (a foreign key) does not.
-    _held_person.rows(actor.pk)
+    hold_person(actor)
     earlier = _with_key.first(actor.pk, request.key)
-    if earlier and earlier.request_hash != request.body_hash:
+    refuse_another_body(earlier, request.body_hash)
+    return earlier
+
+
+def refuse_another_body(earlier: Keyed | None, body_hash: str) -> None:
+    """Raises Unprocessable where the key of a request was that of another one."""
+    if earlier is not None and earlier.request_hash != body_hash:
         raise Unprocessable(
             "This Idempotency-Key was used with another body.",
             field="Idempotency-Key",
             remedy="Use a new key for a new request.",
         )
-    return earlier
 
 
 def _title(request: JobRequest) -> str:

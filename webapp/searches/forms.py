@@ -2,25 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-import uuid
-from typing import Any, cast
+from typing import Any
 
 from django import forms
 from django.core.validators import RegexValidator
-from django.forms.boundfield import BoundWidget
-from django.http import QueryDict
 
-from evaluation.schemes import SCHEMES
-from webapp.accounts.models import Team, User, Visibility
-from webapp.accounts.selectors import May, teams_where, usual_team
-from webapp.catalog.models import EntryVersion, Suite
-from webapp.catalog.selectors import latest_versions, suite_versions, suites
-from webapp.catalog.services import contender
-from webapp.forms import ServiceForm
-from webapp.jobs.forms import DEFAULT_SCHEME, SchemeBoxes, VersionChoices
-from webapp.jobs.offers import Offer, families, offers
+from webapp.accounts.models import User
+from webapp.catalog.selectors import suite_versions
+from webapp.jobs.asking import AskingForm
+from webapp.jobs.offers import Offer
 from webapp.searches.models import Search
 from webapp.searches.services import METHODS, SearchRequest
 
@@ -30,27 +20,18 @@ BEST, ESTIMATE = "goal=best", "goal=estimate"
 PLAIN = ("batch", "seed", "exploration", "floor", "batch_size", "title", "visibility")
 
 
-class SearchForm(ServiceForm):
+class SearchForm(AskingForm):
     """The goal, who and on what, and how much may be spent. All but these has a default."""
 
     aliases = {"contenders": "entries", "share": "budget"}
+    HELP = {
+        "entries": "Several to find the best of them; just one for an estimate.",
+        "schemes": "Each entry under each scheme is a contender. Those that must be calibrated are run in full.",
+        "team": "Whose search it is.",
+    }
 
     goal = forms.ChoiceField(
         choices=Search.Goal, initial=Search.Goal.BEST, widget=forms.RadioSelect, label="What do you want to know?"
-    )
-    suite = forms.ModelChoiceField(Suite.objects.none(), empty_label=None)
-    entries = VersionChoices(
-        EntryVersion.objects.none(),
-        error_messages={"required": "Choose at least one entry."},
-        widget=forms.CheckboxSelectMultiple,
-        help_text="Several to find the best of them; just one for an estimate.",
-    )
-    schemes = forms.MultipleChoiceField(
-        choices=[(info.key, f"{info.key}: {info.title}") for info in SCHEMES.values()],
-        error_messages={"required": "Choose at least one scheme."},
-        initial=[DEFAULT_SCHEME],
-        help_text="Each entry under each scheme is a contender. Those that must be calibrated are run in full.",
-        widget=SchemeBoxes,
     )
     budget = forms.CharField(
         max_length=20,
@@ -100,31 +81,16 @@ class SearchForm(ServiceForm):
     seed = forms.IntegerField(
         min_value=0, max_value=2**31 - 1, initial=1, help_text="Decides the order of samples, the same for everybody."
     )
-    batch_size = forms.IntegerField(min_value=1, max_value=4096, initial=64, label="Batch size on the device")
-    team = forms.ModelChoiceField(Team.objects.none(), empty_label=None, help_text="Whose search it is.")
-    title = forms.CharField(max_length=160, required=False, help_text="Made from the contents when empty.")
-    visibility = forms.ChoiceField(choices=Visibility, initial=Visibility.TEAM)
-    key = forms.CharField(max_length=40, widget=forms.HiddenInput, initial=lambda: uuid.uuid4().hex)
-
     WHEN = {"stop_error": BEST, "exploration": BEST, "method": ESTIMATE, "half_width": ESTIMATE, "floor": ESTIMATE}
 
     def __init__(self, user: User, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.user = user
-        rows = {"suite": suites(user), "entries": latest_versions(user), "team": teams_where(user, May.SUBMIT)}
-        for name, found in rows.items():
-            self.fields[name].queryset = found  # type: ignore[attr-defined]
+        super().__init__(user, *args, **kwargs)
         for name, when in self.WHEN.items():
             self.fields[name].when = when  # type: ignore[attr-defined]
-        self.fields["team"].initial = usual_team(user)
-        self.offers = [offer for offer in offers() if not offer.info.needs_calibration]
-        self.fields["schemes"].widget.reasons = {offer.info.key: offer.reason for offer in self.offers}
 
-    @property
-    def scheme_families(self) -> list[tuple[str, list[tuple[Offer, BoundWidget]]]]:
-        """(family, its schemes with their boxes), as the page groups them."""
-        boxes = {str(box.data["value"]): box for box in self["schemes"]}
-        return [(name, [(one, boxes[one.info.key]) for one in own]) for name, own in families(self.offers).items()]
+    def offered(self) -> list[Offer]:
+        """A search fits nothing on texts."""
+        return [offer for offer in super().offered() if not offer.info.needs_calibration]
 
     @property
     def main(self) -> list[forms.BoundField]:
@@ -139,26 +105,19 @@ class SearchForm(ServiceForm):
     def arguments(self) -> dict[str, Any]:
         data = self.cleaned_data
         best = data["goal"] == Search.Goal.BEST
-        rows = [contender(version=v, scheme=scheme) for v in data["entries"] for scheme in data["schemes"]]
         request = SearchRequest(
             goal=data["goal"],
-            contenders=list(dict.fromkeys(rows)),
+            contenders=self.contenders(),
             versions=suite_versions(data["suite"]),
             suite=data["suite"],
             method="" if best else data["method"],
             stop_error=(data["stop_error"] or 0) / 100 if best else 0.0,
             half_width=0.0 if best else (data["half_width"] or 0) / 100,
-            key=self._key(),
+            key=self.request_key(),
             **amount(data["budget"]),
             **{name: data[name] for name in PLAIN},
         )
         return {"team": data["team"], "request": request}
-
-    def _key(self) -> str:
-        """The same form sent twice is one search; changed and sent again (after “back”) it is another one."""
-        data = cast(QueryDict, self.data)
-        typed = {name: data.getlist(name) for name in self.fields if name in data}
-        return "page-" + hashlib.sha256(json.dumps(typed, sort_keys=True).encode()).hexdigest()[:40]
 
 
 def amount(text: str) -> dict[str, Any]:

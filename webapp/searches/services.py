@@ -146,14 +146,9 @@ def _submit(actor: User, team: Team, request: SearchRequest) -> Search:
 def _same_key(actor: User, request: SearchRequest) -> Search | None:
     if not request.key:
         return None
-    User.objects.select_for_update().get(pk=actor.pk)  # two equal requests at once: the second one waits
+    jobs.hold_person(actor)
     earlier = Search.objects.filter(created_by=actor, idempotency_key=request.key).first()
-    if earlier and earlier.request_hash != request.body_hash:
-        raise Unprocessable(
-            "This Idempotency-Key was used with another body.",
-            field="Idempotency-Key",
-            remedy="Use a new key for a new request.",
-        )
+    jobs.refuse_another_body(earlier, request.body_hash)
     return earlier
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import resource
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +11,6 @@ from typing import Any
 import pytest
 import torch
 from lm_eval.models.huggingface import HFLM
-from lm_eval.tasks import TaskManager
 
 from webapp.catalog.services import create_benchmark, create_suite
 from webapp.jobs import leases
@@ -22,6 +20,7 @@ from webapp.tests import factories
 from workers import disk, pipeline
 from workers.presence import Presence
 from workers.tests.conftest import Lab
+from workers.tests.harness import tasks_on_disk
 
 pytestmark = [pytest.mark.engine, pytest.mark.django_db]
 
@@ -91,21 +90,7 @@ def full_disk(free: int) -> Iterator[None]:
 
 def test_a_full_disk_is_the_workers_trouble(lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A task of the harness writes its cache. The run waits for another worker, and this one takes nothing more."""
-    data = tmp_path / "sums.jsonl"
-    data.write_text("".join(json.dumps({"q": f"{i}+{i}", "options": [str(2 * i), "x"]}) + "\n" for i in range(200)))
-    task = {
-        "task": "sums_on_disk",
-        "dataset_path": "json",
-        "dataset_kwargs": {"data_files": {"test": str(data)}},
-        "test_split": "test",
-        "output_type": "multiple_choice",
-        "doc_to_text": "Q: {{q}}\nA:",
-        "doc_to_choice": "options",
-        "doc_to_target": "0",
-    }
-    (tmp_path / "sums.yaml").write_text(json.dumps(task))
-    tasks = TaskManager(include_path=str(tmp_path), include_defaults=False)
-    monkeypatch.setattr(pipeline.engine().named_tasks, "_manager", tasks)
+    monkeypatch.setattr(pipeline.engine().named_tasks, "_manager", tasks_on_disk(tmp_path, 200))
     version = create_benchmark(actor=lab.owner, team=lab.team, name="sums", harness_task="sums_on_disk")
     suite = create_suite(actor=lab.owner, team=lab.team, name="sums", versions=[version])
     run = factories.job(lab.owner, lab.team, suite, [lab.entry()]).runs.get()

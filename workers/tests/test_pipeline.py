@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from lm_eval.tasks import TaskManager
 from pytest_django import Settings
 
 from webapp.catalog.services import create_benchmark, create_suite
@@ -22,6 +21,7 @@ from webapp.tests import factories
 from workers import pipeline
 from workers.presence import Presence
 from workers.tests.conftest import CHECKPOINTS, Lab
+from workers.tests.harness import tasks_on_disk
 
 pytestmark = [pytest.mark.engine, pytest.mark.django_db]
 
@@ -202,21 +202,7 @@ def test_graded_subjects_reach_the_sample_rows(lab: Lab) -> None:
 
 def test_a_task_of_the_harness_brings_its_questions(lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The web knows only its name; the first worker that reads it stores what was asked."""
-    data = tmp_path / "sums.jsonl"
-    data.write_text("".join(json.dumps({"q": f"{i}+{i}", "options": [str(2 * i), "x"]}) + "\n" for i in range(6)))
-    task = {
-        "task": "sums_on_disk",
-        "dataset_path": "json",
-        "dataset_kwargs": {"data_files": {"test": str(data)}},
-        "test_split": "test",
-        "output_type": "multiple_choice",
-        "doc_to_text": "Q: {{q}}\nA:",
-        "doc_to_choice": "options",
-        "doc_to_target": "0",
-    }
-    (tmp_path / "sums.yaml").write_text(json.dumps(task))
-    tasks = TaskManager(include_path=str(tmp_path), include_defaults=False)
-    monkeypatch.setattr(pipeline.engine().named_tasks, "_manager", tasks)
+    monkeypatch.setattr(pipeline.engine().named_tasks, "_manager", tasks_on_disk(tmp_path, 6))
     monkeypatch.setenv("HF_HOME", str(tmp_path))
     version = create_benchmark(actor=lab.owner, team=lab.team, name="sums", harness_task="sums_on_disk")
     suite = create_suite(actor=lab.owner, team=lab.team, name="sums", versions=[version])
