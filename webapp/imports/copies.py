@@ -8,8 +8,6 @@ from webapp.jobs.models import Run
 from webapp.jobs.selectors import runs
 from webapp.results.models import PackedScores
 
-SAME_AS = "same_as"  # in a copy's provenance: the id of the run that was made here
-
 
 def original(*, actor: User, planned: PlannedRun, run: Run, packed: PackedScores) -> int | None:
     """The run of the team that this one is a copy of, if the person may see it: of the same entry, scheme and

@@ -23,8 +23,8 @@ from webapp.catalog.models import (
     Source,
 )
 from webapp.errors import Conflict
-from webapp.imports.copies import SAME_AS, original
-from webapp.imports.models import Import, ImportRun
+from webapp.imports.copies import original
+from webapp.imports.models import SAME_AS, Import, ImportRun
 from webapp.imports.planning import (
     Plan,
     PlannedBenchmark,

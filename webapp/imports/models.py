@@ -8,6 +8,7 @@ from django.db.models import Q
 from webapp.accounts.models import Owned
 from webapp.jobs.models import Run
 
+SAME_AS = "same_as"  # in the provenance of a copy: the id of the run that was made here
 UNDER_WAY = ["uploading", "queued", "running", "ready"]
 
 

@@ -12,8 +12,7 @@ from django.utils import timezone
 from evaluation.importing.limits import Limits
 from webapp.accounts.models import Team
 from webapp.accounts.selectors import Viewer, teams_where, visible
-from webapp.imports.copies import SAME_AS
-from webapp.imports.models import Import, ImportRun
+from webapp.imports.models import SAME_AS, Import, ImportRun
 from webapp.jobs.selectors import runs
 
 State = Import.State

@@ -24,8 +24,7 @@ from webapp.accounts.services import record
 from webapp.celery import enqueue
 from webapp.errors import Conflict, DomainError
 from webapp.imports import loading, planning, selectors
-from webapp.imports.copies import SAME_AS
-from webapp.imports.models import Import
+from webapp.imports.models import SAME_AS, Import
 from webapp.imports.progress import Stopped, Teller, telling
 from webapp.imports.services import changed, close
 from webapp.imports.spool import Spool
