@@ -131,7 +131,8 @@ def _measure(
     found = Found(viewers.delays(changes, shows), max(map(len, viewers.bodies.values())))
     print(
         f"{board.title}: {len(changes)} changes reach the last of {count:,} in {found} (bar {BAR_MS}); "
-        f"{1000 * spent / len(changes):.0f} ms of the web's processor a change; {drawn:.0f} drawings for {len(viewers.bodies)} different fragments of {found.size / 1000:.0f} kB; "
+        f"{1000 * spent / len(changes):.0f} ms of the web's processor a change; "
+        f"{drawn:.0f} drawings for {len(viewers.bodies)} different fragments of {found.size / 1000:.0f} kB; "
         f"{each:.0f} kB a viewer, {after:.0f} kB after the pushes (bar {BAR_KB}); "
         f"web process {process.memory_info().rss / 1e6:.0f} MB",
         flush=True,
