@@ -214,7 +214,8 @@ class Sample(models.Model):
     """One question of a benchmark version. The prompt is stored here once, not with every score."""
 
     pk = models.CompositePrimaryKey("version_id", "index")
-    version = models.ForeignKey(BenchmarkVersion, on_delete=models.CASCADE, related_name="questions")
+    # The primary key begins with it. An index of its own misleads: all of a benchmark is read to find 50 questions.
+    version = models.ForeignKey(BenchmarkVersion, on_delete=models.CASCADE, related_name="questions", db_index=False)
     index = models.PositiveIntegerField()
     document = models.JSONField()
     prompt = models.TextField()
