@@ -32,6 +32,7 @@ NAMES = {
     "num_fewshot": "Examples in the prompt",
     "peak_memory_bytes": "Most memory, bytes",
     "repeat": "Number of the repetition",
+    "pid": "Process number",
     "results_file": "Results file",
     "samples_without_score": "Samples without a score",
     "sha256": "File’s SHA-256",

@@ -10,6 +10,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from evaluation import pricing
+from webapp.jobs.recorded import spelled
 
 register = template.Library()
 MISSING = "—"
@@ -24,7 +25,7 @@ def percent(value: float | None) -> str:
 @register.filter
 def worded(name: str) -> str:
     """The name of a field for people: pairs_per_round -> Pairs per round."""
-    return f"{name[:1].upper()}{name[1:]}".replace("_", " ")
+    return spelled(name)
 
 
 @register.filter

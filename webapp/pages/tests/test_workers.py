@@ -62,6 +62,7 @@ def test_it_shows_what_each_worker_does_and_has(client: Client, bob: User, job: 
     assert "small@fp32 on sums" in page
     assert "8 GB" in page or "8.6 GB" in page
     assert "Pause" not in page, "bob looks after nothing"
+    assert "<dt>PyTorch</dt><dd>2.13.0</dd>" in page
 
 
 def test_a_run_of_others_is_not_named(client: Client, charlie: User, job: Job) -> None:
