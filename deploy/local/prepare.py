@@ -12,19 +12,51 @@ import time
 from pathlib import Path
 
 import django
+import psycopg
 from django.conf import settings
 from django.contrib.staticfiles.finders import get_finders
 from django.core.management import call_command
+from django.db import connection
+
+PATIENCE = 900.0  # seconds
 
 
 def main() -> int:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "webapp.settings")
     django.setup()
+    wait_for_database()
     _step("migrations", "migrate", interactive=False, verbosity=0)
     if os.environ.get("CROSSTABLE_DEMO") == "1":
         _step("demo", "demo")
     collect_static_files()
     return 0
+
+
+def wait_for_database(patience: float = PATIENCE, pause: float = 2) -> None:
+    """Return when the database takes connections: after a power cut its host may come back long after this one.
+
+    Raises psycopg.OperationalError when it does not within `patience` seconds. Says why it waits, once per reason.
+    """
+    until, told = time.monotonic() + patience, ""
+    parameters = connection.get_connection_params() | {"connect_timeout": 5}
+    for name in ("pool", "cursor_factory", "context"):
+        parameters.pop(name, None)
+    while True:
+        try:
+            psycopg.connect(**parameters).close()
+        except psycopg.OperationalError as error:
+            if time.monotonic() > until:
+                raise
+            told = _tell(str(error), told)
+            time.sleep(pause)
+        else:
+            return
+
+
+def _tell(reason: str, told: str) -> str:
+    if reason != told:
+        print(f"waiting for the database: {reason}", flush=True)
+    return reason
 
 
 def collect_static_files() -> bool:

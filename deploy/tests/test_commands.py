@@ -52,6 +52,14 @@ def test_the_web_differs_by_its_address_alone() -> None:
     assert [word for word in image if word not in address] == [word for word in unit if word not in address]
 
 
+def test_the_web_keeps_connections_for_longer_than_proxies_do() -> None:
+    """By default Caddy keeps those to the web for 120 s, nginx (and its ingress) for 60 s."""
+    words = of_systemd("web")
+    assert int(words[words.index("--timeout-keep-alive") + 1]) > 120
+    for name in ("Caddyfile", "nginx.conf"):
+        assert not re.search(r"keepalive_timeout|keepalive \d+[smh]", (FOLDER / "proxy" / name).read_text())
+
+
 def test_an_image_holds_no_secret_and_no_checkpoint() -> None:
     """What people lay beside the files that they deploy: settings, folders of checkpoints, backups with their keys."""
     left_out = (FOLDER / "Dockerfile.dockerignore").read_text().splitlines()
