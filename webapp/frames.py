@@ -42,12 +42,15 @@ def changes(before: str, after: str, since: int) -> str:
         old, new = CELL.split(known.get(row[1], "")), CELL.split(row[0])
         if len(old) != len(new):
             return row[0]
-        cells = (
-            "<td data-kept></td>" if was == is_now else is_now for was, is_now in zip(old[1:-1], new[1:-1], strict=True)
-        )
-        return "".join([new[0], *cells, new[-1]])
+        cells = zip(old[1:-1], new[1:-1], strict=True)
+        return "".join([new[0], *(KEPT + _after(cell) if cell == other else cell for other, cell in cells), new[-1]])
 
     return ROW.sub(kept, after).replace("data-version=", f'data-since="{since}" data-version=', 1)
+
+
+def _after(cell: str) -> str:
+    """The space between it and the next one, which is no part of an element."""
+    return cell[len(cell.rstrip()) :]
 
 
 def _packed(html: str) -> bytes:

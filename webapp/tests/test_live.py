@@ -153,11 +153,11 @@ def test_a_drawing_that_fails_closes_its_sockets_and_the_next_ones_open(board, m
 
 
 def test_of_a_row_that_changes_the_cells_that_stay_are_empty():
-    before = '<p data-version="4"><tr data-key="1"><td>1</td><th>a</th><td>x</td></tr>'
-    after = '<p data-version="5"><tr data-key="1"><td>2</td><th>a</th><td>x</td></tr>'
+    before = '<p data-version="4"><tr data-key="1"><td>1</td><th>a</th>\n<td>x</td></tr>'
+    after = '<p data-version="5"><tr data-key="1"><td>2</td><th>a</th>\n<td>x</td></tr>'
 
     assert changes(before, after, 4) == (
-        '<p data-since="4" data-version="5"><tr data-key="1"><td>2</td><td data-kept></td><td data-kept></td></tr>'
+        '<p data-since="4" data-version="5"><tr data-key="1"><td>2</td><td data-kept></td>\n<td data-kept></td></tr>'
     )
     wider = after.replace("<td>x</td>", "<td>x</td><td>y</td>")
     assert changes(before, wider, 4) == wider.replace("data-version", 'data-since="4" data-version')
