@@ -246,7 +246,9 @@ def test_the_clock_is_the_databases(job: Job, monkeypatch: pytest.MonkeyPatch, e
     monkeypatch.setattr(timezone, "now", lambda: real() + error)
     lease = factories.claim("w1")
     with connection.cursor() as cursor:
-        cursor.execute("SELECT extract(epoch FROM leased_until - clock_timestamp()) FROM jobs_run WHERE id = %s", [lease.run_id])
+        cursor.execute(
+            "SELECT extract(epoch FROM leased_until - clock_timestamp()) FROM jobs_run WHERE id = %s", [lease.run_id]
+        )
         left = float(cursor.fetchone()[0])
     assert 0 < left <= 30
     assert leases.sweep() == []
