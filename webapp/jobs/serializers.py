@@ -17,7 +17,7 @@ from webapp.jobs.estimates import Estimate
 from webapp.jobs.models import Job, Run, RunEvent, Worker
 from webapp.jobs.queue import queue_position
 from webapp.jobs.resources import RESOURCES
-from webapp.rest import JSONObject, ModelOut, Strict
+from webapp.rest import JSONObject, Strict
 
 
 class SettingsIn(Strict):
@@ -155,7 +155,7 @@ class SpendingOut(serializers.Serializer[Any]):
     resets_on = serializers.DateField()
 
 
-class JobOut(ModelOut[Job]):
+class JobOut(serializers.ModelSerializer[Job]):
     url = serializers.SerializerMethodField()
     team = serializers.CharField(source="team.name")
     suite = serializers.CharField(source="suite.name", allow_null=True, default=None)
@@ -212,7 +212,7 @@ class JobDetailOut(JobOut):
         return runs
 
 
-class RunOut(ModelOut[Run]):
+class RunOut(serializers.ModelSerializer[Run]):
     """One contender on one benchmark. mean, low and high: the result with its 95 % interval, null until it is done."""
 
     team = serializers.CharField(source="team.name")
