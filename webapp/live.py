@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Hashable
+from collections.abc import Hashable
 from contextlib import suppress
 from functools import partial
 from typing import Any
@@ -38,15 +38,15 @@ def _send(group: str, message: dict[str, Any]) -> None:
     if layer is None:
         return
     try:
-        async_to_sync(_within_patience)(layer.group_send(group, message))
+        async_to_sync(_within_patience)(layer, group, message)
     except Exception as error:  # whatever the layer's client raises, the commit stands
         log.warning("cannot push to %s: %r", group, error)
 
 
-async def _within_patience(sending: Awaitable[None]) -> None:
+async def _within_patience(layer: Any, group: str, message: dict[str, Any]) -> None:
     """A layer whose host is frozen or cut off refuses nothing and answers nothing: the writer goes on without it."""
     async with asyncio.timeout(SEND_SECONDS):
-        await sending
+        await layer.group_send(group, message)
 
 
 class LivePage(AsyncWebsocketConsumer):  # type: ignore[misc]
