@@ -3,6 +3,9 @@
 TEST_DATABASE_URL, TEST_BROKER_URL and TEST_CHANNEL_LAYER_URL put real servers in their place. A DATABASE_URL of the
 surrounding shell is never used: tests do not touch a database that somebody works with. Without Django (the science
 alone: numpy, scipy, pytest) no server is started.
+
+Under `-n auto --dist loadgroup` (pytest-xdist) each process has servers of its own. What starts processes or a browser
+waits more than it computes, and looks at the clock: one process runs all of it, the others run the rest meanwhile.
 """
 
 from __future__ import annotations
@@ -14,6 +17,8 @@ from collections.abc import Generator
 import pytest
 
 from deploy.local import throwaway
+
+MOST_PROCESSES = 4  # each holds torch, a PostgreSQL and a Valkey
 
 SETTINGS_OF_PLUGINS = {
     "pytest_django": ("DJANGO_SETTINGS_MODULE",),
@@ -37,6 +42,22 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None
     if not informative and importlib.util.find_spec("django"):
         throwaway.start()
     yield
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Before pytest-xdist looks at the groups."""
+    for item in items if config.pluginmanager.hasplugin("xdist") else ():
+        if item.get_closest_marker("process") or item.get_closest_marker("browser"):
+            item.add_marker(pytest.mark.xdist_group("processes"))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """None where a broker is given: the processes would take each other's messages."""
+    if os.environ.get("TEST_BROKER_URL") or os.environ.get("TEST_CHANNEL_LAYER_URL"):
+        return 0
+    return min(len(os.sched_getaffinity(0)), MOST_PROCESSES)
 
 
 def pytest_report_header() -> str:

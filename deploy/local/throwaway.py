@@ -15,7 +15,9 @@ from deploy.local.folders import is_locked
 from deploy.local.servers import EmbeddedPostgres, EmbeddedValkey
 
 PREFIX = "crosstable-tests-"
-STARTED = "CROSSTABLE_TEST_SERVERS"  # also tells child processes that their parent's servers are theirs
+# Also tells child processes that their parent's servers are theirs. Each process of pytest-xdist has its own: what one
+# puts into a broker, the workers of another would take out.
+STARTED = "CROSSTABLE_TEST_SERVERS_" + os.environ.get("PYTEST_XDIST_WORKER", "all").upper()
 # Settings of the surrounding shell that must not change what the tests see.
 CLEARED = (
     "DEBUG",
