@@ -19,7 +19,7 @@ run: python ## start everything on this machine: database, broker, web, workers;
 
 test: python ## run all tests
 	@$(PYTHON) deploy/local/environment.py local worker quant test deploy sentry
-	@exec $(VENV) -m pytest -n auto --dist loadgroup $(ARGS)
+	@exec $(VENV) -m pytest -n auto $(ARGS)
 
 check: python ## lint, format, import rules, migrations, types, files of deploy/
 	@$(PYTHON) deploy/local/environment.py local worker quant test deploy sentry

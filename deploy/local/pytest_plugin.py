@@ -4,8 +4,7 @@ TEST_DATABASE_URL, TEST_BROKER_URL and TEST_CHANNEL_LAYER_URL put real servers i
 surrounding shell is never used: tests do not touch a database that somebody works with. Without Django (the science
 alone: numpy, scipy, pytest) no server is started.
 
-Under `-n auto --dist loadgroup` (pytest-xdist) each process has servers of its own. What starts processes or a browser
-waits more than it computes, and looks at the clock: one process runs all of it, the others run the rest meanwhile.
+Under `-n auto` (pytest-xdist) each process has servers of its own; scheduling.py says which tests it runs.
 """
 
 from __future__ import annotations
@@ -13,6 +12,7 @@ from __future__ import annotations
 import importlib.util
 import os
 from collections.abc import Generator
+from typing import Any
 
 import pytest
 
@@ -44,20 +44,19 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None
     yield
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Before pytest-xdist looks at the groups."""
-    for item in items if config.pluginmanager.hasplugin("xdist") else ():
-        if item.get_closest_marker("process") or item.get_closest_marker("browser"):
-            item.add_marker(pytest.mark.xdist_group("processes"))
-
-
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
     """None where a broker is given: the processes would take each other's messages."""
     if os.environ.get("TEST_BROKER_URL") or os.environ.get("TEST_CHANNEL_LAYER_URL"):
         return 0
     return min(len(os.sched_getaffinity(0)), MOST_PROCESSES)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    from deploy.local.scheduling import Scheduling
+
+    return Scheduling(config, log)
 
 
 def pytest_report_header() -> str:
