@@ -14,7 +14,7 @@ from xdist.scheduler import LoadScopeScheduling
 WAITING = ("mark.process", "mark.browser")
 
 
-class Scheduling(LoadScopeScheduling):
+class Scheduling(LoadScopeScheduling):  # type: ignore[misc]
     """By the file, for here no marks of tests are known. pytest-xdist's own groups (3.8) do not work with pytest 9.2:
     they write the group into an attribute that pytest reads no more."""
 
