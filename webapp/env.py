@@ -34,6 +34,10 @@ def database(url: str) -> dict[str, Any]:
     if parts.scheme not in {"postgres", "postgresql"}:
         raise ImproperlyConfigured("DATABASE_URL must start with postgresql://. Crosstable runs on PostgreSQL only.")
     options = dict(parse_qsl(parts.query))
+    prepare = flag("DATABASE_PREPARE", True)
+    if prepare:
+        # One plan of what prepared.py asks, whatever the values: most of them are ids and names.
+        options["options"] = f"{options.get('options', '')} -c plan_cache_mode=force_generic_plan".strip()
     return {
         "ENGINE": "django.db.backends.postgresql",
         "NAME": unquote(parts.path.lstrip("/")) or "postgres",
@@ -44,8 +48,7 @@ def database(url: str) -> dict[str, Any]:
         "OPTIONS": {
             **options,
             "pool": {"min_size": 1, "max_size": int(text("DATABASE_POOL", "20")), "timeout": 15},
-            # After so many times PostgreSQL keeps the plan of what prepared.py asks.
-            "prepare_threshold": 5 if flag("DATABASE_PREPARE", True) else None,
+            "prepare_threshold": 5 if prepare else None,  # PostgreSQL keeps what was asked so many times
         },
     }
 

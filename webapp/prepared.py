@@ -3,21 +3,27 @@
 Building a queryset and its SQL takes Django five to twenty times as long as sending it and reading the answer, and
 PostgreSQL plans for longer than it looks rows up. Where the same question is asked hundreds of times a second, by each
 call of REST, that is most of the time of the call.
+
+PostgreSQL keeps one plan of each, whatever the values (`plan_cache_mode`, see env.py): nothing but the stand-ins is a
+parameter, so that the plan can rely on the rest, and use an index of queued runs where queued runs are asked for.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import cached_property
 from typing import Any, Generic, TypeVar
 
 from django.contrib.postgres.fields import ArrayField
-from django.db import DEFAULT_DB_ALIAS, connection
+from django.db import DEFAULT_DB_ALIAS, connections
 from django.db.backends.postgresql.base import ServerBindingCursor
-from django.db.backends.utils import CursorWrapper
 from django.db.models import BooleanField, F, Field, Func, Model, QuerySet, Value
 from django.db.models.query import get_related_populators
+from psycopg.sql import Literal
 
+PLACES = re.compile(r"%[%s]")
 M = TypeVar("M", bound=Model)
 
 
@@ -57,14 +63,18 @@ class PreparedInsert(Generic[M]):
 
     def __call__(self, rows: Sequence[M]) -> list[M]:
         """Those that were inserted, now with their ids: what breaks a unique constraint is left out."""
-        inserted = []
-        with _cursor() as cursor, cursor.db.wrap_database_errors:
-            cursor.cursor.executemany(self._sql, [self._values(row) for row in rows], returning=True)
+        database = _database()
+        inserted, values = [], [self._values(row, database) for row in rows]
+        with _cursor(database) as cursor:
+            if len(rows) == 1:  # without the pipeline that sends many at once
+                _execute(database, cursor, self._sql, values[0])
+            else:
+                cursor.executemany(self._sql, values, returning=True)
             for row in rows:
-                for (row.pk,) in cursor.cursor:
+                for (row.pk,) in cursor:
                     row._state.adding, row._state.db = False, DEFAULT_DB_ALIAS
                     inserted.append(row)
-                cursor.cursor.nextset()
+                cursor.nextset()
         return inserted
 
     @cached_property
@@ -73,7 +83,7 @@ class PreparedInsert(Generic[M]):
 
     @cached_property
     def _sql(self) -> str:
-        quoted = connection.ops.quote_name
+        quoted = _database().ops.quote_name
         columns = ", ".join(quoted(field.column) for field in self._fields)
         values = ", ".join(self._place(field) for field in self._fields)
         table, key = quoted(self._model._meta.db_table), quoted("id")
@@ -81,10 +91,10 @@ class PreparedInsert(Generic[M]):
 
     @staticmethod
     def _place(field: Any) -> str:
-        return field.get_placeholder(None, None, connection) if hasattr(field, "get_placeholder") else "%s"
+        return field.get_placeholder(None, None, _database()) if hasattr(field, "get_placeholder") else "%s"
 
-    def _values(self, row: M) -> list[Any]:
-        return [field.get_db_prep_save(field.pre_save(row, add=True), connection) for field in self._fields]
+    def _values(self, row: M, database: Any) -> list[Any]:
+        return [field.get_db_prep_save(field.pre_save(row, add=True), database) for field in self._fields]
 
 
 class OneOf(Func):
@@ -97,13 +107,25 @@ class OneOf(Func):
         super().__init__(F(name), Value(list(values), output_field=ArrayField(of)))
 
 
-def _cursor() -> CursorWrapper:
+def _database() -> Any:
+    """The thread's own connection, looked up once and not, as `django.db.connection` is, for each of its attributes."""
+    return connections[DEFAULT_DB_ALIAS]
+
+
+@contextmanager
+def _cursor(database: Any) -> Iterator[Any]:
     """Values travel beside the SQL, so that the server can keep its plan; Django's own cursors write them into it."""
-    database: Any = connection
     database.ensure_connection()
-    with database.wrap_database_errors:
-        wrapped: CursorWrapper = database._prepare_cursor(ServerBindingCursor(database.connection))  # type: ignore[call-arg]
-        return wrapped
+    database.validate_no_broken_transaction()
+    made: Any = ServerBindingCursor
+    with database.wrap_database_errors, made(database.connection) as cursor:
+        yield cursor
+
+
+def _execute(database: Any, cursor: Any, sql: str, params: Sequence[Any]) -> None:
+    """By way of Django's wrappers only where somebody listens to queries: they look at each call three times."""
+    listened = database.queries_logged or database.execute_wrappers
+    (database._prepare_cursor(cursor) if listened else cursor).execute(sql, params)
 
 
 class _Statement:
@@ -111,9 +133,13 @@ class _Statement:
 
     def __init__(self, queryset: QuerySet[Any, Any], stand_ins: Sequence[object]) -> None:
         compiler = queryset.query.get_compiler(DEFAULT_DB_ALIAS)
-        self.sql, params = compiler.as_sql()
-        self.params = list(params)
-        self.places = [(place, slot) for slot, stand_in in enumerate(stand_ins) for place in self._where(stand_in)]
+        sql, params = compiler.as_sql()
+        slots = [self._slot(param, stand_ins) for param in params]
+        missing = set(range(len(stand_ins))) - set(slots)
+        if missing:
+            raise ValueError(f"The stand-in {stand_ins[min(missing)]!r} is no parameter of: {sql}")
+        self.sql = _with_literals(sql, params, slots)
+        self.slots = [slot for slot in slots if slot is not None]
         columns = [column for column, *_ in compiler.select[: compiler.col_count]]
         self.converters = [(at, *found) for at, found in compiler.get_converters(columns).items()]
         self.annotations = compiler.annotation_col_map or {}
@@ -124,26 +150,24 @@ class _Statement:
             self.names = [column.target.attname for column in columns[first:last]]
             self.related = get_related_populators(self.klass, compiler.select, DEFAULT_DB_ALIAS)  # type: ignore[call-arg]
 
-    def _where(self, stand_in: object) -> list[int]:
-        found = [at for at, value in enumerate(self.params) if type(value) is type(stand_in) and value == stand_in]
-        if not found:
-            raise ValueError(f"The stand-in {stand_in!r} is no parameter of: {self.sql}")
-        return found
+    @staticmethod
+    def _slot(param: object, stand_ins: Sequence[object]) -> int | None:
+        """Which stand-in it is."""
+        same = (at for at, stand_in in enumerate(stand_ins) if type(param) is type(stand_in) and param == stand_in)
+        return next(same, None)
 
     def run(self, values: Sequence[object]) -> Iterator[Sequence[Any]]:
-        params = self.params.copy()
-        for place, slot in self.places:
-            params[place] = values[slot]
-        with _cursor() as cursor:
-            cursor.execute(self.sql, params)
+        database = _database()
+        with _cursor(database) as cursor:
+            _execute(database, cursor, self.sql, [values[slot] for slot in self.slots])
             rows = cursor.fetchall()
-        return map(self._converted, rows) if self.converters else iter(rows)
+        return (self._converted(row, database) for row in rows) if self.converters else iter(rows)
 
-    def _converted(self, row: Sequence[Any]) -> list[Any]:
+    def _converted(self, row: Sequence[Any], database: Any) -> list[Any]:
         converted = list(row)
         for at, converters, expression in self.converters:
             for convert in converters:
-                converted[at] = convert(converted[at], expression, connection)
+                converted[at] = convert(converted[at], expression, database)
         return converted
 
     def instance(self, row: Sequence[Any]) -> Any:
@@ -153,3 +177,18 @@ class _Statement:
         for name, at in self.annotations.items():
             setattr(found, name, row[at])
         return found
+
+
+def _with_literals(sql: str, params: Sequence[Any], slots: Sequence[int | None]) -> str:
+    """The SQL with all written into it that is no stand-in."""
+    database = _database()
+    database.ensure_connection()
+    left = iter(zip(params, slots, strict=True))
+
+    def written(place: re.Match[str]) -> str:
+        if place[0] == "%%":
+            return "%%"
+        param, slot = next(left)
+        return "%s" if slot is not None else Literal(param).as_string(database.connection).replace("%", "%%")
+
+    return PLACES.sub(written, sql)
