@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
+from collections.abc import Iterator
+from itertools import repeat
 from typing import Any
 
 import pytest
 from asgiref.sync import SyncToAsync, async_to_sync
 from asgiref.testing import ApplicationCommunicator
+from django.http import StreamingHttpResponse
 
 from webapp.handler import ThreadHandler
+from webapp.streaming import in_thread
 
 pytestmark = pytest.mark.django_db
 
 
-async def answer(path: str, method: str = "GET", headers: tuple[tuple[bytes, bytes], ...] = ()) -> tuple[int, bytes]:
-    scope = {
+def scope_of(path: str, method: str = "GET", headers: tuple[tuple[bytes, bytes], ...] = ()) -> dict[str, Any]:
+    return {
         "type": "http", "method": method, "path": path, "query_string": b"",
         "headers": [(b"host", b"testserver"), *headers],
     }  # fmt: skip
-    client: Any = ApplicationCommunicator(ThreadHandler(), scope)  # type: ignore[no-untyped-call]
+
+
+async def answer(path: str, method: str = "GET", headers: tuple[tuple[bytes, bytes], ...] = ()) -> tuple[int, bytes]:
+    client: Any = ApplicationCommunicator(ThreadHandler(), scope_of(path, method, headers))  # type: ignore[no-untyped-call]
     await client.send_input({"type": "http.request"})
     start, body, more = await client.receive_output(20), b"", True
     while more:
@@ -38,7 +47,6 @@ def test_pages_rest_and_errors_answer() -> None:
 
 
 def test_a_request_visits_its_thread_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Beside the answer itself there are the signals at its beginning and its end."""
     visits = []
     hop = SyncToAsync.__call__
 
@@ -48,5 +56,38 @@ def test_a_request_visits_its_thread_once(monkeypatch: pytest.MonkeyPatch) -> No
 
     monkeypatch.setattr(SyncToAsync, "__call__", counted)
     assert async_to_sync(answer)("/api/v1/jobs/")[0] == 200
-    assert [visit for visit in visits if visit.endswith("get_response")] == ["BaseHandler.get_response"]
-    assert len(visits) <= 4, visits
+    assert visits == ["ThreadHandler._response"]
+
+
+def test_nobody_is_sent_what_nobody_reads(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A download whose reader has gone away ends, and so does what makes it."""
+    response = StreamingHttpResponse(in_thread(repeat(b"x" * 1000)))
+    ended: list[object] = []
+    monkeypatch.setattr(response, "close", lambda: ended.append(threading.current_thread().name))
+
+    async def leave() -> int:
+        handler = ThreadHandler()
+        monkeypatch.setattr(handler, "get_response", lambda request: response)
+        client: Any = ApplicationCommunicator(handler, scope_of("/endless/"))  # type: ignore[no-untyped-call]
+        await client.send_input({"type": "http.request"})
+        assert (await client.receive_output(20))["status"] == 200
+        assert (await client.receive_output(20))["body"] == b"x" * 1000
+        await client.send_input({"type": "http.disconnect"})
+        await client.wait(20)
+        left: int = client.output_queue.qsize()
+        await asyncio.sleep(0.2)
+        return int(client.output_queue.qsize()) - left
+
+    assert async_to_sync(leave)() == 0
+    assert len(ended) == 1
+    assert str(ended[0]).startswith("request")
+
+
+def test_an_answer_that_breaks_off_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    def pieces() -> Iterator[bytes]:
+        yield b"x"
+        raise RuntimeError("the disk is gone")
+
+    monkeypatch.setattr(ThreadHandler, "get_response", lambda self, request: StreamingHttpResponse(in_thread(pieces())))
+    with pytest.raises(RuntimeError, match="the disk is gone"):
+        async_to_sync(answer)("/broken/")
