@@ -31,6 +31,8 @@ class Team(models.Model):
     # Runs that workers may have in hand for it at once; None: as many as there are workers.
     running_limit = models.PositiveSmallIntegerField(null=True, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
+    # Id of the person whose request found this object by a query that told the role, too, and that role.
+    member: tuple[int | None, str] = (None, "")
 
     class Meta:
         constraints = [

@@ -48,12 +48,18 @@ def teams_where(user: Viewer, may: May = May.READ) -> QuerySet[Team]:
     return Team.objects.filter(memberships__user=user, memberships__role__in=roles_that(may)).order_by("name")
 
 
-_team_named = Prepared(lambda user, name: teams_where(User(pk=user)).filter(name=name)[:1], -1, "a name")
+_team_named = Prepared(
+    lambda user, name: teams_where(User(pk=user)).filter(name=name).annotate(role=F("memberships__role"))[:1],
+    -1, "a name",
+)  # fmt: skip
 
 
 def team_named(user: Viewer, name: str) -> Team | None:
-    """One of the teams that this person is in."""
-    return _team_named.first(user.pk, name) if user.is_authenticated else None
+    """One of the teams that this person is in; `may` need not ask for the role again."""
+    found = _team_named.first(user.pk, name) if user.is_authenticated else None
+    if found is not None:
+        found.member = (user.pk, found.role)
+    return found
 
 
 def usual_team(user: User) -> int | None:
@@ -81,7 +87,11 @@ _role = Prepared(lambda user, team: Membership.objects.filter(user=user, team=te
 
 
 def may(user: Viewer, team: Team, what: May) -> bool:
-    return user.is_authenticated and any(what in ALLOWS[role] for (role,) in _role.rows(user.pk, team.pk))
+    if not user.is_authenticated:
+        return False
+    known, role = team.member
+    roles = [role] if known == user.pk else [role for (role,) in _role.rows(user.pk, team.pk)]
+    return any(what in ALLOWS[role] for role in roles)
 
 
 def require(user: Viewer, team: Team, what: May) -> None:

@@ -142,6 +142,27 @@ def pin_weights(*, version: EntryVersion, weights_hash: str) -> None:
 
 def contender(*, version: EntryVersion, scheme: str, variant: str = "") -> Contender:
     """The row for `entry@scheme`, made at its first use. variant: a hash, by whose beginning people tell it."""
+    return stored(_named(version, scheme, variant))
+
+
+def crossed(versions: Iterable[EntryVersion], schemes: Sequence[str]) -> list[Contender]:
+    """Each version under each scheme, once: an endpoint is one contender whatever the schemes. Not `stored` yet, so
+    that a request which is refused leaves none behind."""
+    found = (_named(version, scheme) for version in versions for scheme in schemes)
+    return list({(one.version_id, one.scheme): one for one in found}.values())
+
+
+def stored(contender: Contender) -> Contender:
+    """The row of a contender that may not have one."""
+    if contender.pk is not None:
+        return contender
+    key = {"version": contender.version, "scheme": contender.scheme, "variant": contender.variant}
+    found = contender_of(**key) or Contender.objects.get_or_create(**key, defaults={"name": contender.name})[0]
+    found.version = contender.version  # so that nobody reads again what the caller has
+    return found
+
+
+def _named(version: EntryVersion, scheme: str, variant: str = "") -> Contender:
     if scheme not in SCHEMES:
         raise Unprocessable(f"{scheme} is not a scheme.", field="schemes", remedy=f"Known: {', '.join(SCHEMES)}.")
     if version.source == Source.ENDPOINT:
@@ -149,12 +170,7 @@ def contender(*, version: EntryVersion, scheme: str, variant: str = "") -> Conte
         scheme = SERVED
     number = "" if version.number == 1 else f":{version.number}"
     name = f"{version.entry.name}{number}@{scheme}" + (f".{variant[:8]}" if variant else "")
-    found = contender_of(version, scheme, variant)
-    if found is None:
-        made = {"version": version, "scheme": scheme, "variant": variant}
-        found, _ = Contender.objects.get_or_create(**made, defaults={"name": name})
-    found.version = version  # so that nobody reads again what the caller has
-    return found
+    return Contender(version=version, scheme=scheme, variant=variant, name=name)
 
 
 @transaction.atomic

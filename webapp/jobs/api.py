@@ -72,8 +72,7 @@ class Jobs(PublicResource, ListAPIView[Job]):
         if values.pop("dry_run"):
             return Response(self._plan(values))
         team: Team = values.pop("team")
-        with quota.refusals_recorded(actor=self.actor, team=team), transaction.atomic():
-            job, new = services.submit_job(actor=self.actor, team=team, request=self._request(values))
+        job, new = services.submit_job(actor=self.actor, team=team, request=self._request(values))
         mine = Job.objects.select_related("team", "created_by", "suite")
         body = self.shown(JobOut, job if new else selectors.counted(mine).get(pk=job.pk))
         headers = {"Location": body["url"]} | ({} if new else {"Idempotent-Replay": "true"})

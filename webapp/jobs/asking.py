@@ -17,7 +17,7 @@ from webapp.accounts.models import Team, User, Visibility
 from webapp.accounts.selectors import May, teams_where, usual_team
 from webapp.catalog.models import Contender, EntryVersion, Source, Suite
 from webapp.catalog.selectors import latest_versions, suites
-from webapp.catalog.services import contender
+from webapp.catalog.services import crossed
 from webapp.forms import ServiceForm
 from webapp.jobs.offers import Offer, families, offers
 
@@ -93,9 +93,7 @@ class AskingForm(ServiceForm):
         return [(name, [(one, boxes[one.info.key]) for one in own]) for name, own in families(self.offers).items()]
 
     def contenders(self) -> list[Contender]:
-        """Each entry under each scheme, once."""
-        entries, schemes = self.cleaned_data["entries"], self.cleaned_data["schemes"]
-        return list(dict.fromkeys(contender(version=entry, scheme=scheme) for entry in entries for scheme in schemes))
+        return crossed(self.cleaned_data["entries"], self.cleaned_data["schemes"])
 
     def request_key(self) -> str:
         """The same form sent twice is one request; changed and sent again (after “back”) it is another one."""

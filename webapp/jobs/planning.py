@@ -19,6 +19,7 @@ from webapp.catalog.calibration import refuse_prompts
 from webapp.catalog.models import IMPORTED_KIND, BenchmarkVersion, CalibrationSet, Contender, Source
 from webapp.catalog.selectors import prices_on, unit_prices
 from webapp.catalog.services import contender as contender_row
+from webapp.catalog.services import stored
 from webapp.errors import Unprocessable
 from webapp.jobs.estimates import Estimate, attempts_of, rates
 from webapp.jobs.map_layers import check_layers
@@ -277,7 +278,7 @@ def plan(
 ) -> list[Cell]:
     """One cell per contender x benchmark, in this order; three queries whatever their number, and one for the prompts
     where texts are looked at. subsets: of a version's id, the samples that are asked; None: all of every one."""
-    contenders, versions = list(dict.fromkeys(contenders)), list(dict.fromkeys(versions))
+    contenders, versions = list(dict.fromkeys(map(stored, contenders))), list(dict.fromkeys(versions))
     check(team, contenders, versions, settings)
     check_calibration(contenders, versions, calibration)
     check_map(contenders, settings)

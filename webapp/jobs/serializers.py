@@ -11,7 +11,7 @@ from rest_framework.reverse import reverse
 from webapp.accounts.serializers import TeamField, VisibilityField
 from webapp.catalog.models import Contender
 from webapp.catalog.serializers import BenchmarkReference, Dollars, EntryReference, SuiteReference
-from webapp.catalog.services import contender
+from webapp.catalog.services import crossed
 from webapp.jobs import quota, selectors
 from webapp.jobs.estimates import Estimate
 from webapp.jobs.models import Job, Run, RunEvent, Worker
@@ -73,9 +73,8 @@ class JobIn(Strict):
 
 
 def contenders(values: dict[str, Any]) -> list[Contender]:
-    """Takes entries and schemes out of validated values; an endpoint is one contender whatever the schemes."""
-    versions, schemes = values.pop("entries"), values.pop("schemes")
-    return list(dict.fromkeys(contender(version=v, scheme=scheme) for v in versions for scheme in schemes))
+    """Takes entries and schemes out of validated values."""
+    return crossed(values.pop("entries"), values.pop("schemes"))
 
 
 class Spent(Dollars):

@@ -13,6 +13,7 @@ from webapp.accounts.models import Team, User, Visibility
 from webapp.accounts.selectors import May, require
 from webapp.accounts.services import record
 from webapp.catalog.models import BenchmarkVersion, Contender, Suite
+from webapp.catalog.services import stored
 from webapp.celery import enqueue
 from webapp.errors import Unprocessable
 from webapp.jobs import growing, planning, quota
@@ -146,7 +147,8 @@ def _submit(actor: User, team: Team, request: SearchRequest) -> Search:
 def _same_key(actor: User, request: SearchRequest) -> Search | None:
     if not request.key:
         return None
-    jobs.hold_person(actor)
+    # Two equal requests at once: the second one waits; who tells this person of something (a foreign key) does not.
+    User.objects.select_for_update(no_key=True).get(pk=actor.pk)
     earlier = Search.objects.filter(created_by=actor, idempotency_key=request.key).first()
     jobs.refuse_another_body(earlier, request.body_hash)
     return earlier
@@ -174,7 +176,7 @@ def _planned(actor: User, team: Team, request: SearchRequest) -> Plan:
 
 def _checked(request: SearchRequest) -> SearchRequest:
     """With the usual method, each contender and benchmark once. Raises Unprocessable for what does not fit."""
-    contenders, versions = list(dict.fromkeys(request.contenders)), list(dict.fromkeys(request.versions))
+    contenders, versions = list(dict.fromkeys(map(stored, request.contenders))), list(dict.fromkeys(request.versions))
     method = request.method or METHODS[Goal(request.goal)][0]
     if method not in METHODS[Goal(request.goal)]:
         known = f"Choose {' or '.join(METHODS[Goal(request.goal)])}."
