@@ -16,6 +16,7 @@ from channels.auth import AuthMiddlewareStack  # noqa: E402 - models may be impo
 from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
 from channels.security.websocket import AllowedHostsOriginValidator  # noqa: E402
 
+from webapp.celery import belfry  # noqa: E402
 from webapp.garbage import settle  # noqa: E402
 from webapp.handler import ThreadHandler  # noqa: E402
 from webapp.metrics import counting_sockets  # noqa: E402
@@ -30,4 +31,5 @@ application = ProtocolTypeRouter(
     }
 )
 
+belfry.gather()
 settle()

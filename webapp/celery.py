@@ -13,6 +13,8 @@ from celery.exceptions import SecurityWarning
 from django.db import transaction
 from kombu.exceptions import OperationalError
 
+from webapp.bells import Belfry, Bell
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "webapp.settings")
 
 app = Celery("crosstable")
@@ -24,16 +26,19 @@ warnings.filterwarnings("ignore", category=SecurityWarning)
 log = logging.getLogger("crosstable.doorbell")
 
 
-def enqueue(task: str, *args: Any, queue: str | None = None) -> None:
-    """Ring `workers.<task>` once the transaction has committed. queue: where; None: where its route leads.
+def enqueue(task: str, *args: Any, queue: str | None = None, joined: bool = False) -> None:
+    """Ring `workers.<task>` once the transaction has committed. queue, joined: see `Bell`.
 
-    A broker that is down loses only the doorbell: the rows say what is to be done, and the sweep rings again.
+    A broker that is down loses only the bell: the rows say what is to be done, and the sweep rings again.
     """
-    transaction.on_commit(partial(_ring, task, args, queue))
+    transaction.on_commit(partial(belfry.put, Bell(task, args, queue, joined)))
 
 
-def _ring(task: str, args: tuple[Any, ...], queue: str | None) -> None:
+def _ring(bell: Bell) -> None:
     try:
-        app.send_task(f"workers.{task}", args=args, queue=queue)
+        app.send_task(f"workers.{bell.task}", args=bell.args, queue=bell.queue)
     except (OperationalError, OSError) as error:
-        log.warning("the broker cannot be reached (%s); the sweep will ring %s again", error, task)
+        log.warning("the broker cannot be reached (%s); the sweep will ring %s again", error, bell.task)
+
+
+belfry = Belfry(_ring)

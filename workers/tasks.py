@@ -87,11 +87,11 @@ def load_import(import_id: int) -> None:
 
 
 @shared_task(name="workers.job_changed")
-def job_changed(job_id: int) -> None:
+def job_changed(*job_ids: int) -> None:
     """The web cannot tell the boards: they stand right of jobs."""
     from webapp.leaderboards import services
 
-    services.job_changed(job_id=job_id)
+    services.jobs_changed(job_ids=job_ids)
 
 
 @shared_task(name="workers.advance_search")

@@ -8,14 +8,16 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from django.conf import settings as conf
-from django.db import transaction
+from django.db import OperationalError, transaction
 from django.db.models import Count, F
 from django.urls import reverse
 from django.utils import timezone
+from psycopg.errors import DeadlockDetected
 
 from webapp.accounts.models import Team, User, Visibility
 from webapp.accounts.selectors import May, require
 from webapp.accounts.services import record
+from webapp.bells import MOST
 from webapp.catalog.models import BenchmarkVersion, CalibrationSet, Contender, Suite
 from webapp.catalog.selectors import calibration_sets
 from webapp.celery import enqueue
@@ -31,16 +33,14 @@ from webapp.notices.models import Kind
 from webapp.notices.services import News, notify
 from webapp.prepared import Prepared, PreparedInsert
 
-# Each worker that took a run rings for the next one, so a few doorbells wake every worker.
-DOORBELLS = 16
 State = Run.State
 OVER = frozenset({Job.State.DONE, Job.State.FAILED, Job.State.CANCELLED})
 
 
 @dataclass(frozen=True)
 class JobRequest:
-    """What a team asks for. resource: a class that a person chose for all its runs. key and body_hash make a repeated
-    submission the same submission."""
+    """What a team asks for. contenders: rows, or what `catalog.services.crossed` gives. resource: a class that a person
+    chose for all its runs. key and body_hash make a repeated submission the same submission."""
 
     contenders: Sequence[Contender]
     versions: Sequence[BenchmarkVersion]
@@ -67,11 +67,29 @@ def submit_job(*, actor: User, team: Team, request: JobRequest) -> tuple[Job, bo
     Raises OverLimit, which is recorded, when its new runs do not fit into the team's spending limit.
     """
     require(actor, team, May.SUBMIT)
-    with quota.refusals_recorded(actor=actor, team=team), transaction.atomic():
-        earlier = _same_key(actor, request)
-        return (earlier, False) if earlier else (_submit(actor, team, request), True)
+    with quota.refusals_recorded(actor=actor, team=team):
+        try:
+            return _submitted(actor, team, request)
+        except (_SameKey, OperationalError) as error:
+            if not isinstance(error, _SameKey) and not isinstance(error.__cause__, DeadlockDetected):
+                raise
+            # Another request came in the same moment: with this key, or for the same runs in another order. By now it
+            # has committed.
+            return _submitted(actor, team, request)
 
 
+class _SameKey(Exception):
+    """Another job has this key."""
+
+
+@transaction.atomic
+def _submitted(actor: User, team: Team, request: JobRequest) -> tuple[Job, bool]:
+    earlier = _with_key.first(actor.pk, request.key) if request.key else None
+    refuse_another_body(earlier, request.body_hash)
+    return (earlier, False) if earlier else (_submit(actor, team, request), True)
+
+
+_with_key = Prepared(lambda person, key: Job.objects.filter(created_by=person, idempotency_key=key), -1, "a key")
 _inserted = PreparedInsert(Job)
 
 
@@ -96,7 +114,8 @@ def _submit(actor: User, team: Team, request: JobRequest) -> Job:
     states = Counter(run.state for run in taken.runs)
     job.state, job.reason = _verdict(states)
     job.finished_at = timezone.now() if job.state in OVER else None
-    _inserted([job])
+    if not _inserted([job]):
+        raise _SameKey
     _joined(job, cells, taken)
     if job.state in OVER:
         _tell_of_end(job)
@@ -115,7 +134,7 @@ def add_runs(*, job: Job, cells: Sequence[planning.Cell], max_seconds: int) -> N
 
 def _joined(job: Job, cells: Sequence[planning.Cell], taken: Taken) -> None:
     attach(job, cells, taken)
-    enqueue("job_changed", job.pk)
+    enqueue("job_changed", job.pk, joined=True)
     ring(run.resource for run in taken.new)
 
 
@@ -142,26 +161,6 @@ def _calibration(actor: User, settings: Mapping[str, Any]) -> CalibrationSet | N
             "There is no such calibration set.", field=planning.CALIBRATION, remedy="Choose one that you can see."
         )
     return found
-
-
-_held_person = Prepared(
-    lambda person: User.objects.select_for_update(no_key=True).filter(pk=person).values_list("pk"), -1
-)
-_with_key = Prepared(lambda person, key: Job.objects.filter(created_by=person, idempotency_key=key), -1, "a key")
-
-
-def hold_person(actor: User) -> None:
-    """Two equal requests at once: the second one waits; who tells this person of something (a foreign key) does not."""
-    _held_person.rows(actor.pk)
-
-
-def _same_key(actor: User, request: JobRequest) -> Job | None:
-    if not request.key:
-        return None
-    hold_person(actor)
-    earlier = _with_key.first(actor.pk, request.key)
-    refuse_another_body(earlier, request.body_hash)
-    return earlier
 
 
 def refuse_another_body(earlier: Keyed | None, body_hash: str) -> None:
@@ -195,7 +194,7 @@ def ring(waiting: Iterable[str]) -> None:
     counts = Counter(waiting)
     heard = classes_served() if counts else set()
     for resource, runs in counts.items():
-        for _ in range(min(runs, DOORBELLS) if resource in heard else 0):
+        for _ in range(min(runs, MOST) if resource in heard else 0):
             enqueue("evaluate", queue=doorbell(resource))
 
 
@@ -303,7 +302,7 @@ def cancel_job(*, actor: User, job: Job) -> Job:
     job.changes += 1
     job.save(update_fields=["state", "reason", "finished_at", "changes"])
     publish(f"job.{job.pk}", job=job.pk)
-    enqueue("job_changed", job.pk)
+    enqueue("job_changed", job.pk, joined=True)
     _ring_for_growth(job)
     record(actor=actor, team=job.team, verb="cancelled", target=job)
     if not job.grows:  # else it is the search that ends, and says what it found
@@ -334,7 +333,7 @@ def _retry(actor: User, job: Job) -> Job:
     # A run that was told to stop and has not stopped yet simply goes on.
     job.runs.filter(state=State.RUNNING, cancel_requested=True).update(cancel_requested=False)
     settle(job)
-    enqueue("job_changed", job.pk)
+    enqueue("job_changed", job.pk, joined=True)
     ring(run.resource for run in again)
     record(actor=actor, team=job.team, verb="retried", target=job, after={"runs": len(again)})
     return job

@@ -110,12 +110,14 @@ def run_landed(*, run: Run) -> None:
 
 
 @transaction.atomic
-def job_changed(*, job_id: int) -> None:
-    """Runs were queued, cancelled or queued again: boards show what waits, too."""
-    versions = (
-        Run.objects.filter(parts__job=job_id, subset=None).order_by().values_list("version", flat=True).distinct()
-    )
-    teams = Job.objects.filter(pk=job_id).values("team")
+def jobs_changed(*, job_ids: Sequence[int]) -> None:
+    """Runs were queued, cancelled or queued again: boards show what waits, too.
+
+    Of several teams' jobs at once: a board may read a column for a job of another team, and finds it as it was.
+    """
+    runs = Run.objects.filter(parts__job__in=job_ids, subset=None)
+    versions = runs.order_by().values_list("version", flat=True).distinct()
+    teams = Job.objects.filter(pk__in=job_ids).values("team")
     _make_stale(Leaderboard.objects.filter(team__in=teams, suite__items__version__in=versions), sorted(versions))
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 
 from webapp.accounts.models import AuditEvent, Team, User
 from webapp.accounts.selectors import visible
@@ -254,6 +255,41 @@ def test_two_jobs_at_once_share_their_runs(bob: User, alice: User, team: Team, r
     assert len(jobs) == 2
     assert Run.objects.count() == 2
     assert JobRun.objects.count() == 4
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_job_that_meets_another_in_a_circle_starts_again(bob: User, team: Team, request_: JobRequest) -> None:
+    """Another transaction has the second run and waits for the first one, as this job has the first and waits for the
+    second: PostgreSQL ends the one that has waited for a second."""
+    first, second = planning.plan(team, request_.contenders, request_.versions, planning.clean_settings({}))
+    held, asked = threading.Event(), threading.Event()
+
+    def run_of(cell: planning.Cell) -> Run:
+        return Run(
+            team=team, created_by=bob, contender=cell.contender, version=cell.version, identity=cell.identity,
+            settings=dict(cell.settings), max_seconds=60, total=cell.samples,
+        )  # fmt: skip
+
+    def circle() -> None:
+        try:
+            with transaction.atomic():
+                run_of(second).save()
+                held.set()
+                assert asked.wait(timeout=10)
+                time.sleep(0.3)  # by now the job has its first run and waits for the second
+                run_of(first).save()
+                transaction.set_rollback(True)
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(1) as pool:
+        other = pool.submit(circle)
+        assert held.wait(timeout=10)
+        asked.set()
+        job = submit(bob, team, request_)
+        other.result(timeout=10)
+    assert job.runs.count() == 2
+    assert set(Run.objects.values_list("identity", flat=True)) == {first.identity, second.identity}
 
 
 def test_a_more_urgent_job_lifts_the_runs_it_shares(bob: User, team: Team, request_: JobRequest) -> None:
