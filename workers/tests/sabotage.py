@@ -18,9 +18,11 @@ def wait_for(name, patch):
 MODEL = "evaluation.inference.harness"
 HANG = """
 def hang(module):
+    honest = module.LocalModel.answers
     def answers(self, *a, **k):
-        time.sleep(3600)
-        yield
+        if self.batch_size == 13:
+            time.sleep(3600)
+        yield from honest(self, *a, **k)
     module.LocalModel.answers = answers
 wait_for("evaluation.inference.harness", hang)
 """

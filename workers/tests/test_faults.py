@@ -35,7 +35,10 @@ def test_a_model_that_hangs_ends_at_its_time_limit(lab: Lab, start: Start, tmp_p
     """The run fails with the reason; its worker, whose model cannot be stopped, is replaced and works on."""
     supervisor = supervised(start, **sabotage(tmp_path / "site", HANG))
     pid = Worker.objects.get().environment["pid"]
-    run = lab.job(lab.entry(), max_seconds=3).runs.get()
+    entry = lab.entry()
+    first = lab.job(entry, size=4).runs.get()  # imports the engine, which may take longer than the limit
+    wait_until(lambda: state(first) == Run.State.DONE, of=supervisor, seconds=120)
+    run = lab.job(entry, max_seconds=3, settings={"batch_size": 13}).runs.get()
     hung = "The model hung, so its worker was restarted."  # said a moment after the run has failed
     wait_until(lambda: swept(run, Run.State.FAILED) and hung in run.reason, of=supervisor, seconds=60)
     assert "Exceeded its time limit of 3 s" in run.reason
