@@ -21,9 +21,10 @@ const unpacked = (data) => typeof data === "string"
   ? data
   : new Response(new Blob([data]).stream().pipeThrough(new DecompressionStream("gzip"))).text();
 
-/* Somebody is in the table: with the pointer, with the keyboard, or scrolled down in it. */
-const reads = (fragment) =>
+/* Somebody is in the table: with the pointer, with the keyboard, or scrolled down in it; or about to ask for what is held. */
+const reads = (fragment, later) =>
   fragment.querySelector("table:hover") !== null
+  || later.matches(":hover, :focus-within")
   || fragment.querySelector("table")?.contains(document.activeElement)
   || (fragment.querySelector(".board-box")?.scrollTop ?? 0) > 0;
 
@@ -140,7 +141,7 @@ class Live {
     if (!next || !now || (next.dataset.query ?? "") !== this.query) return;
     if (Number(next.dataset.version) < this.version) return; // an older drawing that was overtaken
     if (!complete(next, [this.held, now])) return this.reconnect(); // and be sent the whole
-    if (this.later && reads(now) && moves(now, next)) this.hold(now, next);
+    if (this.later && reads(now, this.later) && moves(now, next)) this.hold(now, next);
     else this.take(now, next);
   }
 

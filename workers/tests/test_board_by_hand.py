@@ -103,11 +103,14 @@ def test_columns_sorts_and_a_saved_view(page: Page, site: str, broken: list[str]
 
 def test_rows_do_not_jump_under_the_pointer(page: Page, broken: list[str]) -> None:
     assert rows(page)[:2] == ["tiny-xs", "tiny-s"]
-    page.locator("tbody tr").first.hover()
-    land(ALL, ALL)  # tiny-m: the new first
+    first = page.locator("tbody tr").first
+    first.hover()
+    before = first.bounding_box()
     button = page.locator("[data-held] button")
+    land(ALL, ALL)  # tiny-m: the new first
     expect(button).to_have_text(re.compile(r"^\d+ new results?: show$"), timeout=SECONDS)
     assert rows(page)[:2] == ["tiny-xs", "tiny-s"]
+    assert first.bounding_box() == before, "what says that rows wait does not move them"
     button.click()
     expect(page.locator("tbody .who a").first).to_have_text("tiny-m@fp32")
     expect(page.locator("[data-held]")).to_be_hidden()
