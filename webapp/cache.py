@@ -26,6 +26,21 @@ class PlainJSON:
         return json.loads(data)
 
 
+class Client(RedisCacheClient):
+    """Django makes a client anew for each command, which takes longer than the command; they only borrow connections
+    from a pool, and several threads may use one."""
+
+    def __init__(self, servers: list[str], **options: Any) -> None:
+        super().__init__(servers, **options)
+        self._made: dict[bool, Any] = {}
+
+    def get_client(self, key: Any = None, *, write: bool = False) -> Any:
+        """All commands go to the one server that there is."""
+        if write not in self._made:
+            self._made[write] = super().get_client(key, write=write)
+        return self._made[write]
+
+
 class SharedCache(RedisCache):
     # Django makes a cache anew for each request that it serves over ASGI; connections outlive them here.
     _clients: ClassVar[dict[str, Any]] = {}
@@ -38,7 +53,7 @@ class SharedCache(RedisCache):
     @property
     def _cache(self) -> Any:
         if self._server not in self._clients:
-            self._clients[self._server] = RedisCacheClient([self._server], **self._options)
+            self._clients[self._server] = Client([self._server], **self._options)
         return self._clients[self._server]
 
     def tally(self, key: str, earlier: str, timeout: int) -> tuple[int, int]:

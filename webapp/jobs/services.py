@@ -89,7 +89,11 @@ def _submitted(actor: User, team: Team, request: JobRequest) -> tuple[Job, bool]
     return (earlier, False) if earlier else (_submit(actor, team, request), True)
 
 
-_with_key = Prepared(lambda person, key: Job.objects.filter(created_by=person, idempotency_key=key), -1, "a key")
+_with_key = Prepared(
+    # The index of keys leaves jobs without one out, and so must whoever wants to use it.
+    lambda person, key: Job.objects.filter(created_by=person, idempotency_key=key).exclude(idempotency_key=""),
+    -1, "a key",
+)  # fmt: skip
 _inserted = PreparedInsert(Job)
 
 
