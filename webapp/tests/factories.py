@@ -15,6 +15,7 @@ from evaluation.records import Attempt
 from webapp.accounts import services as accounts
 from webapp.accounts.models import Role, Team, User, Visibility
 from webapp.accounts.selectors import May, may
+from webapp.bells import Bell
 from webapp.catalog import prices
 from webapp.catalog import services as catalog
 from webapp.catalog.calibration import create_calibration_set
@@ -272,3 +273,9 @@ def imported(actor: User, team: Team, scores: Sequence[float] = (1, 0, 1), *, lo
     work.work_on(import_id=made.pk)
     made.refresh_from_db()
     return made
+
+
+def rung(callbacks: Sequence[Any]) -> list[Bell]:
+    """The bells among what is to happen on commit (`django_capture_on_commit_callbacks`)."""
+    firsts = [arguments[0] for one in callbacks if (arguments := getattr(one, "args", ()))]
+    return [first for first in firsts if isinstance(first, Bell)]

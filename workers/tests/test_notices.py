@@ -7,6 +7,7 @@ from django.db import connection
 from pytest_django import Settings
 
 from webapp.accounts.invitations import accept_invitation, invite
+from webapp.bells import Bell
 from webapp.notices import outbox, webhooks
 from webapp.notices.models import Delivery, Email, Event, Notice
 from webapp.notices.receiver import verify
@@ -51,13 +52,13 @@ def test_the_sweep_rings_again_for_what_waits(lab: Lab, django_capture_on_commit
 
     with django_capture_on_commit_callbacks() as bells:
         tasks.sweep()
-    assert "send_out" in [bell.args[0] for bell in bells if hasattr(bell, "args")]
+    assert Bell("send_out") in factories.rung(bells)
 
     tasks.send_out()
     assert Email.objects.get().state == Email.State.SENT
     with django_capture_on_commit_callbacks() as bells:
         tasks.sweep()
-    assert "send_out" not in [bell.args[0] for bell in bells if hasattr(bell, "args")]
+    assert Bell("send_out") not in factories.rung(bells)
 
 
 def test_a_part_of_the_sweep_that_fails_keeps_no_other_from_its_work(
@@ -72,7 +73,7 @@ def test_a_part_of_the_sweep_that_fails_keeps_no_other_from_its_work(
     with django_capture_on_commit_callbacks() as bells:
         tasks.sweep()
 
-    assert "send_out" in [bell.args[0] for bell in bells if hasattr(bell, "args")]
+    assert Bell("send_out") in factories.rung(bells)
     assert "a row that nobody expected" in caplog.text
 
 

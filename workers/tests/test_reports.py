@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from webapp.bells import Bell
 from webapp.results.models import Report
 from webapp.tests import factories
 from workers import tasks
@@ -20,8 +21,7 @@ def test_a_report_whose_doorbell_was_lost_is_computed(lab: Lab, django_capture_o
 
     with django_capture_on_commit_callbacks() as bells:
         tasks.sweep()
-    rung = [bell.args[:2] for bell in bells]
-    assert ("compute_report", (report.pk,)) in rung
+    assert Bell("compute_report", (report.pk,)) in factories.rung(bells)
 
     tasks.compute_report(report.pk)
     assert Report.objects.get(pk=report.pk).result == report.result

@@ -9,6 +9,7 @@ import pytest
 from django.utils import timezone
 
 from webapp.accounts.models import AuditEvent, Team, User
+from webapp.bells import Bell
 from webapp.catalog.models import Benchmark, BenchmarkVersion, EntryVersion, ModelEntry, Sample, Source
 from webapp.catalog.services import contender
 from webapp.errors import Unprocessable
@@ -21,6 +22,7 @@ from webapp.leaderboards.models import Leaderboard, Standing
 from webapp.leaderboards.services import refresh
 from webapp.results.models import PackedScores, Score
 from webapp.results.selectors import packed_scores
+from webapp.tests import factories
 
 
 def test_a_file_becomes_an_entry_a_benchmark_a_run_and_its_scores(bob: User, team: Team) -> None:
@@ -219,7 +221,7 @@ def test_a_lost_doorbell_is_rung_again(bob: User, team: Team, django_capture_on_
     job = upload(bob, team, as_csv(rows()))
     with django_capture_on_commit_callbacks() as bells:
         work.ring_again()
-    assert [bell.args[:2] for bell in bells] == [("load_import", (job.pk,))]
+    assert factories.rung(bells) == [Bell("load_import", (job.pk,))]
 
 
 def test_an_upload_that_nobody_goes_on_with_is_dropped(bob: User, team: Team) -> None:

@@ -14,6 +14,7 @@ from evaluation.analyses.swiss import SwissParams, SwissResult
 from evaluation.analyses.swiss import compute as play
 from evaluation.tables import BenchmarkTable
 from webapp.accounts.models import AuditEvent, Team, User
+from webapp.bells import Bell
 from webapp.errors import NotAllowed, Unprocessable
 from webapp.jobs.models import Job, Run
 from webapp.results import reports, selectors
@@ -41,7 +42,7 @@ def test_a_report_waits_with_all_its_parameters(
     assert (report.state, report.result, report.title) == ("queued", None, "Swiss-system tournament")
     assert report.parameters == to_json(SwissParams(seed=7))
     assert report.inputs["runs"] == runs
-    assert [bell.args[:2] for bell in bells] == [("compute_report", (report.pk,))]
+    assert factories.rung(bells) == [Bell("compute_report", (report.pk,))]
     event = AuditEvent.objects.latest("id")
     assert (event.verb, event.target) == ("requested", "Report Swiss-system tournament")
 
@@ -129,7 +130,7 @@ def test_the_sweep_rings_for_what_waits(
     reports.compute_report(report_id=done.pk)
     with django_capture_on_commit_callbacks() as bells:
         reports.ring_again()
-    assert [bell.args[:2] for bell in bells] == [("compute_report", (lost.pk,))]
+    assert factories.rung(bells) == [Bell("compute_report", (lost.pk,))]
 
 
 def test_an_error_of_the_data_is_the_reason(bob: User, team: Team, runs: list[int]) -> None:
