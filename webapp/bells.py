@@ -1,8 +1,8 @@
 """Bells: short messages for workers that something is to be done. What it is stands in Postgres.
 
 A web process that answers many requests at once rings for much the same again and again, and a ring takes longer than
-a row. There bells are gathered for a moment and rung by a thread of their own: requests do not wait for a broker that
-is slow, and equal bells ring once.
+a row. There a thread of their own rings: the first at once, and what comes in the moment after it together, equal bells
+once. Requests do not wait for a broker that is slow.
 """
 
 from __future__ import annotations
@@ -43,23 +43,23 @@ class Belfry:
         self._ringer: threading.Thread | None = None
 
     def gather(self) -> None:
-        """From now on, in this process. What waits when the process ends in good order is rung then."""
+        """From now on, in this process. What waits when the interpreter ends is rung then. A signal that ends the
+        process, as uvicorn ends by SIGTERM, takes the bells of that moment along: the sweep rings again."""
         if self._ringer is None:
             self._ringer = threading.Thread(target=self._ring_on, name="bells", daemon=True)
             self._ringer.start()
             atexit.register(self._ring_waiting)
 
     def put(self, bell: Bell) -> None:
-        if self._ringer is None:
+        if self._ringer is None or not self._ringer.is_alive():  # threads do not live on in a fork
             self._ring(bell)
         else:
             self._waiting.put(bell)
 
     def _ring_on(self) -> None:
         while True:
-            first = self._waiting.get()
+            self._ring_waiting(self._waiting.get())
             time.sleep(GATHER_SECONDS)
-            self._ring_waiting(first)
 
     def _ring_waiting(self, *first: Bell) -> None:
         gathered = list(first)

@@ -75,6 +75,6 @@ class ThreadHandler(ASGIHandler):
         finally:
             for task in (sending, listening):
                 task.cancel()
-                with suppress(asyncio.CancelledError, RequestAborted, Exception):
+                with suppress(asyncio.CancelledError, Exception):
                     await task
             await sync_to_async(response.close)()

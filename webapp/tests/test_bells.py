@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 import time
 
 import pytest
 
+from deploy.local.environment import ROOT
 from webapp import bells
 from webapp.bells import MOST, MOST_ARGUMENTS, Belfry, Bell, merged
 
@@ -48,13 +51,16 @@ def test_gathered_bells_ring_soon_and_from_another_thread(monkeypatch: pytest.Mo
     belfry = Belfry(lambda bell: rung.append((threading.current_thread().name, bell)))
     belfry.gather()
     belfry.gather()
-    for job in (1, 2, 3):
-        belfry.put(changed(job))
-    assert not rung
+    belfry.put(WAKE)
     until = time.monotonic() + 10
     while not rung and time.monotonic() < until:
+        time.sleep(0.005)
+    assert rung == [("bells", WAKE)], "the first does not wait"
+    for job in (1, 2, 3):
+        belfry.put(changed(job))
+    while len(rung) < 2 and time.monotonic() < until:
         time.sleep(0.02)
-    assert rung == [("bells", changed(1, 2, 3))]
+    assert rung[1:] == [("bells", changed(1, 2, 3))]
 
 
 def test_a_bell_that_cannot_be_rung_does_not_stop_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -74,3 +80,35 @@ def test_a_bell_that_cannot_be_rung_does_not_stop_the_others(monkeypatch: pytest
     while not rung and time.monotonic() < until:
         time.sleep(0.02)
     assert rung == [changed(1)]
+
+
+def test_what_waits_is_rung_when_the_interpreter_ends() -> None:
+    code = """
+import time
+from webapp import bells
+bells.GATHER_SECONDS = 60
+belfry = bells.Belfry(lambda bell: print(bell.task))
+belfry.gather()
+belfry.put(bells.Bell("first"))
+time.sleep(0.5)
+belfry.put(bells.Bell("evaluate"))
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout == "first\nevaluate\n"
+
+
+def test_a_fork_rings_at_once() -> None:
+    code = """
+import os
+from webapp import bells
+belfry = bells.Belfry(lambda bell: print(bell.task, flush=True))
+belfry.gather()
+if os.fork():
+    os.wait()
+else:
+    bells.GATHER_SECONDS = 60
+    belfry.put(bells.Bell("evaluate"))
+    os._exit(0)
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout == "evaluate\n"
