@@ -100,7 +100,7 @@ class Platform:
         quiet = ("--without-gossip", "--without-mingle", "-l", "WARNING")
         celery = ("celery", "--quiet", "-A", "webapp.celery", "worker", *quiet)
         beat = ("-B", "--scheduler", "celery.beat:Scheduler")
-        web = ("uvicorn", "webapp.asgi:application", "--port", str(_free_port()), "--lifespan", "off")
+        web = ("uvicorn", "webapp.asgi:application", "--port", str(_free_port()), "--lifespan", "on")
         named = {
             "workers": ("workers", "--devices", ",".join(["cpu"] * self.workers)),
             "analysis": (*celery, "-P", "threads", "-c", "2", *beat, "-Q", "analysis", "-n", "analysis@chaos"),

@@ -91,7 +91,7 @@ def web(application: str = "webapp.asgi:application", *, workers: int = 1) -> It
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = str(free.getsockname()[1])
-    command = [sys.executable, "-m", "uvicorn", application, "--port", port, "--lifespan", "off"]
+    command = [sys.executable, "-m", "uvicorn", application, "--port", port]
     command += ["--log-level", "warning", "--no-access-log", "--ws-per-message-deflate", "false"]
     command += ["--workers", str(workers)]
     child = subprocess.Popen(command)

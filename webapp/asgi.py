@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import warnings
+from typing import Any
 
 import django
 
@@ -22,8 +24,21 @@ from webapp.handler import ThreadHandler  # noqa: E402
 from webapp.metrics import counting_sockets  # noqa: E402
 from webapp.urls import websocket_urlpatterns  # noqa: E402
 
+
+async def lifespan(scope: Any, receive: Any, send: Any) -> None:
+    """From the start of the server to its end, which uvicorn brings about by a signal: nothing that Python does when it
+    exits is done then. A server that does not tell of them rings each bell at once."""
+    await receive()
+    belfry.gather()
+    await send({"type": "lifespan.startup.complete"})
+    await receive()
+    await asyncio.to_thread(belfry.settle)
+    await send({"type": "lifespan.shutdown.complete"})
+
+
 application = ProtocolTypeRouter(
     {
+        "lifespan": lifespan,
         "http": ThreadHandler(),
         "websocket": AllowedHostsOriginValidator(
             counting_sockets(AuthMiddlewareStack(URLRouter(websocket_urlpatterns)))
@@ -31,5 +46,4 @@ application = ProtocolTypeRouter(
     }
 )
 
-belfry.gather()
 settle()

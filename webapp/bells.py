@@ -7,10 +7,8 @@ once. Requests do not wait for a broker that is slow.
 
 from __future__ import annotations
 
-import atexit
 import logging
 import threading
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from queue import Empty, SimpleQueue
@@ -18,6 +16,7 @@ from typing import Any
 
 log = logging.getLogger("crosstable.doorbell")
 GATHER_SECONDS = 0.05
+LAST_SECONDS = 3  # that a process which ends gives to its last bells: as long as uvicorn gives to its last requests
 # Each worker that took a run rings for the next one, so a few bells wake every worker.
 MOST = 16
 MOST_ARGUMENTS = 500
@@ -35,20 +34,28 @@ class Bell:
 
 
 class Belfry:
-    """Rings at once, with `ring`, until `gather` is called."""
+    """Rings at once, with `ring`, before `gather` is called and after `settle`."""
 
     def __init__(self, ring: Callable[[Bell], None]) -> None:
         self._ring = ring
-        self._waiting: SimpleQueue[Bell] = SimpleQueue()
+        self._waiting: SimpleQueue[Bell | None] = SimpleQueue()
         self._ringer: threading.Thread | None = None
+        self._last = threading.Event()
 
     def gather(self) -> None:
-        """From now on, in this process. What waits when the interpreter ends is rung then. A signal that ends the
-        process, as uvicorn ends by SIGTERM, takes the bells of that moment along: the sweep rings again."""
+        """From now on, in this process: whoever calls it calls `settle` before the process ends."""
         if self._ringer is None:
+            self._last.clear()
             self._ringer = threading.Thread(target=self._ring_on, name="bells", daemon=True)
             self._ringer.start()
-            atexit.register(self._ring_waiting)
+
+    def settle(self) -> None:
+        """Ring what waits. A broker that does not answer keeps the process for a moment only: the sweep rings again."""
+        ringer, self._ringer = self._ringer, None
+        if ringer is not None:
+            self._last.set()
+            self._waiting.put(None)
+            ringer.join(LAST_SECONDS)
 
     def put(self, bell: Bell) -> None:
         if self._ringer is None or not self._ringer.is_alive():  # threads do not live on in a fork
@@ -57,18 +64,19 @@ class Belfry:
             self._waiting.put(bell)
 
     def _ring_on(self) -> None:
-        while True:
-            self._ring_waiting(self._waiting.get())
-            time.sleep(GATHER_SECONDS)
+        while not self._last.is_set():
+            self._ring_all(self._waiting.get())
+            self._last.wait(GATHER_SECONDS)
+        self._ring_all()
 
-    def _ring_waiting(self, *first: Bell) -> None:
+    def _ring_all(self, *first: Bell | None) -> None:
         gathered = list(first)
         while True:
             try:
                 gathered.append(self._waiting.get_nowait())
             except Empty:
                 break
-        for bell in merged(gathered):
+        for bell in merged([bell for bell in gathered if bell]):
             try:
                 self._ring(bell)
             except Exception:  # the thread must outlive whatever one bell brings about

@@ -71,7 +71,7 @@ class Platform:
         self.supervisor.keep(
             self._python(
                 "web", "-m", "uvicorn", "webapp.asgi:application", "--host", self.host, "--port", str(self.port),
-                "--lifespan", "off", "--timeout-graceful-shutdown", "3", "--log-level", "warning", "--no-access-log",
+                "--lifespan", "on", "--timeout-graceful-shutdown", "3", "--log-level", "warning", "--no-access-log",
                 "--ws-per-message-deflate", "false",  # what is pushed is packed once, not for each viewer anew
             )
         )  # fmt: skip

@@ -172,7 +172,7 @@ class Web:
         return f"http://127.0.0.1:{self.port}"
 
     def up(self) -> None:
-        quiet = ("--lifespan", "off", "--log-level", "warning", "--timeout-graceful-shutdown", "3")
+        quiet = ("--lifespan", "on", "--log-level", "warning", "--timeout-graceful-shutdown", "3")
         asked = ("uvicorn", "webapp.asgi:application", "--port", str(self.port), *quiet)
         self.process = self.start(*asked, **self.data)
         wait_until(lambda: answers(f"{self.address}/healthz"), of=self.process)

@@ -46,7 +46,7 @@ def kill(server: EmbeddedValkey) -> None:
 
 
 def web(start: Start, port: int, **more: str) -> Process:
-    quiet = ("--lifespan", "off", "--log-level", "warning")
+    quiet = ("--lifespan", "on", "--log-level", "warning")
     process = start("uvicorn", "webapp.asgi:application", "--port", str(port), *quiet, **more)
     wait_until(lambda: answers(f"http://127.0.0.1:{port}/healthz"), of=process)
     return process
