@@ -114,6 +114,7 @@ class Run(models.Model):
             models.Index(fields=["team", "finished_at"], condition=Q(finished_at__isnull=False), name="run_ended"),
             models.Index(fields=["version", "-id"], condition=Q(state="done"), name="run_history"),
             models.Index(fields=["-id"], condition=Q(visibility="public"), name="run_public"),
+            models.Index(fields=["worker"], condition=Q(state="done"), name="run_done_by"),
             # The newest run of each contender on a benchmark, with all that says who may see it.
             models.Index(
                 fields=["version", "contender", "-id"],
@@ -198,6 +199,7 @@ class RunEvent(models.Model):
 
     class Meta:
         ordering = ["id"]
+        indexes = [models.Index(fields=["at"], name="run_event_at")]
 
     def __str__(self) -> str:
         return f"{self.at:%H:%M:%S} {self.text}"

@@ -46,6 +46,8 @@ class Notice(models.Model):
         indexes = [
             models.Index(fields=["user", "-id"], condition=Q(in_inbox=True), name="notice_by_user"),
             models.Index(fields=["user"], condition=Q(in_inbox=True, read_at=None), name="notice_unread"),
+            models.Index(fields=["read_at"], condition=Q(read_at__isnull=False), name="notice_read"),
+            models.Index(fields=["created_at"], condition=Q(in_inbox=False, read_at=None), name="notice_outside"),
         ]
 
     def __str__(self) -> str:
