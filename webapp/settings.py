@@ -48,6 +48,7 @@ INSTALLED_APPS = [
     "webapp.reviews",
     "webapp.imports",
     "webapp.exports",
+    "webapp.removals",
     "webapp.pages",
     "webapp.operations",
 ]
