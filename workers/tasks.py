@@ -87,11 +87,12 @@ def load_import(import_id: int) -> None:
 
 
 @shared_task(name="workers.job_changed")
-def job_changed(*job_ids: int) -> None:
-    """The web cannot tell the boards: they stand right of jobs."""
+def job_changed(*_: int) -> None:
+    """The web cannot tell the boards: they stand right of jobs. What changed, the database says; the jobs are named for
+    a worker of the version before."""
     from webapp.leaderboards import services
 
-    services.jobs_changed(job_ids=job_ids)
+    services.columns_changed()
 
 
 @shared_task(name="workers.advance_search")
@@ -120,9 +121,9 @@ def sweep() -> None:
     from workers.waiting import AWAY
 
     parts: tuple[Callable[[], object], ...] = (
-        _deal_with_lost_runs, services.refresh_stale, reports.ring_again, work.ring_again, imports.drop_abandoned,
-        measurements.ring_again, reviews.recheck, advancing.ring_again, outbox.ring_again, endings.fold,
-        housekeeping.forget_sessions,
+        _deal_with_lost_runs, services.columns_changed, services.refresh_stale, reports.ring_again, work.ring_again,
+        imports.drop_abandoned, measurements.ring_again, reviews.recheck, advancing.ring_again, outbox.ring_again,
+        endings.fold, housekeeping.forget_sessions,
     )  # fmt: skip
     for part in parts:
         try:

@@ -67,6 +67,20 @@ class Standing(models.Model):
         return f"{self.contender} in {self.leaderboard}"
 
 
+class ColumnChange(models.Model):
+    """Runs of a team on a benchmark version were queued, cancelled or shown to more people: boards are yet to be told.
+
+    The database writes it in the transaction that changes runs (migration 0008). No foreign keys: who submits a job
+    locks no row for it, and what is gone by then has no board.
+    """
+
+    team = models.BigIntegerField()
+    version = models.BigIntegerField()
+
+    def __str__(self) -> str:
+        return f"team {self.team}, benchmark version {self.version}"
+
+
 class SavedView(models.Model):
     """A view of a board that somebody named. query: as in the address. shared: the board's team sees it, too."""
 

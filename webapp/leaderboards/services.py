@@ -23,11 +23,11 @@ from webapp.catalog.models import Suite
 from webapp.catalog.selectors import suite_versions
 from webapp.celery import enqueue
 from webapp.errors import Conflict, Unprocessable
-from webapp.jobs.models import Job, Run
+from webapp.jobs.models import Run
 from webapp.jobs.selectors import usual
 from webapp.leaderboards import ordering
 from webapp.leaderboards.cells import FIELDS, MADE_BY, NOT_RUN, STATE, STORED, Cell, grid
-from webapp.leaderboards.models import Leaderboard, Standing
+from webapp.leaderboards.models import ColumnChange, Leaderboard, Standing
 from webapp.leaderboards.ordering import ORDERS, Ordered, Place
 from webapp.live import publish
 from webapp.results import reports
@@ -35,6 +35,7 @@ from webapp.results.models import Report
 
 ORDERING = 7463  # names our advisory locks among others
 FEW = 8  # columns that are read one by one from the cells of all contenders
+MOST = 10_000  # changes of columns that one call looks at; the next one goes on
 
 
 @transaction.atomic
@@ -110,15 +111,16 @@ def run_landed(*, run: Run) -> None:
 
 
 @transaction.atomic
-def jobs_changed(*, job_ids: Sequence[int]) -> None:
-    """Runs were queued, cancelled or queued again: boards show what waits, too.
+def columns_changed() -> None:
+    """Runs were queued, cancelled, queued again or shown to more people: boards show what waits, too.
 
-    Of several teams' jobs at once: a board may read a column for a job of another team, and finds it as it was.
+    The rows that the database wrote say which, so that a lost bell costs nothing: the sweep calls this as well. Of
+    several teams at once: a board may read a column for another team, and finds it as it was.
     """
-    runs = Run.objects.filter(parts__job__in=job_ids, subset=None)
-    versions = runs.order_by().values_list("version", flat=True).distinct()
-    teams = Job.objects.filter(pk__in=job_ids).values("team")
-    _make_stale(Leaderboard.objects.filter(team__in=teams, suite__items__version__in=versions), sorted(versions))
+    changes = list(ColumnChange.objects.select_for_update(skip_locked=True).order_by("pk")[:MOST])
+    ColumnChange.objects.filter(pk__in=[change.pk for change in changes]).delete()
+    teams, versions = {change.team for change in changes}, sorted({change.version for change in changes})
+    _make_stale(Leaderboard.objects.filter(team__in=teams, suite__items__version__in=versions), versions)
 
 
 def _make_stale(boards: QuerySet[Leaderboard], versions: Sequence[int]) -> None:

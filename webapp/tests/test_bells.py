@@ -179,7 +179,7 @@ def _first_answer(port: int) -> str:
 
 def _in_the_broker() -> list[list[int]]:
     """The arguments of the messages that wait there; they are taken out."""
-    found = []
+    found: list[list[int]] = []
     with app.connection_for_read() as broker, broker.SimpleQueue(QUEUE) as queue:
         while True:
             try:

@@ -45,7 +45,7 @@ def test_a_partial_run_makes_no_board_stale(ask, answer, alice, team, suite):
     search = ask()
     advancing.advance(job_id=search.job_id)
     boards.run_landed(run=answer())
-    boards.jobs_changed(job_ids=[search.job_id])
+    boards.columns_changed()
     board.refresh_from_db()
     assert board.stale_since is None
 
