@@ -23,6 +23,7 @@ from webapp.metrics import DRAWINGS
 
 log = logging.getLogger("crosstable.live")
 SEND_SECONDS = 2.0
+EVERY_ROOM = "rooms"
 
 
 def publish(group: str, **message: Any) -> None:
@@ -31,6 +32,11 @@ def publish(group: str, **message: Any) -> None:
     A layer that is down costs liveness, never data: pages also poll while their socket is away.
     """
     transaction.on_commit(partial(_send, group, {"type": "changed", **message}))
+
+
+def close_sockets_of(person: int) -> None:
+    """After commit, in every process: somebody who must not look any more."""
+    publish(EVERY_ROOM, gone=person)
 
 
 def _send(group: str, message: dict[str, Any]) -> None:
@@ -179,6 +185,7 @@ class Room:
         layer: Any = get_channel_layer()
         channel = await layer.new_channel()
         await layer.group_add(self.page.group, channel)
+        await layer.group_add(EVERY_ROOM, channel)
         self.changed.set()
         self._work = asyncio.create_task(self._run(layer, channel))
 
@@ -195,11 +202,21 @@ class Room:
                     await viewer.close(code=1011)
         finally:
             await layer.group_discard(self.page.group, channel)
+            await layer.group_discard(EVERY_ROOM, channel)
 
     async def _hear(self, layer: Any, channel: str) -> None:
         while True:
-            await layer.receive(channel)
-            self.changed.set()
+            message = await layer.receive(channel)
+            if "gone" in message:
+                await self._part_with(message["gone"])
+            else:
+                self.changed.set()
+
+    async def _part_with(self, person: int) -> None:
+        """Their account is deleted: their pages find nothing any more."""
+        for viewer in [one for one in self.viewers if one.scope["user"].pk == person]:
+            with suppress(OSError):
+                await viewer.close(code=4404)
 
     async def _draw(self) -> None:
         while True:

@@ -79,6 +79,10 @@ class Visibility(models.TextChoices):
     PUBLIC = "public", "Public: everybody"
 
 
+# In the place of a visibility: `selectors.visible` shows to nobody what is being deleted.
+REMOVED = "removed"
+
+
 class Owned(models.Model):
     """What belongs to a team and is seen by some people. Read it through `selectors.visible`."""
 
