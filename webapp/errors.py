@@ -10,8 +10,10 @@ from http import HTTPStatus
 from typing import Any
 
 from django.core.exceptions import PermissionDenied
+from django.db import IntegrityError
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
+from psycopg.errors import ForeignKeyViolation
 
 log = logging.getLogger("crosstable.errors")
 PROBLEM = "application/problem+json"
@@ -51,6 +53,14 @@ class TooOften(DomainError):
         super().__init__(message, remedy=f"Try again in {minutes} minute{'s' * (minutes > 1)}.")
 
 
+def gone(error: BaseException | None) -> Conflict | None:
+    """Where the database refuses a row at its commit because what it refers to was deleted in the same moment."""
+    if not isinstance(error, IntegrityError) or not isinstance(error.__cause__, ForeignKeyViolation):
+        return None
+    log.warning("a row refers to what is gone", exc_info=error)
+    return Conflict("Something that this needs was deleted in the same moment.", remedy="Look at what is still there.")
+
+
 def problem(status: int, detail: str = "", **more: Any) -> dict[str, Any]:
     """The body of a problem-details answer (RFC 9457); `errors` maps fields to messages."""
     return {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail, **more}
@@ -69,6 +79,7 @@ class DomainErrorMiddleware:
         return self.get_response(request)
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
+        error = gone(error) or error
         if isinstance(error, DomainError):
             page = error_page(request, error.status, error.message, error.remedy)
             if isinstance(error, TooOften):

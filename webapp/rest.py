@@ -27,7 +27,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView, exception_handler
 
-from webapp.errors import PROBLEM, DomainError, internal_problem, problem
+from webapp.errors import PROBLEM, DomainError, gone, internal_problem, problem
 
 S = TypeVar("S", bound=serializers.BaseSerializer[Any])
 OUT_OF_SCOPE = "This token lacks the scope “{}” that the call needs. Make one that has it on your profile page."
@@ -214,6 +214,7 @@ class PublicResource(Resource):
 
 def problem_details(error: Exception, context: dict[str, Any]) -> Response | None:
     """DRF's EXCEPTION_HANDLER."""
+    error = gone(error) or error
     if isinstance(error, DomainError):
         return _as_problem(Response(_of_domain(error), status=error.status))
     error = _translated(error)
