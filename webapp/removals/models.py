@@ -29,6 +29,8 @@ class Removal(models.Model):
     team = models.ForeignKey(Team, on_delete=models.DO_NOTHING, db_constraint=False, related_name="+")
     created_by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
     created_at = models.DateTimeField(auto_now_add=True)
+    # When rows of it were taken away last: the sweep rings for those with which nobody goes on.
+    touched_at = models.DateTimeField(auto_now_add=True)
     state = models.CharField(max_length=7, choices=State, default=State.RUNNING)
     expected = models.JSONField(default=dict)
     removed = models.JSONField(default=dict)

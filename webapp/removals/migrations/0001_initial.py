@@ -23,6 +23,7 @@ class Migration(migrations.Migration):
                 ('target', models.BigIntegerField()),
                 ('name', models.CharField(max_length=130)),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
+                ('touched_at', models.DateTimeField(auto_now_add=True)),
                 ('state', models.CharField(choices=[('running', 'Being deleted'), ('done', 'Deleted')], default='running', max_length=7)),
                 ('expected', models.JSONField(default=dict)),
                 ('removed', models.JSONField(default=dict)),
