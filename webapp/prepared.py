@@ -11,7 +11,7 @@ parameter, so that the plan can rely on the rest, and use an index of queued run
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from typing import Any, Generic, TypeVar
@@ -19,7 +19,7 @@ from typing import Any, Generic, TypeVar
 from django.contrib.postgres.fields import ArrayField
 from django.db import DEFAULT_DB_ALIAS, connections
 from django.db.backends.postgresql.base import ServerBindingCursor
-from django.db.models import BooleanField, F, Field, Func, Model, QuerySet, Value
+from django.db.models import BooleanField, DateField, F, Field, Func, Model, QuerySet, Value
 from django.db.models.query import get_related_populators
 from psycopg.sql import Literal
 
@@ -56,20 +56,24 @@ class Prepared(Generic[M]):
 
 
 class PreparedInsert(Generic[M]):
-    """`bulk_create`, with its SQL made once."""
+    """`bulk_create`, with its SQL made once for each choice of fields that say something: what all rows leave at the
+    model's default is written into it."""
 
     def __init__(self, model: type[M]) -> None:
         self._model = model
+        self._sqls: dict[tuple[Field[Any, Any], ...], str] = {}
 
     def __call__(self, rows: Sequence[M]) -> list[M]:
         """Those that were inserted, now with their ids: what breaks a unique constraint is left out."""
-        database = _database()
-        inserted, values = [], [self._values(row, database) for row in rows]
+        if not rows:
+            return []
+        database, said = _database(), self._said(rows)
+        inserted, values = [], [self._values(row, said, database) for row in rows]
         with _cursor(database) as cursor:
             if len(rows) == 1:  # without the pipeline that sends many at once
-                _execute(database, cursor, self._sql, values[0])
+                _execute(database, cursor, self._sql(said), values[0])
             else:
-                cursor.executemany(self._sql, values, returning=True)
+                cursor.executemany(self._sql(said), values, returning=True)
             for row in rows:
                 for (row.pk,) in cursor:
                     row._state.adding, row._state.db = False, DEFAULT_DB_ALIAS
@@ -78,23 +82,49 @@ class PreparedInsert(Generic[M]):
         return inserted
 
     @cached_property
-    def _fields(self) -> list[Any]:
-        return [field for field in self._model._meta.concrete_fields if not field.primary_key]
+    def _usual(self) -> dict[Field[Any, Any], Any]:
+        """What each field holds when nobody has set it; without those that make a value of their own for each row."""
+        fields = [field for field in self._model._meta.concrete_fields if not field.primary_key]
+        return {field: _VARIES if _makes_values(field) else field.get_default() for field in fields}
 
-    @cached_property
-    def _sql(self) -> str:
+    def _said(self, rows: Sequence[M]) -> tuple[Field[Any, Any], ...]:
+        stated = [vars(row) for row in rows]
+        return tuple(
+            field for field, usual in self._usual.items() if any(each[field.attname] != usual for each in stated)
+        )
+
+    def _sql(self, said: tuple[Field[Any, Any], ...]) -> str:
+        if said not in self._sqls:
+            self._sqls[said] = self._insert(said)
+        return self._sqls[said]
+
+    def _insert(self, said: tuple[Field[Any, Any], ...]) -> str:
         quoted = _database().ops.quote_name
-        columns = ", ".join(quoted(field.column) for field in self._fields)
-        values = ", ".join(self._place(field) for field in self._fields)
+        columns = ", ".join(quoted(field.column) for field in self._usual)
+        values = ", ".join(self._place(field) if field in said else self._literal(field) for field in self._usual)
         table, key = quoted(self._model._meta.db_table), quoted("id")
         return f"INSERT INTO {table} ({columns}) VALUES ({values}) ON CONFLICT DO NOTHING RETURNING {key}"  # noqa: S608
+
+    def _literal(self, field: Field[Any, Any]) -> str:
+        database = _database()
+        return _written(database, field.get_db_prep_save(self._usual[field], database))
 
     @staticmethod
     def _place(field: Any) -> str:
         return field.get_placeholder(None, None, _database()) if hasattr(field, "get_placeholder") else "%s"
 
-    def _values(self, row: M, database: Any) -> list[Any]:
-        return [field.get_db_prep_save(field.pre_save(row, add=True), database) for field in self._fields]
+    def _values(self, row: M, said: Iterable[Field[Any, Any]], database: Any) -> list[Any]:
+        return [field.get_db_prep_save(field.pre_save(row, add=True), database) for field in said]
+
+
+_VARIES = object()
+
+
+def _makes_values(field: Field[Any, Any]) -> bool:
+    if isinstance(field, DateField):
+        return field.has_default() or field.auto_now or field.auto_now_add
+    made = field.has_default() and callable(field.default) and field.default not in (dict, list)
+    return made or type(field).pre_save is not Field.pre_save
 
 
 class OneOf(Func):
@@ -189,6 +219,10 @@ def _with_literals(sql: str, params: Sequence[Any], slots: Sequence[int | None])
         if place[0] == "%%":
             return "%%"
         param, slot = next(left)
-        return "%s" if slot is not None else Literal(param).as_string(database.connection).replace("%", "%%")
+        return "%s" if slot is not None else _written(database, param)
 
     return PLACES.sub(written, sql)
+
+
+def _written(database: Any, value: object) -> str:
+    return Literal(value).as_string(database.connection).replace("%", "%%")

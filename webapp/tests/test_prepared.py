@@ -12,7 +12,7 @@ from django.db.models.functions import Now
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from webapp.accounts.models import Membership, Token, User
+from webapp.accounts.models import AuditEvent, Membership, Team, Token, User
 from webapp.accounts.selectors import May, may, team_named, visible
 from webapp.accounts.services import create_team, set_member
 from webapp.catalog.models import Price, Suite
@@ -130,3 +130,18 @@ def test_what_breaks_a_unique_constraint_is_left_out(alice: User) -> None:
     assert twin.pk is None
     assert User.objects.get(username="fresh") == fresh
     assert insert([]) == []
+
+
+def test_each_choice_of_stated_fields_is_inserted(alice: User, team: Team) -> None:
+    """The same statement object, with fields at their defaults in one call and not in the other."""
+    insert = PreparedInsert(AuditEvent)
+    plain = AuditEvent(actor=alice, actor_name="alice", team=team, verb="100 %", target="a")
+    told = AuditEvent(actor=None, actor_name="system", team=None, verb="", target="%s", before={"a": 1}, after={"%": 2})
+    for rows in ([plain], [told], [AuditEvent(verb="100 %"), AuditEvent(after={"b": None})]):
+        assert insert(rows) == rows
+    for row in (plain, told):
+        stored = AuditEvent.objects.get(pk=row.pk)
+        for field in AuditEvent._meta.concrete_fields:
+            assert getattr(stored, field.attname) == getattr(row, field.attname), field.name
+    last = AuditEvent.objects.order_by("-pk")[:2]
+    assert [(event.verb, event.after) for event in last] == [("", {"b": None}), ("100 %", {})]
