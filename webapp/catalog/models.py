@@ -80,6 +80,9 @@ class EntryVersion(models.Model):
         return f"{self.entry.name} v{self.number}"
 
 
+ContenderKey = tuple[int, str, str]  # version, scheme, variant
+
+
 class Contender(models.Model):
     """`entry@scheme`: the row of everything.
 
@@ -97,6 +100,10 @@ class Contender(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def key(self) -> ContenderKey:
+        return self.version_id, self.scheme, self.variant
 
 
 class Price(models.Model):
@@ -237,6 +244,8 @@ class Suite(Owned):
     title = models.CharField(max_length=120, blank=True)
     description = models.TextField(max_length=4000, blank=True)
     benchmarks = models.ManyToManyField(BenchmarkVersion, through="SuiteItem", related_name="suites")
+    # Its versions in order, where a selector has read them along with it.
+    columns: list[BenchmarkVersion] | None = None
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["team", "name"], name="suite_name_in_team")]

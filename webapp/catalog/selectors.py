@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import date
 
-from django.db.models import BigIntegerField, Count, OuterRef, Prefetch, Q, QuerySet, Subquery
+from django.db.models import BigIntegerField, CharField, Count, OuterRef, Prefetch, Q, QuerySet, Subquery
 
 from evaluation.pricing import UnitPrices
 from webapp.accounts.models import User
@@ -15,6 +15,7 @@ from webapp.catalog.models import (
     BenchmarkVersion,
     CalibrationSet,
     Contender,
+    ContenderKey,
     EntryVersion,
     ModelEntry,
     Price,
@@ -61,14 +62,20 @@ def contenders(user: Viewer) -> QuerySet[Contender]:
     return Contender.objects.filter(version__entry__in=visible(ModelEntry.objects.all(), user))
 
 
-_contender_of = Prepared(
-    lambda version, scheme, variant: Contender.objects.filter(version=version, scheme=scheme, variant=variant),
-    -1, "a scheme", "a variant",
+_contenders_of = Prepared(
+    lambda versions, schemes, variants: Contender.objects.filter(
+        OneOf("version", versions, BigIntegerField()), OneOf("scheme", schemes, CharField()),
+        OneOf("variant", variants, CharField()),
+    ),
+    [-1], ["a scheme"], ["a variant"],
 )  # fmt: skip
 
 
-def contender_of(version: EntryVersion, scheme: str, variant: str = "") -> Contender | None:
-    return _contender_of.first(version.pk, scheme, variant)
+def contenders_there(wanted: Iterable[Contender]) -> dict[ContenderKey, Contender]:
+    """The rows of those that have one, by their keys; there may be rows of others among them. One query."""
+    keys = [one.key for one in wanted]
+    parts = (list(set(part)) for part in zip(*keys, strict=True))
+    return {row.key: row for row in _contenders_of(*parts)} if keys else {}
 
 
 def contender_called(version: EntryVersion, scheme: str) -> Contender | None:
@@ -121,24 +128,35 @@ _suite_named = Prepared(
     lambda user, team, name: visible(Suite.objects.all(), User(pk=user)).filter(team__name=team, name=name)[:1],
     -1, "a team", "a name",
 )  # fmt: skip
+_items_named = Prepared(
+    lambda user, team, name: SuiteItem.objects.filter(
+        suite__in=visible(Suite.objects.all(), User(pk=user)), suite__team__name=team, suite__name=name
+    )
+    .select_related("suite", "version__benchmark__team")
+    .order_by("position"),
+    -1, "a team", "a name",
+)  # fmt: skip
 
 
 def suite_named(user: Viewer, team: str, name: str) -> Suite | None:
-    """The suite that is called so, if this person may see it."""
-    return _suite_named.first(user.pk or NOBODY, team, name)
-
-
-_items_of = Prepared(
-    lambda suite: SuiteItem.objects.filter(suite=suite).select_related("version__benchmark__team").order_by("position"),
-    -1,
-)
+    """The suite that is called so, if this person may see it; with its columns, unless it is empty."""
+    called = user.pk or NOBODY, team, name
+    items = _items_named(*called)
+    if not items:  # an empty suite, or none
+        return _suite_named.first(*called)
+    suite: Suite = items[0].suite
+    suite.columns = [item.version for item in items]
+    return suite
 
 
 def suite_versions(suite: Suite) -> list[BenchmarkVersion]:
-    """The benchmark versions of a suite, in order; without a query where `suites` has found it."""
+    """The benchmark versions of a suite, in order; without a query where `suites` or `suite_named` has found it."""
+    if suite.columns is not None:
+        return suite.columns
     if "items" in getattr(suite, "_prefetched_objects_cache", {}):
         return [item.version for item in suite.items.all()]
-    return [item.version for item in _items_of(suite.pk)]
+    items = SuiteItem.objects.filter(suite=suite).select_related("version__benchmark__team").order_by("position")
+    return [item.version for item in items]
 
 
 def calibration_sets(user: Viewer) -> QuerySet[CalibrationSet]:

@@ -28,7 +28,7 @@ from webapp.catalog.models import (
     SuiteItem,
 )
 from webapp.catalog.sealing import seal
-from webapp.catalog.selectors import contender_of
+from webapp.catalog.selectors import contenders_there
 from webapp.catalog.sources import SourceRequest
 from webapp.errors import Conflict, Unprocessable
 
@@ -142,7 +142,7 @@ def pin_weights(*, version: EntryVersion, weights_hash: str) -> None:
 
 def contender(*, version: EntryVersion, scheme: str, variant: str = "") -> Contender:
     """The row for `entry@scheme`, made at its first use. variant: a hash, by whose beginning people tell it."""
-    return stored(_named(version, scheme, variant))
+    return stored([_named(version, scheme, variant)])[0]
 
 
 def crossed(versions: Iterable[EntryVersion], schemes: Sequence[str]) -> list[Contender]:
@@ -152,14 +152,21 @@ def crossed(versions: Iterable[EntryVersion], schemes: Sequence[str]) -> list[Co
     return list({(one.version_id, one.scheme): one for one in found}.values())
 
 
-def stored(contender: Contender) -> Contender:
-    """The row of a contender that may not have one."""
+def stored(contenders: Iterable[Contender]) -> list[Contender]:
+    """The row of each, once and in order; those that had none get theirs. One query where all have one."""
+    contenders = list(contenders)
+    there = contenders_there(one for one in contenders if one.pk is None)
+    return list({row.key: row for row in (_row(one, there.get(one.key)) for one in contenders)}.values())
+
+
+def _row(contender: Contender, there: Contender | None) -> Contender:
     if contender.pk is not None:
         return contender
-    key = {"version": contender.version, "scheme": contender.scheme, "variant": contender.variant}
-    found = contender_of(**key) or Contender.objects.get_or_create(**key, defaults={"name": contender.name})[0]
-    found.version = contender.version  # so that nobody reads again what the caller has
-    return found
+    version, scheme, variant = contender.version, contender.scheme, contender.variant
+    made = {"version": version, "scheme": scheme, "variant": variant, "defaults": {"name": contender.name}}
+    row = there or Contender.objects.get_or_create(**made)[0]
+    row.version = version  # so that nobody reads again what the caller has
+    return row
 
 
 def _named(version: EntryVersion, scheme: str, variant: str = "") -> Contender:

@@ -276,9 +276,9 @@ def plan(
     calibration: CalibrationSet | None = None,
     subsets: Mapping[int, Sequence[int]] | None = None,
 ) -> list[Cell]:
-    """One cell per contender x benchmark, in this order; three queries whatever their number, and one for the prompts
+    """One cell per contender x benchmark, in this order; five queries whatever their number, and one for the prompts
     where texts are looked at. subsets: of a version's id, the samples that are asked; None: all of every one."""
-    contenders, versions = list(dict.fromkeys(map(stored, contenders))), list(dict.fromkeys(versions))
+    contenders, versions = stored(contenders), list(dict.fromkeys(versions))
     check(team, contenders, versions, settings)
     check_calibration(contenders, versions, calibration)
     check_map(contenders, settings)

@@ -85,9 +85,10 @@ _limited = Prepared(
 def hold(team: Team) -> Team | None:
     """The team with its present limit, locked so that two jobs at once cannot both fit; None where it has no limit.
 
+    team: as the request has read it. A limit that is set while the request is answered holds from the next one on.
     Take it before runs and jobs are locked: everybody who locks several takes the team first.
     """
-    return _limited.first(team.pk)
+    return None if team.spending_limit_usd is None else _limited.first(team.pk)
 
 
 def require_room(team: Team | None, expected: Estimate) -> None:

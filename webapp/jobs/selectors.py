@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 from django.contrib.auth.models import AnonymousUser
+from django.core.cache import caches
 from django.db.models import Count, F, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Coalesce, Now
 from django.utils import timezone
@@ -105,6 +106,12 @@ _classes = Prepared(lambda: alive_workers().values_list("resources"))
 def classes_served() -> set[str]:
     """Classes of resources that living workers serve."""
     return {resource for (resources,) in _classes.rows() for resource in resources}
+
+
+def classes_lately_served() -> set[str]:
+    """Within the last second: each submission asks. A worker that has come since looks at the queue by itself, and the
+    sweep rings again for what waits."""
+    return caches["process"].get_or_set("classes_served", classes_served, timeout=1) or set()
 
 
 def workers() -> QuerySet[Worker]:

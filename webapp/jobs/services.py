@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -21,13 +21,13 @@ from webapp.bells import MOST
 from webapp.catalog.models import BenchmarkVersion, CalibrationSet, Contender, Suite
 from webapp.catalog.selectors import calibration_sets
 from webapp.celery import enqueue
-from webapp.errors import Unprocessable
+from webapp.errors import DomainError, Unprocessable
 from webapp.jobs import planning, quota
 from webapp.jobs.estimates import Estimate
 from webapp.jobs.joining import Taken, attach, take_runs
 from webapp.jobs.models import Job, JobRun, Run, RunEvent
 from webapp.jobs.resources import AUTOMATIC, doorbell
-from webapp.jobs.selectors import classes_served, counted_as
+from webapp.jobs.selectors import classes_lately_served, classes_served, counted_as
 from webapp.live import publish
 from webapp.notices.models import Kind
 from webapp.notices.services import News, notify
@@ -69,24 +69,29 @@ def submit_job(*, actor: User, team: Team, request: JobRequest) -> tuple[Job, bo
     require(actor, team, May.SUBMIT)
     with quota.refusals_recorded(actor=actor, team=team):
         try:
-            return _submitted(actor, team, request)
-        except (_SameKey, OperationalError) as error:
-            if not isinstance(error, _SameKey) and not isinstance(error.__cause__, DeadlockDetected):
+            return _in_peace(actor, team, request), True
+        except (_SameKey, DomainError):
+            # A request that comes again is answered with its job whatever has changed since. It is rare, so nothing is
+            # asked for it beforehand.
+            earlier = _with_key.first(actor.pk, request.key) if request.key else None
+            if earlier is None:
                 raise
-            # Another request came in the same moment: with this key, or for the same runs in another order. By now it
-            # has committed.
-            return _submitted(actor, team, request)
+    refuse_another_body(earlier, request.body_hash)
+    return earlier, False
 
 
 class _SameKey(Exception):
     """Another job has this key."""
 
 
-@transaction.atomic
-def _submitted(actor: User, team: Team, request: JobRequest) -> tuple[Job, bool]:
-    earlier = _with_key.first(actor.pk, request.key) if request.key else None
-    refuse_another_body(earlier, request.body_hash)
-    return (earlier, False) if earlier else (_submit(actor, team, request), True)
+def _in_peace(actor: User, team: Team, request: JobRequest) -> Job:
+    try:
+        return _submitted(actor, team, request)
+    except OperationalError as error:
+        if not isinstance(error.__cause__, DeadlockDetected):
+            raise
+        # Another request asked for the same runs in another order. By now it has committed.
+        return _submitted(actor, team, request)
 
 
 _with_key = Prepared(
@@ -97,7 +102,8 @@ _with_key = Prepared(
 _inserted = PreparedInsert(Job)
 
 
-def _submit(actor: User, team: Team, request: JobRequest) -> Job:
+@transaction.atomic
+def _submitted(actor: User, team: Team, request: JobRequest) -> Job:
     limited = quota.hold(team)
     settings, cells = _plan(actor, team, request)
     expected = planning.estimate(cells)
@@ -139,7 +145,7 @@ def add_runs(*, job: Job, cells: Sequence[planning.Cell], max_seconds: int) -> N
 def _joined(job: Job, cells: Sequence[planning.Cell], taken: Taken) -> None:
     attach(job, cells, taken)
     enqueue("job_changed", job.pk, joined=True)
-    ring(run.resource for run in taken.new)
+    ring((run.resource for run in taken.new), served=classes_lately_served)
 
 
 def plan_job(*, actor: User, team: Team, request: JobRequest) -> list[planning.Cell]:
@@ -192,11 +198,11 @@ def _time_limit(request: JobRequest) -> int:
     return seconds
 
 
-def ring(waiting: Iterable[str]) -> None:
+def ring(waiting: Iterable[str], *, served: Callable[[], set[str]] = classes_served) -> None:
     """A doorbell per run that waits, given by its class of resources, where a living worker listens: without one nobody
     would take the messages away, and a worker looks at the queue when it comes."""
     counts = Counter(waiting)
-    heard = classes_served() if counts else set()
+    heard = served() if counts else set()
     for resource, runs in counts.items():
         for _ in range(min(runs, MOST) if resource in heard else 0):
             enqueue("evaluate", queue=doorbell(resource))

@@ -176,7 +176,7 @@ def _planned(actor: User, team: Team, request: SearchRequest) -> Plan:
 
 def _checked(request: SearchRequest) -> SearchRequest:
     """With the usual method, each contender and benchmark once. Raises Unprocessable for what does not fit."""
-    contenders, versions = list(dict.fromkeys(map(stored, request.contenders))), list(dict.fromkeys(request.versions))
+    contenders, versions = stored(request.contenders), list(dict.fromkeys(request.versions))
     method = request.method or METHODS[Goal(request.goal)][0]
     if method not in METHODS[Goal(request.goal)]:
         known = f"Choose {' or '.join(METHODS[Goal(request.goal)])}."

@@ -31,7 +31,9 @@ ALL_RIGHT = [True] * 4
 
 
 def limit(owner: User, team: Team, usd: str | None) -> None:
+    """The next request reads the team again."""
     set_spending_limit(actor=owner, team=team, usd=None if usd is None else Decimal(usd))
+    team.refresh_from_db()
 
 
 def again(actor: User, team: Team, suite: Suite, entry: EntryVersion, repeat: int = 1) -> Job:
