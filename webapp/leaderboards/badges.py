@@ -66,11 +66,11 @@ def superseded(leaderboard: Leaderboard) -> Superseded:
 
 def badges(row: Row, table: Table, old: Superseded) -> list[Badge]:
     """Of a contender, in the order of BADGES."""
-    version = row.standing.contender.version_id
+    version = row.standing.version_id
     true = {
         "reference": row.family == "reference" and version in table.quantised_versions,
         "quantised": row.quantised,
-        "imported": not table.imported.isdisjoint(row.line.runs),
+        "imported": row.imported,
         "partial": 0 < row.complete < len(row.line.states),
         "other-harness": not row.comparable,
         "signed-off": row.sign_off == "current",

@@ -23,18 +23,18 @@ SIGNS: Mapping[str, Callable[[float, float], bool]] = {
 }  # fmt: skip
 
 TEXTS: Mapping[str, Callable[[Row], Iterable[str]]] = {
-    "tag": lambda row: row.standing.contender.version.entry.tags,
-    "team": lambda row: [row.standing.contender.version.entry.team.name],
-    "scheme": lambda row: [row.standing.contender.scheme],
+    "tag": lambda row: row.standing.tags,
+    "team": lambda row: [row.standing.team],
+    "scheme": lambda row: [row.standing.scheme],
     "family": lambda row: [row.family],
-    "entry": lambda row: [row.standing.contender.version.entry.name],
+    "entry": lambda row: [row.standing.entry],
     "state": lambda row: set(row.line.states),
 }
 NUMBERS: Mapping[str, Callable[[Row], float | None]] = {
     "score": lambda row: _percent(row.score),
     "value": lambda row: row.standing.value,
     "rank": lambda row: row.standing.position,
-    "parameters": lambda row: row.standing.contender.version.parameters,
+    "parameters": lambda row: row.standing.parameters,
 }
 
 
@@ -79,7 +79,7 @@ def _test(text: str, table: Table, leaderboard_id: int) -> Test:
     if text.startswith("/"):
         raise _Unusable("A regular expression stands between two slashes, as in /^small/.")
     word = text.strip('"').lower()
-    return lambda row: word in row.name.lower() or word in row.standing.contender.version.entry.title.lower()
+    return lambda row: word in row.name.lower() or word in row.standing.title.lower()
 
 
 def _field(text: str, table: Table) -> Test:

@@ -173,7 +173,7 @@ def tournament_context(leaderboard: Leaderboard) -> dict[str, Any]:
 def _wanted(row: Row, view: View, terms: Sequence[Term]) -> bool:
     if view.complete and row.standing.position is None:
         return False
-    if view.tag and view.tag not in row.standing.contender.version.entry.tags:
+    if view.tag and view.tag not in row.standing.tags:
         return False
     return all(term.test(row) for term in terms)
 

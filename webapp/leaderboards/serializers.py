@@ -99,8 +99,8 @@ class CellOut(serializers.Serializer[Any]):
 class StandingOut(serializers.Serializer[Any]):
     """A row of the board. Ranks are null while a result is missing: missing is never zero."""
 
-    contender = serializers.CharField(source="standing.contender.name")
-    tags = serializers.ListField(child=serializers.CharField(), source="standing.contender.version.entry.tags")
+    contender = serializers.CharField(source="name")
+    tags = serializers.ListField(child=serializers.CharField(), source="standing.tags")
     position = serializers.IntegerField(source="standing.position", allow_null=True)
     rank_low = serializers.IntegerField(source="standing.rank_low", allow_null=True)
     rank_high = serializers.IntegerField(source="standing.rank_high", allow_null=True)

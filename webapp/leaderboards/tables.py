@@ -6,26 +6,49 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from math import isnan, nan
+from typing import NamedTuple
 
 import numpy as np
-from django.db.models import Case, QuerySet, TextField, When
-from django.db.models.functions import Cast
+from django.db.models import Case, ExpressionWrapper, F, TextField, When
+from psycopg.types.numeric import Int4
 
 from evaluation.schemes import SCHEMES
-from webapp.catalog.models import BenchmarkVersion
+from webapp.catalog.models import BenchmarkVersion, Source
 from webapp.catalog.selectors import suite_versions
 from webapp.jobs.models import Run
 from webapp.leaderboards.cells import STORED, Cell, Line
 from webapp.leaderboards.memory import Memory
 from webapp.leaderboards.models import Leaderboard, Standing
+from webapp.prepared import Prepared
 
-# What of a row is shown: a board of 500 contenders reads nothing else of them, and a team once.
-CONTENDER = ("", "__version", "__version__entry", "__version__entry__team")
-FACTS = (
-    "leaderboard", "position", "rank_low", "rank_high", "value", "error", "signed_off", "signed_hash",
-    "contender__name", "contender__scheme", "contender__version__number", "contender__version__parameters",
-    "contender__version__entry__name", "contender__version__entry__title", "contender__version__entry__tags",
-    "contender__version__entry__team__name", *(f"contender{part}" for part in CONTENDER),
+
+class Facts(NamedTuple):
+    """What of a standing is shown beside its cells, flat: 500 rows of five models each take as long as their cells."""
+
+    contender_id: int
+    name: str
+    scheme: str
+    position: int | None
+    rank_low: int | None
+    rank_high: int | None
+    value: float | None
+    error: float | None
+    signed_off: int | None
+    signed_hash: str
+    version_id: int
+    source: str
+    parameters: int | None
+    entry: str
+    title: str
+    tags: list[str]
+    team: str
+
+
+PATHS = (
+    "contender_id", "contender__name", "contender__scheme", "position", "rank_low", "rank_high", "value", "error",
+    "signed_off", "signed_hash", "contender__version_id", "contender__version__source",
+    "contender__version__parameters", "contender__version__entry__name", "contender__version__entry__title",
+    "contender__version__entry__tags", "contender__version__entry__team__name",
 )  # fmt: skip
 
 
@@ -54,9 +77,7 @@ class Column:
 
 @dataclass(frozen=True, eq=False)
 class Row:
-    """standing: its cells are not read with it, but are the line's."""
-
-    standing: Standing
+    standing: Facts
     line: Line
 
     @property
@@ -65,7 +86,7 @@ class Row:
 
     @property
     def name(self) -> str:
-        return self.standing.contender.name
+        return self.standing.name
 
     @property
     def rank(self) -> str:
@@ -94,7 +115,7 @@ class Row:
     @property
     def family(self) -> str:
         """Of the scheme: "reference" for unquantised weights; empty for a scheme that is not known here."""
-        info = SCHEMES.get(self.standing.contender.scheme)
+        info = SCHEMES.get(self.standing.scheme)
         return info.family if info else ""
 
     @property
@@ -108,10 +129,15 @@ class Row:
     def quantised(self) -> bool:
         return self.family not in {"", "reference"}
 
+    @property
+    def imported(self) -> bool:
+        """Whether its results came in a file: such an entry cannot be run, and nothing else is imported."""
+        return self.standing.source == Source.IMPORTED
+
 
 @dataclass(frozen=True)
 class Table:
-    """version: of the board, which holds all that was changed in it. imported: ids of the runs that came in a file."""
+    """version: of the board, which holds all that was changed in it."""
 
     version: int
     columns: list[Column]
@@ -119,12 +145,11 @@ class Table:
     tags: list[str]
     running: int
     queued: int
-    imported: frozenset[int]
 
     @cached_property
     def quantised_versions(self) -> frozenset[int]:
         """Versions of entries that stand here under a scheme which changes their weights."""
-        return frozenset(row.standing.contender.version_id for row in self.rows if row.quantised)
+        return frozenset(row.standing.version_id for row in self.rows if row.quantised)
 
     @property
     def incomparable(self) -> int:
@@ -133,7 +158,7 @@ class Table:
 
 
 def table(leaderboard: Leaderboard) -> Table:
-    """Three queries, once per version and process. One version of each board is kept; of the next one only the cells
+    """Two queries, once per version and process. One version of each board is kept; of the next one only the cells
     of changed rows are read: all of them are 2.5 MB at 500 x 100."""
     key = (leaderboard.pk, leaderboard.created_at)
     kept = _tables.get(key, lambda: _read(leaderboard, -1, {}))
@@ -150,8 +175,8 @@ _tables: Memory[Table] = Memory(most=8)
 def _read(leaderboard: Leaderboard, since: int, known: Mapping[int, Line]) -> Table:
     """known: lines by contender as they were in the version `since`."""
     rows = []
-    for one in _standings(leaderboard, since):
-        changed: str | None = one.changed  # type: ignore[attr-defined]
+    for *facts, changed in _standings.rows(leaderboard.pk, since):
+        one = Facts(*facts)
         rows.append(Row(one, known[one.contender_id] if changed is None else Line(STORED.decode(changed))))
     versions = suite_versions(leaderboard.suite)
     states = [row.line.states for row in rows]
@@ -159,22 +184,20 @@ def _read(leaderboard: Leaderboard, since: int, known: Mapping[int, Line]) -> Ta
         version=leaderboard.version,
         columns=_columns(versions, [row.line.results for row in rows]),
         rows=rows,
-        tags=sorted({tag for row in rows for tag in row.standing.contender.version.entry.tags}),
+        tags=sorted({tag for row in rows for tag in row.standing.tags}),
         running=sum(of_row.count(Run.State.RUNNING) for of_row in states),
         queued=sum(of_row.count(Run.State.QUEUED) for of_row in states),
-        imported=_imported(leaderboard, versions),
     )
 
 
-def _standings(leaderboard: Leaderboard, since: int) -> QuerySet[Standing]:
-    """In order; `changed`: the JSON of their cells, None where they are as they were in the version `since`."""
-    rows = leaderboard.standings.select_related("contender__version__entry__team").only(*FACTS)
-    return rows.annotate(changed=Case(When(changed_in__gt=since, then=Cast("cells", TextField()))))
-
-
-def _imported(leaderboard: Leaderboard, versions: Sequence[BenchmarkVersion]) -> frozenset[int]:
-    runs = Run.objects.filter(team=leaderboard.team_id, version__in=versions, origin=Run.Origin.IMPORTED)
-    return frozenset(runs.values_list("pk", flat=True))
+# The facts of a board's contenders in order, and the JSON of their cells, null where they are as in the version `since`:
+# as the column is sent, for a cast would write all of it once more.
+_standings = Prepared(
+    lambda board, since: Standing.objects.filter(leaderboard=board).values_list(
+        *PATHS, Case(When(changed_in__gt=since, then=ExpressionWrapper(F("cells"), output_field=TextField())))
+    ),
+    10**9, Int4(10**9 + 1),  # of the type that Django gives to the column's values
+)  # fmt: skip
 
 
 def _columns(versions: Sequence[BenchmarkVersion], results: Sequence[Sequence[float | None]]) -> list[Column]:

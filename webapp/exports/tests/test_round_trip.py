@@ -12,6 +12,8 @@ from evaluation.importing.tables import read_csv, read_jsonl, read_parquet
 from webapp.accounts import services as accounts
 from webapp.imports.tests.files import load
 from webapp.jobs.models import Run
+from webapp.leaderboards import selectors
+from webapp.leaderboards.viewing import View
 from webapp.results.models import Score
 from webapp.tests import factories
 
@@ -70,6 +72,10 @@ def test_a_copy_says_whose_it_is_and_stays_off_the_board_of_its_original(client,
 
     Run.objects.filter(pk__in=[run.pk for run in here if run.contender.name == "small@fp32"]).delete()
     assert names(filled) == {"small-imported@fp32", "large@fp32"}, "without its original a copy is all there is"
+    board = selectors.board(filled, View())
+    assert {row.name: [badge.key for badge in board.badges(row)] for row in board.rows} == {
+        "small-imported@fp32": ["imported"], "large@fp32": [],
+    }  # fmt: skip
 
 
 def test_equal_scores_of_others_are_no_copy(client, filled, bob, team):

@@ -57,14 +57,6 @@ def test_quantised_weights_and_the_reference_that_they_are_measured_by(scored, a
     }
 
 
-def test_results_from_a_file_are_marked(scored):
-    run = Run.objects.filter(contender__name="small@fp32").earliest("pk")
-    Run.objects.filter(pk=run.pk).update(origin=Run.Origin.IMPORTED, attempt=0)
-    Leaderboard.objects.filter(pk=scored.pk).update(version=scored.version + 1)
-
-    assert found(scored) == {"small@fp32": ["imported"], "large@fp32": []}
-
-
 def test_signed_off_turns_stale_with_a_newer_result(scored, alice, team, suite, entry):
     sign_off(board_id=scored.pk, review=7, runs=list(Run.objects.values_list("pk", flat=True)))
     assert found(scored)["small@fp32"] == ["signed-off"]

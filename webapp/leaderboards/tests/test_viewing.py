@@ -9,8 +9,8 @@ from webapp.errors import NotAllowed, Unprocessable
 from webapp.jobs.models import Run
 from webapp.leaderboards import charts, saved_views, selectors
 from webapp.leaderboards.cells import Line
-from webapp.leaderboards.models import SavedView, Standing
-from webapp.leaderboards.tables import Row
+from webapp.leaderboards.models import SavedView
+from webapp.leaderboards.tables import Facts, Row
 from webapp.leaderboards.viewing import View
 from webapp.tests import factories
 
@@ -129,7 +129,8 @@ def test_saving_and_deleting_on_the_page(client, vera, filled):
 
 
 def row(pk, low, high):
-    return Row(Standing(contender_id=pk, rank_low=low, rank_high=high, position=low), Line([]))
+    nothing = Facts(*[None] * len(Facts._fields))
+    return Row(nothing._replace(contender_id=pk, rank_low=low, rank_high=high, position=low), Line([]))
 
 
 def test_a_tie_group_ends_where_no_interval_reaches_across():
