@@ -11,6 +11,7 @@ from webapp.leaderboards import api as leaderboards
 from webapp.leaderboards import view_api as saved_views
 from webapp.notices import api as notices
 from webapp.releases import api as releases
+from webapp.removals import api as removals
 from webapp.results import api as results
 from webapp.results import audit_views as audits
 from webapp.results import compare_api as comparisons
@@ -37,4 +38,5 @@ urlpatterns = [
     *reviews.urlpatterns,
     *imports.urlpatterns,
     *exports.urlpatterns,
+    *removals.urlpatterns,
 ]

@@ -197,6 +197,8 @@ SPECTACULAR_SETTINGS = {
         "SearchState": "webapp.searches.models.Search.State",
         "ReviewState": "webapp.reviews.models.Review.State",
         "DeliveryState": "webapp.notices.models.Delivery.State",
+        "RemovalKind": "webapp.removals.models.Removal.Kind",
+        "RemovalState": "webapp.removals.models.Removal.State",
         "NoticeKind": "webapp.notices.models.Kind",
         "Role": "webapp.accounts.models.Role",
         "RegisteredSource": "webapp.catalog.models.Source.registered",

@@ -31,6 +31,7 @@ urlpatterns = [
     path("", include("webapp.reviews.urls")),
     path("", include("webapp.imports.urls")),
     path("", include("webapp.exports.urls")),
+    path("", include("webapp.removals.urls")),
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
     path("api/docs/", SpectacularSwaggerSplitView.as_view(url_name="schema"), name="docs"),
     path("admin/", admin.site.urls),

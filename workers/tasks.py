@@ -86,6 +86,13 @@ def load_import(import_id: int) -> None:
     work.work_on(import_id=import_id)
 
 
+@shared_task(name="workers.remove")
+def remove(removal_id: int) -> None:
+    from webapp.removals import work
+
+    work.work_on(removal_id=removal_id)
+
+
 @shared_task(name="workers.job_changed")
 def job_changed(*_: int) -> None:
     """The web cannot tell the boards: they stand right of jobs. What changed, the database says; the jobs are named for
@@ -115,6 +122,7 @@ def sweep() -> None:
     from webapp.leaderboards import services
     from webapp.notices import outbox
     from webapp.operations import housekeeping
+    from webapp.removals import work as removals
     from webapp.results import measurements, reports
     from webapp.reviews import services as reviews
     from webapp.searches import advancing
@@ -122,7 +130,8 @@ def sweep() -> None:
 
     parts: tuple[Callable[[], object], ...] = (
         _deal_with_lost_runs, services.columns_changed, services.refresh_stale, reports.ring_again, work.ring_again,
-        imports.drop_abandoned, measurements.ring_again, reviews.recheck, advancing.ring_again, outbox.ring_again,
+        imports.drop_abandoned, measurements.ring_again, reviews.recheck,
+        removals.ring_again, advancing.ring_again, outbox.ring_again,
         endings.fold, housekeeping.forget_sessions,
     )  # fmt: skip
     for part in parts:

@@ -179,7 +179,8 @@ def _locked(board_id: int) -> Leaderboard | None:
 def runs_behind(board: Leaderboard, versions: Sequence[int]) -> QuerySet[Run]:
     """Oldest first. What its author keeps private stays off shared boards, and so does what was exported from here and
     imported again, beside the run that it is a copy of."""
-    runs = usual(Run.objects.filter(team=board.team_id, version__in=versions)).exclude(visibility=REMOVED).order_by("pk")
+    runs = usual(Run.objects.filter(team=board.team_id, version__in=versions)).exclude(visibility=REMOVED)
+    runs = runs.order_by("pk")
     runs = runs if board.visibility == Visibility.PRIVATE else runs.exclude(visibility=Visibility.PRIVATE)
     original = Cast(KT("provenance__same_as"), BigIntegerField())
     imported = runs.filter(origin=Run.Origin.IMPORTED).annotate(original=original)

@@ -48,4 +48,4 @@ class Removal(models.Model):
         indexes = [models.Index(fields=["id"], condition=Q(state="running"), name="removals_under_way")]
 
     def __str__(self) -> str:
-        return self.name
+        return f"of {self.kind} {self.name}"

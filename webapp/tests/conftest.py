@@ -29,9 +29,14 @@ def addresses(
     review = factories.review(alice, factories.person("reviewer"), board, [one.pk for one in runs]).pk
     release = factories.release(alice, board, visibility="public").pk
     imported = factories.imported(alice, board.team).pk
+    removal = factories.removal(alice, board.team).pk
     return {
         "imports:import": (imported,),
         "imports:import_state": (imported,),
+        "removals:delete_entry": ENTRY,
+        "removals:delete_team": ("lab",),
+        "removals:removal": (removal,),
+        "removals:removal_state": (removal,),
         "releases:release": (release,),
         "releases:embed": (release,),
         "releases:board_releases": BOARD,

@@ -37,6 +37,7 @@ from webapp.notices.models import Event, Kind, Notice, Webhook
 from webapp.notices.services import News, notify
 from webapp.releases import services as releases
 from webapp.releases.models import Release
+from webapp.removals.models import Removal
 from webapp.results import measurements
 from webapp.results.models import Measurement, Report
 from webapp.results.reports import compute_report
@@ -273,6 +274,12 @@ def imported(actor: User, team: Team, scores: Sequence[float] = (1, 0, 1), *, lo
     work.work_on(import_id=made.pk)
     made.refresh_from_db()
     return made
+
+
+def removal(actor: User, team: Team) -> Removal:
+    """Of an entry that was there once, and of which some rows are gone."""
+    told = {"kind": "entry", "target": 0, "name": f"{team.name}/gone", "team": team, "created_by": actor}
+    return Removal.objects.create(**told, expected={"runs": 4}, removed={"runs": 1})
 
 
 def rung(callbacks: Sequence[Any]) -> list[Bell]:

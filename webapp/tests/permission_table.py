@@ -48,7 +48,7 @@ STATUSES = {
     "302 200 200 200 200 200": """
         GET pages:workers
         GET accounts:profile  GET accounts:change_password  GET accounts:create_team  POST accounts:create_token
-        GET accounts:join
+        GET accounts:join  GET removals:delete_account
         GET notices:notices  GET notices:unread_count  GET notices:preferences
         GET catalog:register_entry  GET catalog:create_benchmark  GET catalog:create_suite
         GET catalog:create_calibration_set
@@ -61,6 +61,7 @@ STATUSES = {
     "401 200 200 200 200 200": """
         GET api:imports  GET api:me  GET api:teams  GET api:tokens  GET api:workers  GET api:price_list
         GET api:notices  POST api:read_notices  GET api:notice_preferences  PATCH api:notice_preferences
+        GET api:account_deletion
     """,
     "401 201 201 201 201 201": "POST api:teams  POST api:tokens",
     # Somebody's own token, or notice (the submitter's).
@@ -168,12 +169,24 @@ STATUSES = {
     """,
     "302 404 403 403 403 200": """
         POST accounts:invite  GET notices:webhooks  GET notices:webhook  POST notices:renew_secret
+        GET removals:delete_entry  GET removals:delete_team
     """,
+    # Deleting: results that are signed off, and a search under way, stand in the way of entry and team; nobody is
+    # called what is typed; and there is nothing that other teams use.
+    "302 404 403 403 403 422": "POST removals:delete_entry  POST removals:delete_team  POST removals:hand_over",
+    "302 422 422 422 422 422": "POST removals:delete_account",
+    "401 404 403 403 403 409": "POST api:entry_deletion  POST api:team_deletion",
+    "401 404 403 403 403 422": "POST api:hand_over",
+    "401 422 422 422 422 422": "POST api:account_deletion",
+    # One that the owner began.
+    "302 404 404 404 404 200": "GET removals:removal  GET removals:removal_state",
+    "401 404 404 404 404 200": "GET api:removal",
     "302 404 403 302 403 302": "POST accounts:remove_member",
     "401 404 403 403 403 200": """
         PUT api:member  PUT api:spending_limit  POST api:withdraw_price  POST api:price_job
         POST api:publish_review  POST api:dismiss_verdict
         PATCH api:release  POST api:withdraw_release  GET api:invitations
+        GET api:entry_deletion  GET api:team_deletion
         GET api:webhooks  GET api:webhook  PATCH api:webhook  POST api:webhook_secret  GET api:deliveries
     """,
     "401 404 403 403 403 201": "POST api:webhooks  POST api:invitations",

@@ -13,7 +13,7 @@ from webapp.results.selectors import DRAWN
 
 APPS = (
     "accounts", "notices", "catalog", "jobs", "results", "searches", "leaderboards", "releases", "reviews", "imports",
-    "exports", "pages",
+    "exports", "removals", "pages",
 )  # fmt: skip
 # Addresses that draw nothing of their own: they act and send on, or answer in plain text.
 ACTIONS = {
@@ -53,6 +53,8 @@ FRAGMENTS = {
     "reviews:inbox_count", "reviews:review_state", "reviews:sample_comments", "notices:unread_count",
 }  # fmt: skip
 FRAGMENTS |= {"imports:import_state"}
+ACTIONS |= {"removals:hand_over"}
+FRAGMENTS |= {"removals:removal_state"}
 BOTH = {"results:samples"}
 FOLDER = settings.BASE_DIR / "templates"
 TAGS = settings.BASE_DIR / "webapp/pages/templatetags"

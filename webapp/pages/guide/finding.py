@@ -62,6 +62,7 @@ BY_APP = {
     "reviews": "reviews",
     "imports": "imports-exports",
     "exports": "imports-exports",
+    "removals": "security#deleting",
 }
 
 
