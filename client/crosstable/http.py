@@ -20,14 +20,14 @@ Sleep = Callable[[float], None]
 class Http:
     """Calls below one address. Only calls that may be repeated without harm are: those that say `again=True`."""
 
-    def __init__(self, url: str, token: str, *, timeout: float = 30.0, sleep: Sleep = time.sleep, **more: Any) -> None:
+    def __init__(self, url: str, token: str, *, timeout: float = 30.0, sleep: Sleep | None = None, **more: Any) -> None:
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         headers["User-Agent"] = "crosstable-client/0.1"
         if not url.startswith(("http://", "https://")):
             raise CrosstableError(f"{url} is not the address of a site: it begins with https:// (or http://).")
         base = f"{url.rstrip('/')}/api/v1/"
         self._client = httpx.Client(base_url=base, headers=headers, timeout=timeout, **more)
-        self._sleep = sleep
+        self._sleep = sleep or time.sleep
 
     def close(self) -> None:
         self._client.close()

@@ -88,6 +88,11 @@ def test_an_answer_that_breaks_off_is_told(monkeypatch: pytest.MonkeyPatch) -> N
         yield b"x"
         raise RuntimeError("the disk is gone")
 
+    async def end(path: str) -> None:
+        client: Any = ApplicationCommunicator(ThreadHandler(), scope_of(path))  # type: ignore[no-untyped-call]
+        await client.send_input({"type": "http.request"})
+        await client.wait(20)
+
     monkeypatch.setattr(ThreadHandler, "get_response", lambda self, request: StreamingHttpResponse(in_thread(pieces())))
     with pytest.raises(RuntimeError, match="the disk is gone"):
-        async_to_sync(answer)("/broken/")
+        async_to_sync(end)("/broken/")

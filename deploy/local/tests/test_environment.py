@@ -54,6 +54,7 @@ def test_the_first_call_builds_and_the_second_does_nothing(built: tuple[Environm
     assert said[0].startswith("making ")
     assert json.loads((environment.folder / "crosstable.json").read_text())["python"] != "3.9"
     assert said[-1].startswith("installed base in ")
+    assert list(environment.folder.glob("lib/*/site-packages/__pycache__/tinybase.*.pyc"))
     code = "import tinybase, sys; print(tinybase.word, sys.prefix, sys.path[-1])"
     done = subprocess.run([environment.python, "-c", code], cwd="/", capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["found", str(environment.folder), str(environment.root)]
