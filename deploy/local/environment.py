@@ -145,8 +145,8 @@ class Environment:
     def _compile(self) -> None:
         """On all cores, for pip would take one, and without the packages' own tests. Services that may not write here
         would compile at every start. What is no Python of this version is said when it is imported."""
-        command = [self.python, "-m", "compileall", "-q", "-j", "0", "-x", "site-packages/.*/tests?/", self._packages()]
-        subprocess.run(command, capture_output=True, check=False)
+        command = [self.python, "-m", "compileall", "-q", "-j", "0", "-x", "site-packages/.*/tests?/"]
+        subprocess.run([*map(str, command), str(self._packages())], capture_output=True, check=False)
 
     def _make_importable(self) -> None:
         """Let every program of the environment import the project, from any folder."""

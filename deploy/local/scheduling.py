@@ -1,7 +1,7 @@
 """Which process of pytest-xdist runs which test.
 
-What starts processes or a browser waits more than it computes, and looks at the clock: one process runs all of it, one
-after the other, the others run the rest meanwhile, a test at a time.
+What starts processes or a browser waits more than it computes, and looks at the clock: one process runs all that starts
+workers, a second one all that needs a browser, one test after the other. Whoever is free runs the rest, test by test.
 """
 
 from __future__ import annotations
@@ -10,8 +10,6 @@ from functools import cache
 from pathlib import Path
 
 from xdist.scheduler import LoadScopeScheduling
-
-WAITING = ("mark.process", "mark.browser")
 
 
 class Scheduling(LoadScopeScheduling):  # type: ignore[misc]
@@ -24,10 +22,13 @@ class Scheduling(LoadScopeScheduling):  # type: ignore[misc]
 
 def scope_of(root: Path, nodeid: str) -> str:
     """Tests of one scope follow each other in one process."""
-    return "processes" if _waits(root / nodeid.partition("::")[0]) else nodeid
+    return _shared(root / nodeid.partition("::")[0]) or nodeid
 
 
 @cache
-def _waits(file: Path) -> bool:
+def _shared(file: Path) -> str:
+    """Pages that workers with the engine fill belong to the workers."""
     text = file.read_text()
-    return any(mark in text for mark in WAITING)
+    if "mark.browser" in text and "mark.engine" not in text:
+        return "browsers"
+    return "processes" if "mark.process" in text or "mark.browser" in text else ""
