@@ -10,6 +10,7 @@ from webapp.jobs import api as jobs
 from webapp.leaderboards import api as leaderboards
 from webapp.leaderboards import view_api as saved_views
 from webapp.notices import api as notices
+from webapp.operations import api as operations
 from webapp.releases import api as releases
 from webapp.removals import api as removals
 from webapp.results import api as results
@@ -39,4 +40,5 @@ urlpatterns = [
     *imports.urlpatterns,
     *exports.urlpatterns,
     *removals.urlpatterns,
+    *operations.urlpatterns,
 ]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -26,6 +28,14 @@ def flag(name: str, default: bool = False) -> bool:
 
 def words(name: str, default: str = "", separator: str = ",") -> list[str]:
     return [part.strip() for part in text(name, default).split(separator) if part.strip()]
+
+
+def days(name: str, default: int) -> timedelta | None:
+    """How long something is kept. None, written as 0: for ever."""
+    value = text(name) or str(default)
+    if not re.fullmatch(r"[0-9]{1,5}", value):
+        raise ImproperlyConfigured(f"{name}={value!r} is not a number of days. Set it to 0 to keep things for ever.")
+    return timedelta(days=int(value)) or None
 
 
 def database(url: str) -> dict[str, Any]:

@@ -256,7 +256,16 @@ IMPORT_CELL = int(env.text("CROSSTABLE_IMPORT_CELL", "1000000"))  # characters o
 IMPORT_NESTING = int(env.text("CROSSTABLE_IMPORT_NESTING", "32"))  # levels of JSON
 IMPORT_CHUNK_BYTES = 4 * 2**20  # what one call may bring
 IMPORT_ATTEMPTS = 3
-IMPORT_KEEP_HOURS = 48  # of an upload that nobody goes on with
+
+# --- what is thrown away, and when (operations/rules.py); None: never -----------------------------------------------
+KEEP_NOTICES = env.days("CROSSTABLE_KEEP_NOTICES_DAYS", 180)
+KEEP_DELIVERIES = env.days("CROSSTABLE_KEEP_DELIVERIES_DAYS", 30)
+KEEP_MAIL_FILES = env.days("CROSSTABLE_KEEP_MAIL_FILES_DAYS", 90)
+KEEP_UPLOADS = env.days("CROSSTABLE_KEEP_UPLOADS_DAYS", 2)
+KEEP_EXPIRED = env.days("CROSSTABLE_KEEP_EXPIRED_DAYS", 90)
+KEEP_WORKERS = env.days("CROSSTABLE_KEEP_WORKERS_DAYS", 90)
+KEEP_DIARIES = env.days("CROSSTABLE_KEEP_DIARIES_DAYS", 0)
+KEEP_SIZES = env.days("CROSSTABLE_KEEP_SIZES_DAYS", 730)
 
 # --- Channels ----------------------------------------------------------------------------------------------------
 CHANNEL_LAYERS = {

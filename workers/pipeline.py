@@ -13,7 +13,7 @@ import time
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from functools import cache
+from functools import cache, partial
 from typing import Any, TypeVar
 
 from django.db import transaction
@@ -91,15 +91,18 @@ def begin(name: str) -> None:
     offered = offered_schemes(device)
     refused = {f"no {key}": why for key, info in SCHEMES.items() if (why := unavailable(info, device))}
     environment = {**engine().environment(), **software(engine().environment()), "pid": os.getpid(), **refused}
-    _me = Me(name, device, offered, Presence(name, device), resources_of(device))
-    leases.worker_seen(
+    resources = resources_of(device)
+    introduce = partial(
+        leases.worker_seen,
         name=name,
         host=name.partition("@")[2],
         device=devices.describe(device),
         schemes=offered,
-        resources=_me.resources,
+        resources=resources,
         environment=environment,
     )
+    _me = Me(name, device, offered, Presence(name, device, introduce), resources)
+    introduce()
     _me.presence.started_drained = leases.worker_alive(name) == Worker.Mode.DRAINING
     _me.presence.start()
     leases.ring_next()  # something may have waited for a worker like us

@@ -6,6 +6,7 @@ import logging
 import os
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from django.db import Error, connection
@@ -23,11 +24,14 @@ SILENT_SECONDS = 120.0
 
 
 class Presence(threading.Thread):
-    """A daemon thread with a connection of its own; a database that is away makes it wait, not fail."""
+    """A daemon thread with a connection of its own; a database that is away makes it wait, not fail.
 
-    def __init__(self, name: str, device: str = "cpu") -> None:
+    introduce: tells the database who this worker is, where it is not known any more.
+    """
+
+    def __init__(self, name: str, device: str = "cpu", introduce: Callable[[], object] | None = None) -> None:
         super().__init__(name="presence", daemon=True)
-        self.worker, self.device = name, device
+        self.worker, self.device, self.introduce = name, device, introduce
         self.throughput = Throughput()
         self.mode: str = Worker.Mode.WORKING
         self.started_drained = False  # whoever starts a drained worker again finds it waiting, not ending for ever
@@ -64,7 +68,10 @@ class Presence(threading.Thread):
         if pulse:
             Path(pulse).touch()
         try:
-            self.mode = leases.worker_alive(self.worker, usage(self.device, self.throughput))
+            mode = leases.worker_alive(self.worker, usage(self.device, self.throughput))
+            if mode is None and self.introduce:
+                self.introduce()
+            self.mode = mode or Worker.Mode.WORKING
         except Error as error:
             log.warning("cannot reach the database: %s", error)
             connection.close()

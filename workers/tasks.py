@@ -112,16 +112,17 @@ def advance_search(job_id: int) -> None:
 
 @shared_task(name="workers.sweep")
 def sweep() -> None:
-    """Find lost runs, ring again for what waits, take back approvals of numbers that are no longer the latest.
+    """Find lost runs, ring again for what waits, take back approvals of numbers that are no longer the latest, throw
+    away what has been kept for long enough.
 
     A part that fails is in the log and keeps no other part from its work; a database that is away ends the sweep.
     """
-    from webapp.imports import services as imports
     from webapp.imports import work
     from webapp.jobs import endings
     from webapp.leaderboards import services
     from webapp.notices import outbox
-    from webapp.operations import housekeeping
+    from webapp.operations import sizes
+    from webapp.operations.rules import RULES
     from webapp.removals import work as removals
     from webapp.results import measurements, reports
     from webapp.reviews import services as reviews
@@ -130,9 +131,9 @@ def sweep() -> None:
 
     parts: tuple[Callable[[], object], ...] = (
         _deal_with_lost_runs, services.columns_changed, services.refresh_stale, reports.ring_again, work.ring_again,
-        imports.drop_abandoned, measurements.ring_again, reviews.recheck,
-        removals.ring_again, advancing.ring_again, outbox.ring_again,
-        endings.fold, housekeeping.forget_sessions,
+        measurements.ring_again, reviews.recheck,
+        removals.ring_again, advancing.ring_again, outbox.ring_again, endings.fold, sizes.note,
+        *(rule.turn for rule in RULES),
     )  # fmt: skip
     for part in parts:
         try:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
 from django.db.models import QuerySet
-from django.utils import timezone
 
 from evaluation.importing.limits import Limits
 from webapp.accounts.models import Team
@@ -52,10 +50,9 @@ def waiting(limit: int) -> list[int]:
     return list(rows.order_by("pk").values_list("pk", flat=True)[:limit])
 
 
-def abandoned() -> QuerySet[Import]:
-    """Uploads, and files that somebody wanted to look at, with which nobody has gone on for long."""
-    before = timezone.now() - timedelta(hours=settings.IMPORT_KEEP_HOURS)
-    return Import.objects.filter(state__in=[State.UPLOADING, State.READY], touched_at__lt=before)
+def open_uploads() -> QuerySet[Import]:
+    """Uploads, and files that somebody wanted to look at: they wait for a person."""
+    return Import.objects.filter(state__in=[State.UPLOADING, State.READY])
 
 
 def import_context(found: Import, user: Viewer) -> dict[str, Any]:

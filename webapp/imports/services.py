@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from datetime import datetime
 
 from django.conf import settings
 from django.core.files.uploadedfile import UploadedFile
@@ -24,6 +25,7 @@ from webapp.live import publish
 State = Import.State
 SHA256 = re.compile(r"[0-9a-f]{64}")
 UPLOADS = 20  # that one person may have under way at a time
+DROPPED = 20  # of those that are abandoned, by one sweep
 AUTO = "auto"
 
 
@@ -212,8 +214,12 @@ def changed(job: Import) -> None:
     publish(f"import.{job.pk}", version=job.changes)
 
 
-def drop_abandoned() -> None:
-    """From the sweep: uploads with which nobody goes on give their room back."""
-    with transaction.atomic():
-        for job in selectors.abandoned().select_for_update(skip_locked=True, of=("self",)):
-            close(job, State.CANCELLED, f"Nobody went on with it for {settings.IMPORT_KEEP_HOURS} hours.")
+@transaction.atomic
+def drop_abandoned(before: datetime) -> int:
+    """Uploads with which nobody has gone on since then give their room back. Returns how many: some of them."""
+    days = (timezone.now() - before).days
+    old = selectors.open_uploads().filter(touched_at__lt=before).order_by("touched_at")
+    found = old.select_for_update(skip_locked=True, of=("self",))[:DROPPED]
+    for job in found:
+        close(job, State.CANCELLED, f"Nobody went on with it for {days} day{'' if days == 1 else 's'}.")
+    return len(found)

@@ -327,8 +327,9 @@ def worker_seen(
     Worker.objects.update_or_create(name=name, defaults={**new, **lives})
 
 
-def worker_alive(name: str, usage: Usage | None = None) -> str:
-    """Keep the worker among the living. Returns what people want of it: a `Worker.Mode`."""
+def worker_alive(name: str, usage: Usage | None = None) -> str | None:
+    """Keep the worker among the living. Returns what people want of it: a `Worker.Mode`; None: it is not known, for it
+    was silent so long that its row was thrown away, and has to say once more who it is."""
     usage = usage or Usage()
     Worker.objects.filter(name=name).update(
         seen_at=Now(),
@@ -338,7 +339,7 @@ def worker_alive(name: str, usage: Usage | None = None) -> str:
         samples_last_hour=usage.samples,
         counted_seconds=usage.seconds,
     )
-    return Worker.objects.filter(name=name).values_list("mode", flat=True).first() or Worker.Mode.WORKING
+    return Worker.objects.filter(name=name).values_list("mode", flat=True).first()
 
 
 def pause_myself(*, name: str, reason: str) -> None:

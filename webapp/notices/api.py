@@ -173,7 +173,7 @@ class Ping(TeamsWebhooks):
 
 
 class Deliveries(TeamsWebhooks, ListAPIView[Delivery]):
-    """What was sent to a webhook, and how it answered; of the last 30 days, newest first."""
+    """What was sent to a webhook, and how it answered, for as long as that is kept; newest first."""
 
     serializer_class = DeliveryOut
     queryset = Delivery.objects.none()

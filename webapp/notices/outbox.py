@@ -9,18 +9,14 @@ from __future__ import annotations
 import time
 
 from django.db import connection, transaction
-from django.db.models import QuerySet
-from django.utils import timezone
 
 from webapp.celery import enqueue
 from webapp.notices import delivering, mailing
 from webapp.notices.models import Delivery, Email
-from webapp.notices.selectors import LOG_KEPT
 from webapp.notices.services import tell_of_silent_joinings
-from webapp.notices.waiting import W, due
+from webapp.notices.waiting import due
 
 SECONDS_A_TURN = 30.0  # then the doorbell is rung again, so that boards and reports have their turn
-FORGOTTEN = 1000  # letters, and messages, of a sweep
 LOCK = 0x6E6F7469636573  # "notices": the advisory lock of whoever sends
 
 
@@ -48,17 +44,7 @@ def _batch() -> int:
 
 
 def ring_again() -> None:
-    """From the sweep: what is due and was not rung for; and forget what ended long ago."""
+    """From the sweep: what is due and was not rung for."""
     tell_of_silent_joinings()
     if due(Email.objects.all()).exists() or due(Delivery.objects.all()).exists():
         enqueue("send_out")
-    _forget(Email.objects.all())
-    _forget(Delivery.objects.all())
-
-
-def _forget(rows: QuerySet[W]) -> None:
-    """The oldest of what ended long ago. However much there is, a sweep is never long: the next one goes on."""
-    old = rows.filter(ended_at__lt=timezone.now() - LOG_KEPT).order_by("ended_at")
-    gone = list(old.values_list("pk", flat=True)[:FORGOTTEN])
-    if gone:
-        rows.filter(pk__in=gone).delete()

@@ -15,7 +15,6 @@ from webapp.notices.models import Delivery, Email, Event, Kind, Notice, Preferen
 
 # One letter with a link for a new password in this time: nobody fills somebody else's letter box.
 RESETS_APART = timedelta(minutes=5)
-LOG_KEPT = timedelta(days=30)  # of letters and deliveries that have ended
 
 
 @dataclass(frozen=True)

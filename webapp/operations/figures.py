@@ -13,12 +13,13 @@ from webapp.jobs.endings import EDGES, Ended, endings
 from webapp.jobs.models import Ending, Run
 from webapp.jobs.queue import depths
 from webapp.jobs.selectors import alive_workers
+from webapp.operations.sizes import by_kind
 
 LOST = Ending.Kind.LOST
 
 
 class RowsCollector(Collector):
-    """Four queries a scrape. They read what waits and runs now, and a few totals: never what is over."""
+    """Five queries a scrape. They read what waits and runs now, and a few totals: never what is over."""
 
     def collect(self) -> Iterable[Metric]:
         yield from _queue()
@@ -28,6 +29,7 @@ class RowsCollector(Collector):
         workers = GaugeMetricFamily("crosstable_workers", "Worker processes that live.")
         workers.add_metric([], alive_workers().count())
         yield workers
+        yield _bytes()
 
     def describe(self) -> Iterable[Metric]:
         """Registering asks no database."""
@@ -52,6 +54,13 @@ def _queue() -> Iterable[Metric]:
 def _lease_losses(ended: Mapping[str, Ended]) -> Metric:
     found = CounterMetricFamily("crosstable_lease_losses", "Runs whose worker went silent.")
     found.add_metric([], ended[LOST].count if LOST in ended else 0)
+    return found
+
+
+def _bytes() -> Metric:
+    found = GaugeMetricFamily("crosstable_database_bytes", "Tables with their indexes, by kind.", labels=["kind"])
+    for kind, size in by_kind().items():
+        found.add_metric([kind], size)
     return found
 
 

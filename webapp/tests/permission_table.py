@@ -38,6 +38,7 @@ STATUSES = {
     "302 403 403 403 403 403": """
         GET accounts:admin_sign_in
         POST pages:pause_worker  POST pages:drain_worker  POST pages:resume_worker
+        GET operations:disk_usage
     """,
     # Only in the demo, only from this machine; nothing to compare; frames on other sites show only what is public.
     "404 404 404 404 404 404": """
@@ -158,7 +159,9 @@ STATUSES = {
     # What operators of the platform decide, who are nobody here: an owner is not one.
     "302 404 403 403 403 403": "POST accounts:set_running_limit  POST accounts:password_link",
     "401 404 403 403 403 403": "PUT api:running_limit",
-    "401 403 403 403 403 403": "POST api:pause_worker  POST api:drain_worker  POST api:resume_worker",
+    "401 403 403 403 403 403": """
+        POST api:pause_worker  POST api:drain_worker  POST api:resume_worker  GET api:disk_usage
+    """,
     # What owners decide. The member in question is the reviewer, who may leave.
     "302 404 403 403 403 302": """
         POST accounts:set_member  POST accounts:set_spending_limit  POST accounts:revoke_invitation

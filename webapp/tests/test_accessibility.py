@@ -11,7 +11,7 @@ from django.urls import reverse
 
 from webapp.results.selectors import report_address
 from webapp.tests import reported
-from webapp.tests.test_templates import PAGES, SIGNED_OUT
+from webapp.tests.test_templates import FOR_OPERATORS, PAGES, SIGNED_OUT
 from workers.tests.conftest import browser, site, start, static_files, web  # noqa: F401 - fixtures
 
 pytestmark = [pytest.mark.browser, pytest.mark.process, pytest.mark.slow, pytest.mark.django_db(transaction=True)]
@@ -71,6 +71,8 @@ def test_axe_finds_nothing_serious_on_any_page(drawn, site, browser, addresses, 
     pages = {True: anybody.new_page(), False: member.new_page()}
     found = []
     for name in PAGES:
+        alice.is_staff = name in FOR_OPERATORS
+        alice.save()
         address = f"{site}{reverse(name, args=addresses.get(name, ()))}"
         found += faults(pages[name in SIGNED_OUT], address, name)
     for name, address in drawn:

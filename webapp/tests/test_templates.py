@@ -13,7 +13,7 @@ from webapp.results.selectors import DRAWN
 
 APPS = (
     "accounts", "notices", "catalog", "jobs", "results", "searches", "leaderboards", "releases", "reviews", "imports",
-    "exports", "removals", "pages",
+    "exports", "removals", "pages", "operations",
 )  # fmt: skip
 # Addresses that draw nothing of their own: they act and send on, or answer in plain text.
 ACTIONS = {
@@ -74,6 +74,7 @@ def file_of(name: str, mark: str = "") -> str:
 
 PAGES = [name for name in url_names() if name not in ACTIONS | FRAGMENTS] + sorted(BOTH)
 SIGNED_OUT = {"accounts:sign_in", "accounts:sign_up"}
+FOR_OPERATORS = {"operations:disk_usage"}
 
 
 class Roots(HTMLParser):
@@ -98,6 +99,8 @@ class Roots(HTMLParser):
 def test_page_is_drawn_by_the_template_of_its_name(name, client, alice, addresses):
     if name not in SIGNED_OUT:
         client.force_login(alice)
+    alice.is_staff = name in FOR_OPERATORS
+    alice.save()
 
     response = client.get(reverse(name, args=addresses.get(name, ())))
 

@@ -227,9 +227,11 @@ def test_a_lost_doorbell_is_rung_again(bob: User, team: Team, django_capture_on_
 def test_an_upload_that_nobody_goes_on_with_is_dropped(bob: User, team: Team) -> None:
     job = upload(bob, team, as_csv(rows()), look=True)
     work.work_on(import_id=job.pk)
-    services.drop_abandoned()
+    two_days_ago = timezone.now() - timedelta(days=2)
+    assert services.drop_abandoned(two_days_ago) == 0
     assert Import.objects.get().state == "ready"
-    Import.objects.update(touched_at=timezone.now() - timedelta(hours=49))
-    services.drop_abandoned()
-    assert Import.objects.get().state == "cancelled"
+    Import.objects.update(touched_at=two_days_ago - timedelta(hours=1))
+    assert services.drop_abandoned(two_days_ago) == 1
+    dropped = Import.objects.get()
+    assert (dropped.state, dropped.reason) == ("cancelled", "Nobody went on with it for 2 days.")
     assert not ImportChunk.objects.exists()

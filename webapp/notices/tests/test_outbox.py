@@ -149,33 +149,6 @@ def test_without_a_mail_server_the_page_says_whom_to_ask(client, bob):
     assert not Email.objects.exists()
 
 
-def test_old_letters_are_forgotten(team, bob):
-    tell(team, bob)
-    outbox.send_out()
-    outbox.ring_again()
-    assert Email.objects.exists()
-
-    Email.objects.update(ended_at=timezone.now() - timedelta(days=31))
-    outbox.ring_again()
-    assert not Email.objects.exists()
-
-
-def test_a_sweep_forgets_a_bounded_number_the_oldest_first(team, bob, monkeypatch):
-    monkeypatch.setattr(outbox, "FORGOTTEN", 2)
-    for days in (40, 29, 33, 35):
-        tell(team, bob)
-        Email.objects.filter(state="queued").update(state="sent", ended_at=timezone.now() - timedelta(days=days))
-
-    def left() -> list[int]:
-        return [(timezone.now() - one.ended_at).days for one in Email.objects.order_by("pk")]
-
-    outbox.ring_again()
-    assert left() == [29, 33]
-    outbox.ring_again()
-    outbox.ring_again()
-    assert left() == [29]
-
-
 def test_the_mail_server_is_read_from_a_url():
     tls = env.mail("smtp+tls://me%40example.org:p%2Fw@mail.example.org")
     assert (tls.host, tls.port, tls.user, tls.password) == ("mail.example.org", 587, "me@example.org", "p/w")

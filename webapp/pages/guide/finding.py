@@ -46,6 +46,7 @@ EXPLAINED = {
     "imports:imports": "imports-exports#import-results",
     "imports:new_import": "imports-exports#import-results",
     "reviews:sign_off": "reviews#the-record",
+    "operations:disk_usage": "production#disk-and-retention",
     "schema": "rest",
     "docs": "rest",
 }
@@ -63,6 +64,7 @@ BY_APP = {
     "imports": "imports-exports",
     "exports": "imports-exports",
     "removals": "security#deleting",
+    "operations": "production",
 }
 
 

@@ -87,6 +87,13 @@ def size(value: int | None) -> str:
 
 
 @register.filter
+def growth(value: int | None) -> str:
+    """What a size has grown by: 1200000 -> +1.2 MB, -3 -> −3 B."""
+    sign = "+" if (value or 0) > 0 else "−" if (value or 0) < 0 else ""
+    return sign + size(None if value is None else abs(value))
+
+
+@register.filter
 def dollars(value: float | Decimal | None) -> str:
     """0.0123456 -> $0.0123, 1234.5 -> $1,234.50."""
     return MISSING if value is None else pricing.dollars(value)
