@@ -6,7 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from workers import presence
+from webapp import logs
+from webapp.jobs import leases
+from webapp.jobs.models import Worker
+from workers import pipeline, presence
 from workers.presence import Presence
 from workers.supervisor import PULSE
 
@@ -40,3 +43,34 @@ def test_a_worker_that_hangs_falls_silent(pulse: Path, monkeypatch: pytest.Monke
     worker.idle()
     worker._beat()
     assert pulse.exists()
+
+
+@pytest.fixture
+def begun(monkeypatch: pytest.MonkeyPatch) -> Presence:
+    """A worker that has told who it is; its thread does not run, so that the test says when it beats."""
+    monkeypatch.setattr(Presence, "start", lambda _: None)
+    monkeypatch.setattr(pipeline, "_me", None)
+    monkeypatch.setattr(logs, "_process", {})
+    pipeline.begin("w@here")
+    return pipeline._me.presence
+
+
+@pytest.mark.engine
+def test_a_worker_whose_row_was_thrown_away_tells_again_who_it_is(begun: Presence):
+    before = Worker.objects.get(name="w@here")
+    Worker.objects.all().delete()
+    assert leases.worker_alive("w@here") is None
+
+    begun._beat()
+
+    again = Worker.objects.get(name="w@here")
+    assert (again.host, again.device, again.schemes) == (before.host, before.device, before.schemes)
+    assert (again.environment, again.resources) == (before.environment, before.resources)
+    assert (begun.mode, again.mode, again.stopped_at) == ("working", "working", None)
+
+
+@pytest.mark.engine
+def test_a_worker_that_is_known_does_not_begin_anew(begun: Presence):
+    before = Worker.objects.get(name="w@here").started_at
+    begun._beat()
+    assert Worker.objects.get(name="w@here").started_at == before
