@@ -53,7 +53,7 @@ def remove_entry(*, actor: User, entry: ModelEntry, name: str) -> Removal:
     preview = selectors.of_entry(entry)
     refuse(preview.obstacles)
     record(actor=actor, team=entry.team, verb="began deleting", target=entry, before=dict(preview.goes))
-    for one in runs.filter(subset=None).order_by("team", "version", "-pk").distinct("team", "version"):
+    for one in runs.filter(subset=None).order_by("team_id", "version_id", "-pk").distinct("team_id", "version_id"):
         run_landed(run=one)
     runs.update(visibility=REMOVED)
     ModelEntry.objects.filter(pk=entry.pk).update(visibility=REMOVED, name=_unnamed(entry.pk))
