@@ -149,7 +149,7 @@ class BoardReports(Reports):
 def _etag(board: Leaderboard, view: View, beside: Beside) -> str:
     """Of all that the answer shows: the standings by their version, the rest by value."""
     shown = (board.pk, board.version, board.title, board.description, board.visibility, board.order, board.parameters)
-    newer = (sorted(beside.old.entries), sorted(beside.old.benchmarks), beside.costed)
+    newer = (sorted(beside.old.entries), sorted(beside.old.benchmarks), beside.costs and beside.costs.costed)
     return f'"{hashlib.sha256(repr((*shown, board.refreshed_at, newer, view)).encode()).hexdigest()[:32]}"'
 
 

@@ -7,7 +7,6 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
-from itertools import zip_longest
 from typing import Any, NamedTuple
 
 import msgspec
@@ -46,8 +45,8 @@ class Cell(NamedTuple):
 
 # Places in a stored cell, for readers of all cells of a board at once.
 STATE, RUN, MEAN, OTHER = (Cell._fields.index(name) for name in ("state", "run", "mean", "other"))
-# A large board is 2.5 MB of JSON: read four times as fast as by `json`, into tuples that the garbage collector forgets.
-STORED = msgspec.json.Decoder(list[tuple[str | int | float | bool | None, ...]])
+# A large board is 4 MB of JSON: read four times as fast as by `json`. Earlier versions wrote cells with fewer parts.
+STORED = msgspec.json.Decoder(list[Cell])
 NOT_RUN = Cell("none")
 FIELDS = ("pk", "contender", "version", "state", "mean", "low", "high", "done", "total", "score_sum")
 # What a result of the same questions may still depend on: a suite pins the versions of its benchmarks.
@@ -97,15 +96,14 @@ def _mark_others(rows: Mapping[int, list[Cell]], at: int, makers: Mapping[int, t
 
 
 class Line:
-    """The stored cells of one contender, and what follows from them alone: kept for as long as they stay."""
+    """The cells of one contender, and what follows from them alone: kept for as long as they stay."""
 
-    def __init__(self, stored: Sequence[Sequence[Any]]) -> None:
-        self.stored = stored
-        parts = list(zip_longest(*stored, fillvalue=False)) or [()] * len(Cell._fields)
+    def __init__(self, cells: Sequence[Cell]) -> None:
+        self.cells = cells
+        parts = list(zip(*cells, strict=True)) or [()] * len(Cell._fields)
         self.states: Sequence[str] = parts[STATE]
         self.runs: Sequence[int | None] = parts[RUN]
-        # A cell was written with fewer parts by earlier versions.
-        self.comparable = len(parts) <= OTHER or True not in parts[OTHER]
+        self.comparable = True not in parts[OTHER]
         self.done = self.states.count(Run.State.DONE)
         means: Sequence[float | None] = parts[MEAN]
         # Of benchmarks that are done; a mean so far is no result.
@@ -119,12 +117,8 @@ class Line:
         return 0 < self.done == len(self.states)
 
     @cached_property
-    def cells(self) -> list[Cell]:
-        return [Cell(*cell) for cell in self.stored]
-
-    @cached_property
     def fingerprint(self) -> str:
-        return fingerprint(self.stored)
+        return fingerprint(self.cells)
 
 
 def fingerprint(cells: Sequence[Sequence[Any]]) -> str:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import count
+from typing import NamedTuple
 
 from webapp.leaderboards.selectors import Board
 from webapp.leaderboards.tables import Column, Row
@@ -102,32 +105,44 @@ def heatmap(board: Board) -> Heatmap:
     columns = board.visible
     wide = max(18, min(72, 760 // max(1, len(columns))))
     tall = 24 if wide >= 36 else 18
-    lines = [_line(row, columns, HEADS + at * tall, wide, tall) for at, row in enumerate(board.shown)]
+    scales = [_scale(column) for column in columns]
+    lines = [_line(row, scales, HEADS + at * tall, wide, tall) for at, row in enumerate(board.shown)]
     heads = [(LABELS + (at + 0.5) * wide, column) for at, column in enumerate(columns)]
     width = LABELS + len(columns) * wide + EDGE
     return Heatmap(lines, heads, (wide, tall), LABELS, HEADS, width, HEADS + len(lines) * tall + 4)
 
 
-def _line(row: Row, columns: list[Column], y: int, wide: int, tall: int) -> HeatLine:
+def _line(row: Row, scales: Sequence[Scale], y: int, wide: int, tall: int) -> HeatLine:
     outlines: dict[int, list[str]] = {}
-    numbers, values = [], []
-    for at, column in enumerate(columns):
-        cell = row.cells[column.at]
-        if not cell.complete or cell.mean is None:
+    numbers, values, cell = [], [], f"h{wide - 1}v{tall - 1}h{1 - wide}z"
+    for x, scale in zip(count(LABELS, wide), scales, strict=False):
+        mean = row.line.results[scale.at]
+        if mean is None:
             values.append("—")
             continue
-        values.append(f"{100 * cell.mean:.1f}")
-        x = LABELS + at * wide
-        outlines.setdefault(_shade(cell.mean, column), []).append(f"M{x} 0h{wide - 1}v{tall - 1}h{1 - wide}z")
+        values.append(f"{100 * mean:.1f}")
+        outlines.setdefault(scale.shade(mean), []).append(f"M{x} 0{cell}")
         if wide >= 36:
             numbers.append((x + wide / 2, values[-1]))
     return HeatLine(row, y, [(shade, "".join(parts)) for shade, parts in sorted(outlines.items())], numbers, values)
 
 
-def _shade(mean: float, column: Column) -> int:
-    """From 0 to 10, the better the stronger: of the whole scale for shares, within the column for other measures."""
-    low, high = (
-        (0.0, 1.0) if (column.low or 0) >= 0 and (column.high or 0) <= 1 else (column.low or 0, column.high or 0)
-    )
-    share = (mean - low) / (high - low) if high > low else 0.5
-    return round(SHADES * (share if column.version.higher_is_better else 1 - share))
+class Scale(NamedTuple):
+    """Of a column's shades. at: its place in a row."""
+
+    at: int
+    low: float
+    span: float
+    rising: bool
+
+    def shade(self, mean: float) -> int:
+        """From 0 to 10, the better the stronger."""
+        share = (mean - self.low) / self.span if self.span > 0 else 0.5
+        return round(SHADES * (share if self.rising else 1 - share))
+
+
+def _scale(column: Column) -> Scale:
+    """The whole scale for shares, what is within the column for other measures."""
+    low, high = column.low or 0.0, column.high or 0.0
+    low, high = (0.0, 1.0) if low >= 0 and high <= 1 else (low, high)
+    return Scale(column.at, low, high - low, column.version.higher_is_better)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from math import isnan
 
@@ -17,15 +17,14 @@ from webapp.leaderboards.tables import Table
 
 # All that is done, and not the ids that are shown: 50,000 ids in a query take longer than a few runs too many. Numbers
 # of one size beside each other, because 50,000 rows of objects take ten times as long. Scores that are right or wrong
-# are packed as u1.
+# are packed as u1; whatever is done is packed, so that only the others need be joined.
 SPENT = """
     SELECT string_agg(
         int8send(run.id) || float8send(coalesce(run.cost_usd, 'NaN')) || float8send(run.mean) || int4send(run.done)
-        || int4send(coalesce((run.settings->>'attempts')::int, 1))
-        || int4send(coalesce(packed.dtype = 'u1', false)::int),
-        ''::bytea ORDER BY run.id
+        || int4send(coalesce((run.settings->>'attempts')::int, 1)) || int4send((graded.run_id IS NULL)::int),
+        ''::bytea
     )
-    FROM jobs_run run LEFT JOIN results_packedscores packed ON packed.run_id = run.id
+    FROM jobs_run run LEFT JOIN results_packedscores graded ON graded.run_id = run.id AND graded.dtype <> 'u1'
     WHERE run.team_id = %s AND run.version_id = ANY(%s) AND run.state = 'done'
 """
 ROW = np.dtype([("run", ">i8"), ("cost", ">f8"), ("mean", ">f8"), ("done", ">i4"), ("tries", ">i4"), ("passes", ">i4")])
@@ -45,34 +44,53 @@ class RowCost:
 
 
 NOTHING = RowCost()
-Costed = tuple[int, int]
-
-_known: Memory[dict[int, RowCost]] = Memory(most=8)
+Costed = tuple[int, int]  # how many runs have a cost, and the newest of them
 
 
-def row_costs(leaderboard: Leaderboard, whole: Table, known: Costed) -> dict[int, RowCost]:
-    """Contender id -> its costs, remembered while no run gets a cost; one query, whatever the size of the board."""
-    key = (leaderboard.pk, leaderboard.created_at, leaderboard.version, known)
+@dataclass(frozen=True, eq=False)
+class Costs:
+    """of: contender id -> its costs. costed: what they were made of; settled: nothing can change them any more."""
+
+    of: Mapping[int, RowCost]
+    costed: Costed
+    settled: bool
+
+
+_known: Memory[Costs] = Memory(most=8)
+
+
+def costs(leaderboard: Leaderboard, whole: Table) -> Costs:
+    """One query, once per version and process. While a run has no cost yet, one more says whether it has by now, which
+    makes no new version of the board."""
+    key = (leaderboard.pk, leaderboard.created_at, leaderboard.version)
+    known = _known.get(key, lambda: _read(leaderboard, whole))
+    if known.settled or known.costed == _costed(leaderboard):
+        return known
+    _known.forget(key)
     return _known.get(key, lambda: _read(leaderboard, whole))
 
 
-def _read(leaderboard: Leaderboard, whole: Table) -> dict[int, RowCost]:
+def _read(leaderboard: Leaderboard, whole: Table) -> Costs:
     complete = [row for row in whole.rows if row.line.is_complete]
     if not complete:
-        return {}
+        return Costs({}, (0, 0), settled=True)
     found = _spent(leaderboard, [column.version.pk for column in whole.columns])
     shown = np.array([row.line.runs for row in complete], dtype=np.int64)
     at = np.searchsorted(found["run"], shown)
-    passes = all(column.version.higher_is_better for column in whole.columns)
-    costs = _costs(found[np.where(found["run"][at] == shown, at, -1)], passes=passes)
-    return {row.standing.contender_id: cost for row, cost in zip(complete, costs, strict=True)}
+    spent = found[np.where(found["run"][at] == shown, at, -1)]
+    known, passes = found["run"][~np.isnan(found["cost"])], all(one.version.higher_is_better for one in whole.columns)
+    of = dict(zip([row.standing.contender_id for row in complete], _costs(spent, passes=passes), strict=True))
+    # A run that was made here keeps the prices that it has: see results.costing.
+    settled = not np.isnan(spent["cost"]).any() and not any(row.imported for row in complete)
+    return Costs(of, (len(known), int(known.max(initial=0))), settled)
 
 
 def _spent(leaderboard: Leaderboard, versions: list[int]) -> np.ndarray:
     """In the order of runs; the last row stands for a run that is not there."""
     with connection.cursor() as cursor:
         cursor.execute(SPENT, [leaderboard.team_id, versions])
-        return np.concatenate([np.frombuffer(bytes(cursor.fetchone()[0] or b""), ROW), UNKNOWN])
+        found = np.frombuffer(bytes(cursor.fetchone()[0] or b""), ROW)
+    return np.concatenate([found[np.argsort(found["run"])], UNKNOWN])
 
 
 def _costs(spent: np.ndarray, *, passes: bool) -> Iterator[RowCost]:
@@ -85,8 +103,10 @@ def _costs(spent: np.ndarray, *, passes: bool) -> Iterator[RowCost]:
         yield NOTHING if isnan(cost) else RowCost(cost, of_a_pass if tells else None)
 
 
-def costed(leaderboard: Leaderboard) -> Costed:
-    """What changes when runs get a cost afterwards, which makes no new version of the board."""
-    runs = Run.objects.filter(team=leaderboard.team_id, version__in=leaderboard.suite.benchmarks.all())
+def _costed(leaderboard: Leaderboard) -> Costed:
+    """Of the same runs as SPENT."""
+    runs = Run.objects.filter(
+        team=leaderboard.team_id, version__in=leaderboard.suite.benchmarks.all(), state=Run.State.DONE
+    )
     found = runs.filter(cost_usd__isnull=False).aggregate(runs=Count("pk"), newest=Max("pk"))
     return found["runs"], found["newest"] or 0

@@ -12,7 +12,7 @@ from evaluation.analyses import ANALYSES
 from webapp.accounts.selectors import Viewer, teams_where, visible
 from webapp.leaderboards import filtering
 from webapp.leaderboards.badges import BADGES, Badge, Superseded, badges, superseded
-from webapp.leaderboards.costs import NOTHING, Costed, RowCost, costed, row_costs
+from webapp.leaderboards.costs import NOTHING, Costs, RowCost, costs
 from webapp.leaderboards.filtering import Term
 from webapp.leaderboards.models import Leaderboard, SavedView
 from webapp.leaderboards.tables import Column, Row, Table, table
@@ -43,23 +43,20 @@ def saved_views(board: Leaderboard, user: Viewer) -> QuerySet[SavedView]:
 
 @dataclass(frozen=True)
 class Beside:
-    """What a view shows that changes without a new version of the board. costed: None where it shows no costs."""
+    """What a view shows that changes without a new version of the board. costs: None where it shows none."""
 
     old: Superseded
-    costed: Costed | None
+    costs: Costs | None
 
 
 def beside(leaderboard: Leaderboard, view: View) -> Beside:
     """In one query, or two with costs: ask once for all that is drawn of a board."""
-    return Beside(superseded(leaderboard), costed(leaderboard) if view.costs else None)
+    return Beside(superseded(leaderboard), costs(leaderboard, table(leaderboard)) if view.costs else None)
 
 
 @dataclass(frozen=True)
 class Board:
-    """rows: all that the view asks for, in its order; `shown`: those of its page, the ranked ones first.
-
-    costs: by contender, where the view shows them.
-    """
+    """rows: all that the view asks for, in its order; `shown`: those of its page, the ranked ones first."""
 
     leaderboard: Leaderboard
     view: View
@@ -68,13 +65,17 @@ class Board:
     terms: list[Term]
     rows: list[Row]
     order_title: str
-    costs: Mapping[int, RowCost]
     beside: Beside
 
     @property
     def old(self) -> Superseded:
         """Versions that have a newer one."""
         return self.beside.old
+
+    @property
+    def costs(self) -> Mapping[int, RowCost]:
+        """By contender, where the view shows them."""
+        return self.beside.costs.of if self.beside.costs else {}
 
     @property
     def columns(self) -> list[Column]:
@@ -140,11 +141,11 @@ class Board:
 
 
 def board(leaderboard: Leaderboard, view: View, known: Beside | None = None) -> Board:
-    """The table of a view, in three queries, or in none while the process remembers this version; costs take one more,
-    and what is beside it, unless the caller knows that."""
+    """The table of a view, in two queries, or in none while the process remembers this version; what is beside it takes
+    more, unless the caller knows that."""
     whole, known = table(leaderboard), known or beside(leaderboard, view)
     terms = filtering.parse(view.search, whole, leaderboard.pk)
-    costs = row_costs(leaderboard, whole, known.costed) if known.costed else {}
+    spent = known.costs.of if known.costs else {}
     at = view.shows([(column.name, column.group) for column in whole.columns])
     found = Board(
         leaderboard=leaderboard,
@@ -152,9 +153,8 @@ def board(leaderboard: Leaderboard, view: View, known: Beside | None = None) -> 
         table=whole,
         visible=[whole.columns[i] for i in at],
         terms=terms,
-        rows=_sorted([row for row in whole.rows if _wanted(row, view, terms)], view, whole.columns, costs),
+        rows=_sorted([row for row in whole.rows if _wanted(row, view, terms)], view, whole.columns, spent),
         order_title=ANALYSES[leaderboard.order].title,
-        costs=costs,
         beside=known,
     )
     found.rows.sort(key=lambda row: not found.is_ranked(row))
@@ -178,11 +178,11 @@ def _wanted(row: Row, view: View, terms: Sequence[Term]) -> bool:
     return all(term.test(row) for term in terms)
 
 
-def _sorted(rows: list[Row], view: View, columns: Sequence[Column], costs: Mapping[int, RowCost]) -> list[Row]:
+def _sorted(rows: list[Row], view: View, columns: Sequence[Column], spent: Mapping[int, RowCost]) -> list[Row]:
     """By the keys of the view, the first counts most; equals by name. Unknown values stay at the end either way."""
     rows = sorted(rows, key=lambda row: row.name)
     for key in reversed(view.keys):
-        value, falling = _sort_value(key.removeprefix("-"), columns, costs)
+        value, falling = _sort_value(key.removeprefix("-"), columns, spent)
         known = [row for row in rows if value(row) is not None]
         known.sort(key=value, reverse=falling != key.startswith("-"))  # type: ignore[arg-type]
         rows = known + [row for row in rows if value(row) is None]
@@ -190,15 +190,15 @@ def _sorted(rows: list[Row], view: View, columns: Sequence[Column], costs: Mappi
 
 
 def _sort_value(
-    key: str, columns: Sequence[Column], costs: Mapping[int, RowCost]
+    key: str, columns: Sequence[Column], spent: Mapping[int, RowCost]
 ) -> tuple[Callable[[Row], float | str | None], bool]:
     """What a key sorts by, and whether it does so downwards: a measure sorts from its best."""
     if key == "name":
         return lambda row: row.name, False
     if key == "value":
         return lambda row: row.standing.value, True
-    if costs and key in COSTS:
-        return lambda row: getattr(costs.get(row.standing.contender_id, NOTHING), COSTS[key]), False
+    if spent and key in COSTS:
+        return lambda row: getattr(spent.get(row.standing.contender_id, NOTHING), COSTS[key]), False
     for column in columns:
         if column.name == key:
             return column.result, column.version.higher_is_better

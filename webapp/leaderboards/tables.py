@@ -13,8 +13,7 @@ from django.db.models import Case, ExpressionWrapper, F, TextField, When
 from psycopg.types.numeric import Int4
 
 from evaluation.schemes import SCHEMES
-from webapp.catalog.models import BenchmarkVersion, Source
-from webapp.catalog.selectors import suite_versions
+from webapp.catalog.models import Source, SuiteItem
 from webapp.jobs.models import Run
 from webapp.leaderboards.cells import STORED, Cell, Line
 from webapp.leaderboards.memory import Memory
@@ -52,11 +51,30 @@ PATHS = (
 )  # fmt: skip
 
 
+class Asked(NamedTuple):
+    """What of a benchmark version its column shows, as flat."""
+
+    pk: int
+    name: str
+    number: int
+    kind: str
+    metric: str
+    higher_is_better: bool
+    samples: int | None
+    chance: float | None
+
+    def __str__(self) -> str:
+        return f"{self.name} v{self.number}"
+
+
+ASKED = ("version_id", "version__benchmark__name", *(f"version__{name}" for name in Asked._fields[2:]))
+
+
 @dataclass(frozen=True, eq=False)
 class Column:
     """One benchmark of the suite, at its place in a row. `best`: the highest (or lowest) finished mean, for bold."""
 
-    version: BenchmarkVersion
+    version: Asked
     best: float | None
     low: float | None
     high: float | None
@@ -64,7 +82,7 @@ class Column:
 
     @property
     def name(self) -> str:
-        return self.version.benchmark.name
+        return self.version.name
 
     @property
     def group(self) -> str:
@@ -81,7 +99,7 @@ class Row:
     line: Line
 
     @property
-    def cells(self) -> list[Cell]:
+    def cells(self) -> Sequence[Cell]:
         return self.line.cells
 
     @property
@@ -178,7 +196,7 @@ def _read(leaderboard: Leaderboard, since: int, known: Mapping[int, Line]) -> Ta
     for *facts, changed in _standings.rows(leaderboard.pk, since):
         one = Facts(*facts)
         rows.append(Row(one, known[one.contender_id] if changed is None else Line(STORED.decode(changed))))
-    versions = suite_versions(leaderboard.suite)
+    versions = [Asked(*version) for version in _versions.rows(leaderboard.suite_id)]
     states = [row.line.states for row in rows]
     return Table(
         version=leaderboard.version,
@@ -190,17 +208,20 @@ def _read(leaderboard: Leaderboard, since: int, known: Mapping[int, Line]) -> Ta
     )
 
 
-# The facts of a board's contenders in order, and the JSON of their cells, null where they are as in the version `since`:
-# as the column is sent, for a cast would write all of it once more.
+# The facts of a board's contenders in order, and the JSON of their cells, null where they are as in version `since`: as
+# the column is sent, for a cast would write all of it once more.
 _standings = Prepared(
     lambda board, since: Standing.objects.filter(leaderboard=board).values_list(
         *PATHS, Case(When(changed_in__gt=since, then=ExpressionWrapper(F("cells"), output_field=TextField())))
     ),
     10**9, Int4(10**9 + 1),  # of the type that Django gives to the column's values
 )  # fmt: skip
+_versions = Prepared(
+    lambda suite: SuiteItem.objects.filter(suite=suite).order_by("position").values_list(*ASKED), 10**9
+)
 
 
-def _columns(versions: Sequence[BenchmarkVersion], results: Sequence[Sequence[float | None]]) -> list[Column]:
+def _columns(versions: Sequence[Asked], results: Sequence[Sequence[float | None]]) -> list[Column]:
     # A row of holes first: a column of nothing else has neither a lowest nor a highest.
     found = np.array([[nan] * len(versions), *results], dtype=float)
     ends = zip(_numbers(np.fmin.reduce(found)), _numbers(np.fmax.reduce(found)), strict=True)

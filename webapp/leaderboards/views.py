@@ -58,7 +58,7 @@ def _page(request: PageRequest, found: Leaderboard, form: SavedViewForm) -> Http
     context = {
         "board": board,
         "groups": sorted({column.group for column in board.columns}),
-        "standings": partial(drawing.standings, found, view, board.beside),
+        "standings": partial(drawing.standings, found, view, board),
         "saved": selectors.saved_views(found, request.user),
         "manages": may(request.user, found.team, May.MANAGE),
         "form": form,

@@ -7,6 +7,7 @@ from decimal import Decimal
 
 import pytest
 from django.test import Client
+from pytest_django import DjangoAssertNumQueries
 
 from webapp.accounts.models import Team, User
 from webapp.catalog.models import EntryVersion
@@ -76,11 +77,22 @@ def test_no_pass_at_all_is_infinite(priced: Leaderboard) -> None:
 
 def test_costs_are_read_again_when_a_run_gets_one(priced: Leaderboard) -> None:
     run = Run.objects.filter(contender__name="small@fp32").earliest("pk")
-    usd, before = run.cost_usd, costs(priced)
+    usd = run.cost_usd
     Run.objects.filter(pk=run.pk).update(cost_usd=None)
-    assert costs(priced)["small@fp32"] == (None, None)
+    before = costs(priced)
+    assert before["small@fp32"] == (None, None)
     Run.objects.filter(pk=run.pk).update(cost_usd=usd)
-    assert costs(priced) == before
+    after = costs(priced)
+    assert after["small@fp32"] == pytest.approx((0.0001, 8 * 0.0001 / 3))
+    assert after["large@fp32"] == before["large@fp32"]
+
+
+def test_costs_that_are_all_known_are_asked_for_once(
+    priced: Leaderboard, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    before = costs(priced)
+    with django_assert_num_queries(1):  # what is superseded
+        assert costs(priced) == before
 
 
 def test_graded_scores_are_no_passes(priced: Leaderboard) -> None:
