@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
@@ -99,13 +100,13 @@ class Process:
 Start = Callable[..., Process]
 
 
-@pytest.fixture
-def start(transactional_db: None, tmp_path: Path) -> Iterator[Start]:
-    """Start `python -m ...` on the test database; whatever still runs at the end is stopped."""
+@contextmanager
+def starting(folder: Path) -> Iterator[Start]:
+    """Starts `python -m ...` on the test database; whatever still runs at the end is stopped."""
     running: list[Process] = []
 
     def start_one(*arguments: str, **more: str) -> Process:
-        log = tmp_path / f"process-{len(running)}.log"
+        log = folder / f"process-{len(running)}.log"
         with log.open("wb") as out:
             child = subprocess.Popen(
                 [sys.executable, "-m", *arguments],
@@ -118,9 +119,19 @@ def start(transactional_db: None, tmp_path: Path) -> Iterator[Start]:
         running.append(Process(child, log))
         return running[-1]
 
-    yield start_one
-    for process in running:
-        process.stop()
+    try:
+        yield start_one
+    finally:
+        for process in running:
+            process.child.terminate()  # all at once: each takes its time to end
+        for process in running:
+            process.stop()
+
+
+@pytest.fixture
+def start(transactional_db: None, tmp_path: Path) -> Iterator[Start]:
+    with starting(tmp_path) as start_one:
+        yield start_one
 
 
 CELERY = ("celery", "-A", "webapp.celery", "worker", "-l", "INFO", "--without-gossip", "--without-mingle")
@@ -137,7 +148,7 @@ def wait_until(true: Callable[[], object], *, seconds: float = 60, of: Process |
         if time.monotonic() > end:
             lines = of.log.read_text(errors="replace")[-3000:] if of else ""
             raise AssertionError(f"did not come true in {seconds} s\n{lines}")
-        time.sleep(0.05)
+        time.sleep(0.1)
 
 
 def living(name: str) -> bool:
@@ -172,6 +183,8 @@ class Web:
         return f"http://127.0.0.1:{self.port}"
 
     def up(self) -> None:
+        if self.process and self.process.child.poll() is None:
+            return
         quiet = ("--lifespan", "on", "--log-level", "warning", "--timeout-graceful-shutdown", "3")
         asked = ("uvicorn", "webapp.asgi:application", "--port", str(self.port), *quiet)
         self.process = self.start(*asked, **self.data)
@@ -182,14 +195,11 @@ class Web:
         self.process.stop()
 
 
-@pytest.fixture
-def web(start: Start, static_files: dict[str, str]) -> Web:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    server = Web(start, static_files, port)
-    server.up()
-    return server
+@pytest.fixture(scope="module")
+def web(django_db_setup: None, static_files: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Web]:
+    """One for all tests of a file, as a site serves many: what is seen is in the database, which each test empties."""
+    with starting(tmp_path_factory.mktemp("web")) as start_one:
+        yield Web(start_one, static_files, free_port())
 
 
 @pytest.fixture
@@ -197,6 +207,7 @@ def site(start: Start, web: Web) -> str:
     """The whole platform on the test database: web over ASGI, analysis worker with its clock; gives its address."""
     clock = ("-B", "--scheduler", "celery.beat:Scheduler")
     start(*CELERY, "-P", "threads", "-c", "2", *clock, "-Q", "analysis", "-n", "analysis@test", **web.data)
+    web.up()
     return web.address
 
 
