@@ -230,10 +230,11 @@ CELERY_BROKER_TRANSPORT_OPTIONS = (
     if BROKER_URL.startswith("redis")
     else {}
 )
-SWEEP_SECONDS = 5
+SWEEP_SECONDS, TIDY_SECONDS = 5, 60
 CELERY_BEAT_SCHEDULE = {
     # A sweep that waited longer than a period is worth nothing: the next one does its work.
     "sweep": {"task": "workers.sweep", "schedule": SWEEP_SECONDS, "options": {"expires": SWEEP_SECONDS}},
+    "tidy": {"task": "workers.tidy", "schedule": TIDY_SECONDS, "options": {"expires": TIDY_SECONDS}},
 }
 
 # --- runs --------------------------------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from celery import shared_task, signals
 from django.db import connections, transaction
 from kombu.exceptions import OperationalError
 
-from webapp.celery import app
+from webapp.celery import app, enqueue
 from webapp.jobs.resources import doorbell
 from workers import checks
 from workers.supervisor import PULSE
@@ -112,36 +112,49 @@ def advance_search(job_id: int) -> None:
 
 @shared_task(name="workers.sweep")
 def sweep() -> None:
-    """Find lost runs, ring again for what waits, take back approvals of numbers that are no longer the latest, throw
-    away what has been kept for long enough.
-
-    A part that fails is in the log and keeps no other part from its work; a database that is away ends the sweep.
-    """
+    """Find lost runs, ring again for what waits, take back approvals of numbers that are no longer the latest."""
     from webapp.imports import work
     from webapp.jobs import endings
     from webapp.leaderboards import services
     from webapp.notices import outbox
-    from webapp.operations import sizes
-    from webapp.operations.rules import RULES
     from webapp.removals import work as removals
     from webapp.results import measurements, reports
     from webapp.reviews import services as reviews
     from webapp.searches import advancing
+
+    _one_by_one(
+        _deal_with_lost_runs, services.columns_changed, services.refresh_stale, reports.ring_again, work.ring_again,
+        measurements.ring_again, reviews.recheck, removals.ring_again, advancing.ring_again, outbox.ring_again,
+        endings.fold,
+    )  # fmt: skip
+
+
+@shared_task(name="workers.tidy")
+def tidy() -> None:
+    """Write down how large everything is, and throw away what has been kept for long enough: a batch of each kind, then
+    the bell is rung for the next ones, so that boards and reports have their turn."""
+    from webapp.operations import sizes
+    from webapp.operations.housekeeping import BATCH
+    from webapp.operations.rules import RULES
+
+    taken = _one_by_one(sizes.note, *(rule.turn for rule in RULES))
+    if BATCH in taken:
+        enqueue("tidy")
+
+
+def _one_by_one(*parts: Callable[[], object]) -> list[object]:
+    """A part that fails is in the log and keeps no other part from its work; a database that is away ends it all."""
     from workers.waiting import AWAY
 
-    parts: tuple[Callable[[], object], ...] = (
-        _deal_with_lost_runs, services.columns_changed, services.refresh_stale, reports.ring_again, work.ring_again,
-        measurements.ring_again, reviews.recheck,
-        removals.ring_again, advancing.ring_again, outbox.ring_again, endings.fold, sizes.note,
-        *(rule.turn for rule in RULES),
-    )  # fmt: skip
+    found = []
     for part in parts:
         try:
-            part()
+            found.append(part())
         except AWAY:
             raise
         except Exception:
             log.exception("a part of the sweep failed: %s", part)
+    return found
 
 
 def _deal_with_lost_runs() -> None:

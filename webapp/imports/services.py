@@ -25,7 +25,7 @@ from webapp.live import publish
 State = Import.State
 SHA256 = re.compile(r"[0-9a-f]{64}")
 UPLOADS = 20  # that one person may have under way at a time
-DROPPED = 20  # of those that are abandoned, by one sweep
+DROPPED = 20  # of those that are abandoned, at a time
 AUTO = "auto"
 
 

@@ -1,6 +1,6 @@
-"""How the sweep throws things away, a bounded number at a time; what and when stands in rules.py.
+"""How things are thrown away, a bounded number at a time; what and when stands in rules.py.
 
-Nothing is remembered between two sweeps: a process that dies halfway leaves whole batches behind, and the next one goes
+Nothing is remembered between two turns: a process that dies halfway leaves whole batches behind, and the next one goes
 on with the oldest of what is left.
 """
 
@@ -19,7 +19,7 @@ from django.db import transaction
 from django.db.models import Count, Min, Model, Q, QuerySet
 from django.utils import timezone
 
-BATCH = 1000  # of a rule and sweep: however much there is, no transaction is long
+BATCH = 1000  # of a rule and turn: however much there is, no transaction is long
 COUNTED = 10_000  # what is due is counted so far, and no further
 SOON = timedelta(days=7)
 

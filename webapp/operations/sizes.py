@@ -1,4 +1,4 @@
-"""How large the database is: now, as PostgreSQL's own books say, and day by day, as the sweep wrote it down."""
+"""How large the database is: now, as PostgreSQL's own books say, and day by day, as a worker wrote it down."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def _by_kind(tables: Sequence[tuple[str, int, float | None]]) -> dict[str, Size]
 
 
 def note() -> bool:
-    """From the sweep: write down how large everything is, once an hour. The last one of a day stays."""
+    """From time to time: write down how large everything is, once an hour. The last one of a day stays."""
     now = timezone.now()
     if SizeOfDay.objects.filter(at__gt=now - NOTED_EVERY).exists():
         return False

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -89,10 +90,13 @@ def _folder(path: Path) -> Folder:
 
 
 def _sizes(path: Path) -> Iterator[int]:
-    """Bytes on the disk of each file."""
-    for folder, _, names in os.walk(path):
-        for name in names:
-            try:
-                yield (Path(folder) / name).lstat().st_blocks * BLOCK
-            except OSError:  # it has just been removed
-                continue
+    """Bytes on the disk of each file; what has just been removed, or is not ours to read, is left out."""
+    waiting = [str(path)]
+    while waiting:
+        with suppress(OSError), os.scandir(waiting.pop()) as found:
+            for one in found:
+                with suppress(OSError):
+                    if one.is_dir(follow_symlinks=False):
+                        waiting.append(one.path)
+                    else:
+                        yield one.stat(follow_symlinks=False).st_blocks * BLOCK

@@ -140,7 +140,7 @@ def test_imports_without_a_number_of_attempts_count_once(job: Job, team: Team) -
     assert shares.scores_by_team() == {team.pk: 4}
 
 
-def test_the_sweep_notes_once_an_hour_and_keeps_the_last_of_a_day(job: Job, team: Team) -> None:
+def test_it_is_noted_once_an_hour_and_keeps_the_last_of_a_day(job: Job, team: Team) -> None:
     assert [sizes.note() for _ in range(2)] == [True, False]
     first = SizeOfDay.objects.get()
     assert {**first.kinds, "workers": 0} == {**sizes.database().bytes, "workers": 0}, "it is a row itself"
