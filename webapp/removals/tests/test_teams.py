@@ -150,9 +150,9 @@ def test_what_others_use_is_handed_over_first(client, alice, charlie, rivals, ru
 
     assert client.post("/teams/lab/hand-over/", {"to": heirs.pk}).status_code == 302
 
-    assert {row.team.name for model in (ModelEntry, Benchmark, Suite) for row in model.objects.exclude(name="large")} == {
-        "heirs"
-    }
+    assert {
+        row.team.name for model in (ModelEntry, Benchmark, Suite) for row in model.objects.exclude(name="large")
+    } == {"heirs"}
     finish(remove_team(actor=alice, team=team, name="lab"))
     assert list(Run.objects.values_list("team__name").distinct()) == [("rivals",)]
     assert Leaderboard.objects.get() == board

@@ -1,0 +1,240 @@
+"""The work in batches: it survives whatever ends it, goes on where it was, and two at once do no harm."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+from django.db import IntegrityError, connection, connections, transaction
+
+from webapp.accounts.models import Team, User
+from webapp.catalog.models import EntryVersion, ModelEntry
+from webapp.celery import app
+from webapp.jobs import leases
+from webapp.jobs import services as jobs
+from webapp.jobs.leases import LeaseLost
+from webapp.jobs.models import Job, Run
+from webapp.removals import work
+from webapp.removals.models import Removal
+from webapp.removals.services import remove_entry, remove_team
+from webapp.results.models import Score
+from webapp.tests import factories
+from workers.tasks import sweep
+from workers.tests.conftest import Start, start, wait_until  # noqa: F401 - fixtures
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def many(runs: list[Run]) -> int:
+    """Scores that the first run also has, beyond what one batch takes."""
+    rows = [Score(run=runs[0], index=at, score=1.0, answer="", output="") for at in range(4, 20_004)]
+    Score.objects.bulk_create(rows, batch_size=5000)
+    return len(rows)
+
+
+@pytest.fixture
+def removal(alice: User, runs: list[Run], entry: EntryVersion) -> Removal:
+    return remove_entry(actor=alice, entry=entry.entry, name="small")
+
+
+def left() -> int:
+    return Score.objects.filter(run__contender__version__entry__name__startswith="deleted-").count()
+
+
+def finish(removal: Removal) -> Removal:
+    for _ in range(100):
+        if work.work_on(removal_id=removal.pk):
+            break
+    removal.refresh_from_db()
+    return removal
+
+
+def test_a_batch_is_bounded_and_a_slice_ends_in_time(monkeypatch, many, removal):
+    monkeypatch.setattr(work, "SLICE_SECONDS", 0)
+    before, seen = left(), []
+    while not work.work_on(removal_id=removal.pk):
+        seen.append(left())
+    assert max(a - b for a, b in zip([before, *seen], seen, strict=False)) <= work.BATCH
+    assert sorted(seen, reverse=True) == seen
+    assert len(seen) > many // work.BATCH
+    removal.refresh_from_db()
+    assert removal.removed["sample scores"] == before
+    assert not ModelEntry.objects.filter(pk=removal.target).exists()
+
+
+def test_what_ends_it_in_the_middle_takes_nothing_along(monkeypatch, many, removal):
+    """The batch that was under way is undone; what it had counted, too."""
+    deleted, calls = work.deleted, []
+
+    def torn(rows, most=None):
+        calls.append(rows.model)
+        count = deleted(rows, most)
+        if calls.count(Score) == 3:
+            raise KeyboardInterrupt
+        return count
+
+    before = left()
+    monkeypatch.setattr(work, "deleted", torn)
+    with pytest.raises(KeyboardInterrupt):
+        work.work_on(removal_id=removal.pk)
+    monkeypatch.undo()
+    removal.refresh_from_db()
+    assert before - left() == removal.removed["sample scores"] == 2 * work.BATCH
+    assert finish(removal).removed["sample scores"] == before
+    assert removal.removed["runs"] == 2
+
+
+SLOWLY = """
+import os, time, django
+os.environ["DJANGO_SETTINGS_MODULE"] = "webapp.settings"
+django.setup()
+from webapp.removals import work
+take = work.deleted
+def slowly(rows, most=None):
+    count = take(rows, most)
+    time.sleep(0.3)
+    return count
+work.deleted, work.BATCH = slowly, 1000
+work.work_on(removal_id=int(os.environ["REMOVAL"]))
+"""
+
+
+@pytest.mark.process
+def test_a_worker_that_is_killed_loses_nothing_and_another_goes_on(start: Start, tmp_path, many, removal):  # noqa: F811
+    module = tmp_path / "slowly.py"
+    module.write_text(SLOWLY)
+    before = left()
+    process = start("slowly", REMOVAL=str(removal.pk), PYTHONPATH=f".:{tmp_path}")
+    wait_until(lambda: left() < before, of=process)
+    assert not work.work_on(removal_id=removal.pk), "one at a time"
+    process.kill()
+    removal.refresh_from_db()
+    assert 0 < removal.removed["sample scores"] == before - left() < before
+    wait_until(lambda: not sessions_that_hold(removal))
+    assert finish(removal).state == Removal.State.DONE
+    assert removal.removed["sample scores"] == before
+
+
+def sessions_that_hold(removal: Removal) -> int:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND classid = %s AND objid = %s",
+            [work.REMOVING, removal.pk],
+        )
+        return int(cursor.fetchone()[0])
+
+
+def test_the_sweep_rings_for_what_nobody_goes_on_with(monkeypatch, removal):
+    rung: list[tuple[object, ...]] = []
+    monkeypatch.setattr(app, "send_task", lambda name, args=(), **_: rung.append((name, *args)))
+    sweep()
+    assert ("workers.remove", removal.pk) not in rung, "somebody has only just begun"
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE removals_removal SET touched_at = now() - interval '1 minute'")
+    sweep()
+    assert ("workers.remove", removal.pk) in rung
+    finish(removal)
+    rung.clear()
+    sweep()
+    assert ("workers.remove", removal.pk) not in rung
+
+
+def in_another_thread(todo: object) -> threading.Thread:
+    def run() -> None:
+        try:
+            todo()  # type: ignore[operator]
+        finally:
+            connections.close_all()
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    return thread
+
+
+@pytest.fixture
+def answers() -> list[object]:
+    return []
+
+
+def asked_meanwhile(monkeypatch, answers, alice, team, suite, entry) -> tuple[threading.Event, threading.Thread]:
+    """A submission that has planned its runs and has not committed yet; the event lets it go on."""
+    inserted, go_on = threading.Event(), threading.Event()
+    joined = jobs._joined
+
+    def waits(*args: object) -> None:
+        joined(*args)  # type: ignore[arg-type]
+        inserted.set()
+        go_on.wait(20)
+
+    monkeypatch.setattr(jobs, "_joined", waits)
+
+    def submit() -> None:
+        try:
+            answers.append(factories.job(alice, team, suite, [entry], "bf16"))
+        except Exception as error:
+            answers.append(error)
+
+    thread = in_another_thread(submit)
+    assert inserted.wait(20)
+    return go_on, thread
+
+
+def test_a_submission_that_commits_after_the_deletion_of_its_entry_goes_too(
+    monkeypatch, answers, alice, team, suite, entry, runs
+):
+    go_on, thread = asked_meanwhile(monkeypatch, answers, alice, team, suite, entry)
+    removal = remove_entry(actor=alice, entry=entry.entry, name="small")
+    go_on.set()
+    thread.join(20)
+    assert isinstance(answers[0], Job)
+    assert finish(removal).state == Removal.State.DONE
+    assert not Run.objects.filter(contender__version__entry=removal.target).exists()
+    assert not Job.objects.filter(pk=answers[0].pk).exists()
+
+
+def test_a_submission_that_commits_after_its_entry_is_gone_is_refused(
+    monkeypatch, answers, alice, team, suite, entry, runs
+):
+    """Its contender is of the same transaction: it hangs on the version, which the deletion waits for no one with."""
+    go_on, thread = asked_meanwhile(monkeypatch, answers, alice, team, suite, entry)
+    removal = finish(remove_entry(actor=alice, entry=entry.entry, name="small"))
+    go_on.set()
+    thread.join(20)
+    finish(removal)
+    assert isinstance(answers[0], IntegrityError), "the database refuses it; people are told so: test_gone.py"
+    assert not Run.objects.filter(contender__name__startswith="small@bf16").exists()
+
+
+def test_a_submission_at_the_same_time_goes_with_its_team(monkeypatch, answers, alice, team, suite, entry, runs):
+    go_on, thread = asked_meanwhile(monkeypatch, answers, alice, team, suite, entry)
+    removal = remove_team(actor=alice, team=team, name="lab")
+    go_on.set()
+    thread.join(20)
+    assert isinstance(answers[0], Job)
+    assert finish(removal).state == Removal.State.DONE
+    assert not Team.objects.filter(pk=team.pk).exists()
+    assert Run.objects.count() == Job.objects.count() == 0
+
+
+def test_a_worker_whose_run_goes_stops(alice, team, suite, entry, runs):
+    """A run that was submitted in that moment, and claimed since."""
+    removal = remove_entry(actor=alice, entry=entry.entry, name="small")
+    factories.job(alice, team, suite, [entry], "bf16")
+    lease = factories.claim()
+    finish(removal)
+    with pytest.raises(LeaseLost):
+        leases.keep(lease)
+    with pytest.raises(LeaseLost):
+        factories.score(lease, [True])
+
+
+def test_two_owners_press_at_once(alice, entry, runs):
+    with transaction.atomic():
+        first = remove_entry(actor=alice, entry=entry.entry, name="small")
+        found: list[Removal] = []
+        thread = in_another_thread(lambda: found.append(remove_entry(actor=alice, entry=entry.entry, name="small")))
+        thread.join(0.5)
+        assert thread.is_alive(), "the second one waits"
+    thread.join(20)
+    assert found == [first]
