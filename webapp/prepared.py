@@ -40,19 +40,57 @@ class Prepared(Generic[M]):
         self._build, self._stand_ins = build, stand_ins
 
     def __call__(self, *values: object) -> list[M]:
-        return [self._statement.instance(row) for row in self.rows(*values)]
+        return self.ask(*values).all()
 
     def first(self, *values: object) -> M | None:
         """Of a queryset that is sliced to one row: building it here would be late."""
-        return next(iter(self(*values)), None)
+        return self.ask(*values).first()
 
     def rows(self, *values: object) -> list[Sequence[Any]]:
         """Each row as the SELECT has it: for querysets of values, their values in order."""
-        return list(self._statement.run(values))
+        return self.ask(*values).rows()
+
+    def ask(self, *values: object) -> Asked[M]:
+        """Sent now, to be read later: see `at_once`."""
+        return Asked(self._statement, values)
 
     @cached_property
     def _statement(self) -> _Statement:
         return _Statement(self._build(*self._stand_ins), self._stand_ins)
+
+
+class Asked(Generic[M]):
+    """A question that is on its way, with its answer as soon as somebody reads it."""
+
+    def __init__(self, statement: _Statement, values: Sequence[object]) -> None:
+        self._statement, self._database = statement, _database()
+        with _ready(self._database):
+            made: Any = ServerBindingCursor
+            self._cursor = made(self._database.connection)
+            _execute(self._database, self._cursor, statement.sql, [values[slot] for slot in statement.slots])
+
+    def all(self) -> list[M]:
+        return [self._statement.instance(row) for row in self.rows()]
+
+    def first(self) -> M | None:
+        return next(iter(self.all()), None)
+
+    def rows(self) -> list[Sequence[Any]]:
+        """Once: they are not kept."""
+        with self._database.wrap_database_errors, self._cursor:
+            return self._statement.converted(self._cursor.fetchall(), self._database)
+
+
+@contextmanager
+def at_once() -> Iterator[None]:
+    """One trip to the server for all that is asked and inserted inside, as long as nothing is read before its end.
+
+    A thread that waits for an answer gives the interpreter away and must wait for it again, so each trip costs more
+    than what is asked. Inside, nobody learns how many rows a statement has changed: do not `save` there.
+    """
+    database = _database()
+    with _ready(database), database.connection.pipeline():
+        yield
 
 
 class PreparedInsert(Generic[M]):
@@ -65,21 +103,28 @@ class PreparedInsert(Generic[M]):
 
     def __call__(self, rows: Sequence[M]) -> list[M]:
         """Those that were inserted, now with their ids: what breaks a unique constraint is left out."""
-        if not rows:
-            return []
-        database, said = _database(), self._said(rows)
-        inserted, values = [], [self._values(row, said, database) for row in rows]
-        with _cursor(database) as cursor:
-            if len(rows) == 1:  # without the pipeline that sends many at once
-                _execute(database, cursor, self._sql(said), values[0])
-            else:
-                cursor.executemany(self._sql(said), values, returning=True)
+        inserted = []
+        with _cursor() as cursor:
+            self._send(cursor, rows, returning=True)
             for row in rows:
                 for (row.pk,) in cursor:
                     row._state.adding, row._state.db = False, DEFAULT_DB_ALIAS
                     inserted.append(row)
                 cursor.nextset()
         return inserted
+
+    def append(self, rows: Sequence[M]) -> None:
+        """The same where nobody asks for the ids: the rows get none."""
+        with _cursor() as cursor:
+            self._send(cursor, rows, returning=False)
+
+    def _send(self, cursor: Any, rows: Sequence[M], *, returning: bool) -> None:
+        database, said = _database(), self._said(rows)
+        values = [self._values(row, said, database) for row in rows]
+        if len(values) == 1:  # without the pipeline that sends many at once
+            _execute(database, cursor, self._sql(said), values[0])
+        elif values:
+            cursor.executemany(self._sql(said), values, returning=returning)
 
     @cached_property
     def _usual(self) -> dict[Field[Any, Any], Any]:
@@ -143,12 +188,19 @@ def _database() -> Any:
 
 
 @contextmanager
-def _cursor(database: Any) -> Iterator[Any]:
-    """Values travel beside the SQL, so that the server can keep its plan; Django's own cursors write them into it."""
+def _ready(database: Any) -> Iterator[None]:
     database.ensure_connection()
     database.validate_no_broken_transaction()
+    with database.wrap_database_errors:
+        yield
+
+
+@contextmanager
+def _cursor() -> Iterator[Any]:
+    """Values travel beside the SQL, so that the server can keep its plan; Django's own cursors write them into it."""
+    database = _database()
     made: Any = ServerBindingCursor
-    with database.wrap_database_errors, made(database.connection) as cursor:
+    with _ready(database), made(database.connection) as cursor:
         yield cursor
 
 
@@ -186,12 +238,8 @@ class _Statement:
         same = (at for at, stand_in in enumerate(stand_ins) if type(param) is type(stand_in) and param == stand_in)
         return next(same, None)
 
-    def run(self, values: Sequence[object]) -> Iterator[Sequence[Any]]:
-        database = _database()
-        with _cursor(database) as cursor:
-            _execute(database, cursor, self.sql, [values[slot] for slot in self.slots])
-            rows = cursor.fetchall()
-        return (self._converted(row, database) for row in rows) if self.converters else iter(rows)
+    def converted(self, rows: list[Sequence[Any]], database: Any) -> list[Sequence[Any]]:
+        return [self._converted(row, database) for row in rows] if self.converters else rows
 
     def _converted(self, row: Sequence[Any], database: Any) -> list[Any]:
         converted = list(row)

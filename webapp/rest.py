@@ -9,7 +9,7 @@ import threading
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from http import HTTPStatus
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar, cast
 
 from django.conf import settings
 from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
@@ -28,6 +28,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView, exception_handler
 
 from webapp.errors import PROBLEM, DomainError, gone, internal_problem, problem
+from webapp.prepared import Asked, at_once
 
 S = TypeVar("S", bound=serializers.BaseSerializer[Any])
 OUT_OF_SCOPE = "This token lacks the scope “{}” that the call needs. Make one that has it on your profile page."
@@ -65,8 +66,26 @@ class Page(CursorPagination):
     max_page_size = 500
 
 
+class Named(serializers.CharField):
+    """A text that names something, which is looked up once the text itself is valid."""
+
+    def ask(self, text: str) -> Asked[Any] | None:
+        """The question on whose answer `find` relies, for fields that have it prepared."""
+        return None
+
+    def find(self, text: str, asked: Any) -> Any:
+        """asked: what `ask` has given."""
+        raise TypeError("a field that names something says how it is found")
+
+    def run_validation(self, data: Any = empty) -> Any:
+        text: str = super().run_validation(data)
+        asked: Asked[Any] | None = self.context.get(ASKED, {}).pop((self, text), None)
+        return self.find(text, asked or self.ask(text))
+
+
 class Strict(serializers.Serializer[Any]):
-    """Refuses fields it does not know: a typing error must not become a default."""
+    """Refuses fields it does not know: a typing error must not become a default. What its fields name is asked for in
+    one trip to the database."""
 
     def to_internal_value(self, data: Any) -> Any:
         if isinstance(data, Mapping):
@@ -74,17 +93,27 @@ class Strict(serializers.Serializer[Any]):
             unknown = sorted(set(data) - set(self.fields))
             if unknown:
                 raise serializers.ValidationError({name: [f"Unknown field. Known: {known}."] for name in unknown})
+            self._ask({pair: None for name, value in data.items() for pair in _names(self.fields[name], value)})
         return super().to_internal_value(data)
 
+    def _ask(self, names: Iterable[tuple[Named, str]]) -> None:
+        chosen = list(names)[:MOST_AT_ONCE]
+        if len(chosen) > 1:
+            with at_once():
+                asked = {(field, text): field.ask(text) for field, text in chosen}
+            cast(dict[str, Any], self.context)[ASKED] = asked
 
-class Named(serializers.CharField):
-    """A text that names something, which is looked up once the text itself is valid."""
 
-    def find(self, text: str) -> Any:
-        raise TypeError("a field that names something says how it is found")
+ASKED = "asked"  # in a serializer's context: the questions that were sent already, by field and text
+MOST_AT_ONCE, MOST_LETTERS = 100, 140
 
-    def run_validation(self, data: Any = empty) -> Any:
-        return self.find(super().run_validation(data))
+
+def _names(field: Any, value: Any) -> list[tuple[Named, str]]:
+    """The texts of a field that can name something; what is wrong with the others is said by its validation."""
+    if isinstance(field, serializers.ListField) and isinstance(value, list):
+        return [pair for each in value[:MOST_AT_ONCE] for pair in _names(field.child, each)]
+    sound = isinstance(field, Named) and isinstance(value, str) and len(value) <= MOST_LETTERS and value.isprintable()
+    return [(field, value)] if sound else []
 
 
 @extend_schema_field(OpenApiTypes.OBJECT)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from enum import StrEnum
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
@@ -14,9 +14,10 @@ from django.utils import timezone
 
 from webapp.accounts.models import AuditEvent, Invitation, Membership, Role, Team, Token, User, Visibility
 from webapp.errors import NotAllowed
-from webapp.prepared import Prepared
+from webapp.prepared import Asked, Prepared
 
 DEMO_USER = "demo"
+NOBODY = 0  # the id of a stranger where an id is asked for: nobody's, so that only what is public is found
 M = TypeVar("M", bound=Model)
 Viewer = User | AnonymousUser
 
@@ -56,9 +57,17 @@ _team_named = Prepared(
 
 def team_named(user: Viewer, name: str) -> Team | None:
     """One of the teams that this person is in; `may` need not ask for the role again."""
-    found = _team_named.first(user.pk, name) if user.is_authenticated else None
+    return asked_team(user, ask_team(user, name))
+
+
+def ask_team(user: Viewer, name: str) -> Asked[Any]:
+    return _team_named.ask(user.pk or NOBODY, name)
+
+
+def asked_team(user: Viewer, asked: Asked[Any]) -> Team | None:
+    found: Team | None = asked.first()
     if found is not None:
-        found.member = (user.pk, found.role)
+        found.member = (user.pk, vars(found)["role"])
     return found
 
 

@@ -8,8 +8,9 @@ from rest_framework import serializers
 
 from webapp.accounts.invitations import INVITED, MAX_DAYS, MAX_USES
 from webapp.accounts.models import AuditEvent, Invitation, Membership, Role, Scope, Team, Token, User, Visibility, slug
-from webapp.accounts.selectors import team_named
+from webapp.accounts.selectors import ask_team, asked_team
 from webapp.accounts.services import MAX_RUNNING, MAX_TOKEN_DAYS
+from webapp.prepared import Asked
 from webapp.rest import Named, Strict
 
 NAME = r"^[a-z0-9][a-z0-9._-]{0,62}$"
@@ -25,8 +26,11 @@ class NameField(serializers.RegexField):
 class TeamField(Named):
     """A team by its name, one of those that the caller is in."""
 
-    def find(self, text: str) -> Team:
-        team = team_named(self.context["request"].user, text)
+    def ask(self, text: str) -> Asked[Team]:
+        return ask_team(self.context["request"].user, text)
+
+    def find(self, text: str, asked: Any) -> Team:
+        team = asked_team(self.context["request"].user, asked)
         if team is None:
             raise serializers.ValidationError(f"You are in no team named {text}.")
         return team

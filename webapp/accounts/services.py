@@ -24,7 +24,7 @@ MAX_LIMIT_USD = 10**9
 MAX_RUNNING = 10_000
 
 
-_recorded = PreparedInsert(AuditEvent)
+_log = PreparedInsert(AuditEvent)
 
 
 def record(
@@ -46,7 +46,7 @@ def record(
         before=before or {},
         after=after or {},
     )
-    _recorded([event])
+    _log.append([event])
 
 
 @transaction.atomic

@@ -9,7 +9,7 @@ from django.db.models import BigIntegerField, CharField, Count, OuterRef, Prefet
 
 from evaluation.pricing import UnitPrices
 from webapp.accounts.models import User
-from webapp.accounts.selectors import Viewer, visible
+from webapp.accounts.selectors import NOBODY, Viewer, visible
 from webapp.catalog.models import (
     Benchmark,
     BenchmarkVersion,
@@ -23,9 +23,7 @@ from webapp.catalog.models import (
     Suite,
     SuiteItem,
 )
-from webapp.prepared import OneOf, Prepared
-
-NOBODY = 0  # the id of a stranger where an id is asked for: nobody's, so that only what is public is found
+from webapp.prepared import Asked, OneOf, Prepared
 
 
 def entries(user: Viewer, search: str = "") -> QuerySet[ModelEntry]:
@@ -47,9 +45,9 @@ _newest_entry_version = Prepared(
 )  # fmt: skip
 
 
-def newest_entry_version(user: Viewer, team: str, name: str) -> EntryVersion | None:
+def ask_newest_entry_version(user: Viewer, team: str, name: str) -> Asked[EntryVersion]:
     """Of the entry that is called so, if this person may see it."""
-    return _newest_entry_version.first(user.pk or NOBODY, team, name)
+    return _newest_entry_version.ask(user.pk or NOBODY, team, name)
 
 
 def latest_versions(user: Viewer) -> QuerySet[EntryVersion]:
@@ -103,9 +101,9 @@ _newest_benchmark_version = Prepared(
 )  # fmt: skip
 
 
-def newest_benchmark_version(user: Viewer, team: str, name: str) -> BenchmarkVersion | None:
+def ask_newest_benchmark_version(user: Viewer, team: str, name: str) -> Asked[BenchmarkVersion]:
     """Of the benchmark that is called so, if this person may see it."""
-    return _newest_benchmark_version.first(user.pk or NOBODY, team, name)
+    return _newest_benchmark_version.ask(user.pk or NOBODY, team, name)
 
 
 def latest_benchmark_versions(user: Viewer) -> QuerySet[BenchmarkVersion]:
@@ -138,12 +136,16 @@ _items_named = Prepared(
 )  # fmt: skip
 
 
-def suite_named(user: Viewer, team: str, name: str) -> Suite | None:
-    """The suite that is called so, if this person may see it; with its columns, unless it is empty."""
-    called = user.pk or NOBODY, team, name
-    items = _items_named(*called)
-    if not items:  # an empty suite, or none
-        return _suite_named.first(*called)
+def ask_suite(user: Viewer, team: str, name: str) -> Asked[SuiteItem]:
+    """The items of the suite that is called so, if this person may see it."""
+    return _items_named.ask(user.pk or NOBODY, team, name)
+
+
+def suite_named(user: Viewer, team: str, name: str, asked: Asked[SuiteItem]) -> Suite | None:
+    """asked: what `ask_suite` gave. The suite comes with its columns, unless it is empty."""
+    items = asked.all()
+    if not items:
+        return _suite_named.first(user.pk or NOBODY, team, name)
     suite: Suite = items[0].suite
     suite.columns = [item.version for item in items]
     return suite
@@ -180,11 +182,15 @@ _valid_prices = Prepared(
 )  # fmt: skip
 
 
-def prices_on(contenders: Iterable[Contender], day: date) -> dict[int, Price]:
-    """The price of each contender on a day, by the contender's id; absent where nobody has priced it. One query."""
-    contenders = list(contenders)
+def ask_prices(contenders: Iterable[Contender], day: date) -> Asked[Price]:
+    """All prices of their entries on that day, for `chosen_prices`."""
+    return _valid_prices.ask(list({c.version.entry_id for c in contenders}), day)
+
+
+def chosen_prices(contenders: Iterable[Contender], prices: Iterable[Price]) -> dict[int, Price]:
+    """The price of each contender, by the contender's id; absent where nobody has priced it."""
     by_entry: dict[int, list[Price]] = {}
-    for price in _valid_prices(list({c.version.entry_id for c in contenders}), day):
+    for price in prices:
         by_entry.setdefault(price.entry_id, []).append(price)
     chosen = {c.pk: _best(by_entry.get(c.version.entry_id, ()), c.scheme) for c in contenders}
     return {pk: price for pk, price in chosen.items() if price is not None}
@@ -192,7 +198,7 @@ def prices_on(contenders: Iterable[Contender], day: date) -> dict[int, Price]:
 
 def price_on(contender: Contender, day: date) -> Price | None:
     """A price of the contender's own scheme before one for all schemes; of several, the one that holds since last."""
-    return prices_on([contender], day).get(contender.pk)
+    return chosen_prices([contender], ask_prices([contender], day).all()).get(contender.pk)
 
 
 def current_prices(rows: Iterable[Price], day: date) -> list[Price]:

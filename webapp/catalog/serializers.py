@@ -25,6 +25,7 @@ from webapp.catalog.models import (
     SuiteItem,
 )
 from webapp.catalog.sources import SourceRequest
+from webapp.prepared import Asked
 from webapp.rest import JSONObject, Named, Strict
 
 OWNED = ["team", "name", "title", "description", "visibility", "created_by", "created_at"]
@@ -42,23 +43,26 @@ class Reference(Named):
     def versions(self, user: Viewer) -> QuerySet[Any]:
         raise TypeError("a reference says what it refers to")
 
-    def newest(self, user: Viewer, team: str, name: str) -> Any:
+    def newest(self, user: Viewer, team: str, name: str) -> Asked[Any]:
         raise TypeError("a reference says which version is the newest")
 
-    def find(self, text: str) -> Any:
-        path, _, number = text.partition(":")
-        team, _, name = path.partition("/")
-        user = self.context["request"].user
-        version = self._numbered(user, team, name, number) if number else self.newest(user, team, name)
+    def ask(self, text: str) -> Asked[Any] | None:
+        team, _, name = text.partition("/")
+        return None if ":" in text else self.newest(self.context["request"].user, team, name)
+
+    def find(self, text: str, asked: Any) -> Any:
+        version = self._numbered(text) if asked is None else asked.first()
         if version is None:
             raise serializers.ValidationError(f"There is no {self.what} {text}. Write team/name or team/name:version.")
         return version
 
-    def _numbered(self, user: Viewer, team: str, name: str, number: str) -> Any:
+    def _numbered(self, text: str) -> Any:
+        path, _, number = text.partition(":")
         if not number.isdecimal() or len(number) >= 9:
             return None
+        team, _, name = path.partition("/")
         called = {f"{self.owner}__team__name": team, f"{self.owner}__name": name, "number": int(number)}
-        return self.versions(user).filter(**called).first()
+        return self.versions(self.context["request"].user).filter(**called).first()
 
 
 class EntryReference(Reference):
@@ -67,8 +71,8 @@ class EntryReference(Reference):
     def versions(self, user: Viewer) -> QuerySet[EntryVersion]:
         return selectors.entry_versions(user)
 
-    def newest(self, user: Viewer, team: str, name: str) -> EntryVersion | None:
-        return selectors.newest_entry_version(user, team, name)
+    def newest(self, user: Viewer, team: str, name: str) -> Asked[EntryVersion]:
+        return selectors.ask_newest_entry_version(user, team, name)
 
 
 class BenchmarkReference(Reference):
@@ -77,17 +81,23 @@ class BenchmarkReference(Reference):
     def versions(self, user: Viewer) -> QuerySet[BenchmarkVersion]:
         return selectors.benchmark_versions(user)
 
-    def newest(self, user: Viewer, team: str, name: str) -> BenchmarkVersion | None:
-        return selectors.newest_benchmark_version(user, team, name)
+    def newest(self, user: Viewer, team: str, name: str) -> Asked[BenchmarkVersion]:
+        return selectors.ask_newest_benchmark_version(user, team, name)
 
 
 class SuiteReference(Named):
     def __init__(self, **more: Any) -> None:
         super().__init__(max_length=130, help_text="`team/name`.", **more)
 
-    def find(self, text: str) -> Suite:
+    def _called(self, text: str) -> tuple[Any, str, str]:
         team, _, name = text.partition("/")
-        suite = selectors.suite_named(self.context["request"].user, team, name)
+        return self.context["request"].user, team, name
+
+    def ask(self, text: str) -> Asked[SuiteItem]:
+        return selectors.ask_suite(*self._called(text))
+
+    def find(self, text: str, asked: Any) -> Suite:
+        suite = selectors.suite_named(*self._called(text), asked)
         if suite is None:
             raise serializers.ValidationError(f"There is no suite {text}. Write team/name.")
         return suite

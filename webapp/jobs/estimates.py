@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, astuple, dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from django.contrib.postgres.expressions import ArraySubquery
@@ -14,7 +14,7 @@ from django.db.models.functions import Cast, Coalesce
 from evaluation.pricing import UnitPrices
 from webapp.catalog.models import BenchmarkVersion, Contender
 from webapp.jobs.models import Run
-from webapp.prepared import OneOf, Prepared
+from webapp.prepared import Asked, OneOf, Prepared
 
 MEASURES = ("seconds", "tokens_in", "tokens_out")
 NEWEST = 200  # finished runs of a benchmark that tell what is usual: enough for a mean, however many there are
@@ -133,24 +133,37 @@ _cells = Prepared(_of_cells, [-1], [-2])
 _benchmarks = Prepared(_of_benchmarks, [-1])
 
 
-def rates(contenders: Iterable[Contender], versions: Sequence[BenchmarkVersion]) -> dict[Key, Rate]:
-    """From history: of the same cell, else the mean over the contenders of the benchmark's NEWEST runs.
+@dataclass(frozen=True)
+class History:
+    """What is on its way about these cells: their own finished runs, and the newest of their benchmarks."""
 
-    One query, and a second one where the cells' own history leaves something open.
-    """
+    keys: Sequence[Key]
+    own: Asked[Run]
+    usual: Asked[Run]
+
+    def rates(self) -> dict[Key, Rate]:
+        """Of the same cell, else the mean over the contenders of the benchmark's NEWEST runs."""
+        known = {(row[0], row[1]): Rate(*row[2:]) for row in self.own.rows()}
+        usual = _by_benchmark(self.usual.rows())
+        return {key: _filled(known.get(key, Rate()), usual.get(key[1], Rate())) for key in self.keys}
+
+
+def ask_history(contenders: Iterable[Contender], versions: Sequence[BenchmarkVersion]) -> History:
     keys = [(contender.pk, version.pk) for contender in contenders for version in versions]
-    of_cells = _cells.rows(list({contender for contender, _ in keys}), list({version for _, version in keys}))
-    known = {(row[0], row[1]): Rate(*row[2:]) for row in of_cells}
-    usual = _usual({key[1] for key in keys if None in astuple(known.get(key, Rate()))})
-    return {key: _filled(known.get(key, Rate()), usual.get(key[1], Rate())) for key in keys}
+    of_contenders, of_versions = (sorted(set(ids)) for ids in zip(*keys, strict=True)) if keys else ([], [])
+    return History(keys, _cells.ask(of_contenders, of_versions), _benchmarks.ask(of_versions))
 
 
-def _usual(versions: set[int]) -> dict[int, Rate]:
+def rates(contenders: Iterable[Contender], versions: Sequence[BenchmarkVersion]) -> dict[Key, Rate]:
+    return ask_history(contenders, versions).rates()
+
+
+def _by_benchmark(rows: Iterable[Sequence[Any]]) -> dict[int, Rate]:
     """Of each benchmark version with history, whoever ran it."""
     found: dict[int, list[Rate]] = {}
-    for row in _benchmarks.rows(sorted(versions)) if versions else []:
+    for row in rows:
         found.setdefault(row[1], []).append(Rate(*row[2:]))
-    return {version: _mean(rows) for version, rows in found.items()}
+    return {version: _mean(rates) for version, rates in found.items()}
 
 
 def _mean(found: Sequence[Rate]) -> Rate:

@@ -82,7 +82,7 @@ def attach(job: Job, cells: Iterable[Cell], taken: Taken) -> None:
     and what waits moves up to its priority."""
     runs = {run.identity: run for run in taken.runs}
     parts = [JobRun(job=job, run=runs[cell.identity], reused=cell.identity in taken.reused) for cell in cells]
-    _parts(parts)
+    _parts.append(parts)
     hidden = NARROWER.get(Visibility(job.visibility), set())
     unseen = [run.pk for run in taken.reused.values() if run.visibility in hidden]
     if unseen:

@@ -17,14 +17,14 @@ from evaluation.schemes import SCHEMES
 from webapp.accounts.models import Team
 from webapp.catalog.calibration import refuse_prompts
 from webapp.catalog.models import IMPORTED_KIND, BenchmarkVersion, CalibrationSet, Contender, Source
-from webapp.catalog.selectors import prices_on, unit_prices
+from webapp.catalog.selectors import ask_prices, chosen_prices, unit_prices
 from webapp.catalog.services import contender as contender_row
 from webapp.catalog.services import stored
 from webapp.errors import Unprocessable
-from webapp.jobs.estimates import Estimate, attempts_of, rates
+from webapp.jobs.estimates import Estimate, ask_history, attempts_of
 from webapp.jobs.map_layers import check_layers
 from webapp.jobs.models import Run, default_settings
-from webapp.prepared import OneOf, Prepared
+from webapp.prepared import OneOf, Prepared, at_once
 
 MAX_RUNS = 5000
 ACTIVE = [Run.State.QUEUED, Run.State.RUNNING, Run.State.DONE]
@@ -290,9 +290,11 @@ def plan(
         for c in contenders
         for v in versions
     }
-    existing = {run.identity: run for run in _active(list(keys.values()))}
-    history = rates(contenders, versions)
-    prices = prices_on(contenders, timezone.now().date())
+    with at_once():
+        active, asked = _active.ask(list(keys.values())), ask_history(contenders, versions)
+        priced = ask_prices(contenders, timezone.now().date())
+    existing, history = {run.identity: run for run in active.all()}, asked.rates()
+    prices = chosen_prices(contenders, priced.all())
     cells = []
     for c in contenders:
         price = unit_prices(prices.get(c.pk))

@@ -31,7 +31,7 @@ from webapp.jobs.selectors import classes_lately_served, classes_served, counted
 from webapp.live import publish
 from webapp.notices.models import Kind
 from webapp.notices.services import News, notify
-from webapp.prepared import Prepared, PreparedInsert
+from webapp.prepared import Prepared, PreparedInsert, at_once
 
 State = Run.State
 OVER = frozenset({Job.State.DONE, Job.State.FAILED, Job.State.CANCELLED})
@@ -126,10 +126,11 @@ def _submitted(actor: User, team: Team, request: JobRequest) -> Job:
     job.finished_at = timezone.now() if job.state in OVER else None
     if not _inserted([job]):
         raise _SameKey
-    _joined(job, cells, taken)
+    with at_once():
+        _joined(job, cells, taken)
+        record(actor=actor, team=team, verb="submitted", target=job, after={"runs": len(cells), "new": len(taken.new)})
     if job.state in OVER:
         _tell_of_end(job)
-    record(actor=actor, team=team, verb="submitted", target=job, after={"runs": len(cells), "new": len(taken.new)})
     return counted_as(job, states)
 
 

@@ -57,7 +57,7 @@ class BoardReference(Named):
     def __init__(self, **more: Any) -> None:
         super().__init__(max_length=130, help_text="`team/name`.", **more)
 
-    def find(self, text: str) -> Leaderboard:
+    def find(self, text: str, asked: Any) -> Leaderboard:
         team, _, name = text.partition("/")
         found = leaderboards(self.context["request"].user).filter(team__name=team, name=name).first()
         if found is None:

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 from datetime import date
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import IntegrityError, connection, transaction
 from django.db.models import CharField, Count
 from django.db.models.functions import Now
+from django.db.transaction import TransactionManagementError
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
+from psycopg.pq import PipelineStatus
 
 from webapp.accounts.models import AuditEvent, Membership, Team, Token, User
 from webapp.accounts.selectors import May, may, team_named, visible
 from webapp.accounts.services import create_team, set_member
 from webapp.catalog.models import Price, Suite
-from webapp.prepared import OneOf, Prepared, PreparedInsert
+from webapp.prepared import OneOf, Prepared, PreparedInsert, at_once
 
 pytestmark = pytest.mark.django_db
 
@@ -145,3 +148,48 @@ def test_each_choice_of_stated_fields_is_inserted(alice: User, team: Team) -> No
             assert getattr(stored, field.attname) == getattr(row, field.attname), field.name
     last = AuditEvent.objects.order_by("-pk")[:2]
     assert [(event.verb, event.after) for event in last] == [("", {"b": None}), ("100 %", {})]
+
+
+def test_what_is_asked_at_once_is_answered_together(alice: User, team: Team) -> None:
+    """Statements leave before anything is read, an inserted row is seen by the next of them, and each gets its own."""
+    named = Prepared(lambda name: Team.objects.filter(name=name), "a name")
+    events = Prepared(lambda verb: AuditEvent.objects.filter(verb=verb), "a verb")
+    with at_once():
+        mine, nobodys = named.ask(team.name), named.ask("nobody's")
+        PreparedInsert(AuditEvent).append([AuditEvent(verb="tried", target=str(at)) for at in range(3)])
+        tried = events.ask("tried")
+        assert connection.connection.info.pipeline_status == PipelineStatus.ON
+    assert connection.connection.info.pipeline_status == PipelineStatus.OFF
+    assert (mine.all(), nobodys.first()) == ([team], None)
+    assert sorted(event.target for event in tried.all()) == ["0", "1", "2"]
+    with at_once():
+        asked = named.ask(team.name)
+        assert asked.first() == team, "whoever reads inside waits"
+        assert Team.objects.filter(name=team.name).exists(), "as do Django's own queries"
+
+
+def test_an_error_at_once_is_djangos_and_leaves_a_sound_connection(alice: User, team: Team) -> None:
+    named = Prepared(lambda name: Team.objects.filter(name=name), "a name")
+
+    def ask() -> None:
+        with at_once():
+            named.ask(team.name)
+
+    @transaction.atomic
+    def refused() -> None:
+        with at_once():
+            named.ask(team.name)
+            PreparedInsert(Membership).append([Membership(user=alice, team=team, role="captain")])
+            named.ask(team.name)
+
+    @transaction.atomic
+    def broken() -> None:
+        with contextlib.suppress(IntegrityError), transaction.atomic(savepoint=False):
+            raise IntegrityError
+        ask()
+
+    for attempt, error in ((refused, IntegrityError), (broken, TransactionManagementError)):
+        with pytest.raises(error):
+            attempt()
+        ask()
+        assert named.first(team.name) == team

@@ -54,7 +54,7 @@ def test_prices_of_many_contenders_take_one_query(
     factories.price(bob, entry, source="small")
     rows = [contender(version=version, scheme=s) for version in (entry, other_entry) for s in ("fp32", "bf16")]
     with django_assert_num_queries(1):
-        found = selectors.prices_on(rows, JUNE)
+        found = selectors.chosen_prices(rows, selectors.ask_prices(rows, JUNE).all())
     assert {pk: price.source for pk, price in found.items()} == {rows[0].pk: "small", rows[1].pk: "small"}
 
 
