@@ -16,6 +16,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from tempfile import mkdtemp
@@ -91,7 +92,8 @@ class Load:
 @dataclass(frozen=True)
 class Taken:
     """rate: answers a second; p50, p95, worst: milliseconds until the answer; statuses by number; cpu_ms: milliseconds
-    of CPU for each answer, by server, which other work on the machine hardly changes."""
+    of CPU for each answer, by server, which other work on the machine hardly changes; stolen: the share of all cores'
+    time that the host of this virtual machine gave to others meanwhile (Linux)."""
 
     rate: float
     p50: float
@@ -99,17 +101,19 @@ class Taken:
     worst: float
     statuses: dict[str, int]
     cpu_ms: dict[str, float]
+    stolen: float
 
     def __str__(self) -> str:
         cpu = ", ".join(f"{name} {spent:.1f} ms" for name, spent in self.cpu_ms.items())
         return (
             f"{self.rate:.0f} a second, p50 {self.p50:.0f} ms, p95 {self.p95:.0f} ms, worst {self.worst:.0f} ms, "
-            f"answers {self.statuses}; CPU each: {cpu}"
+            f"answers {self.statuses}; CPU each: {cpu}; {self.stolen:.0%} stolen"
         )
 
 
 def _call(load: Load) -> Taken:
     spent = {name: _cpu_seconds(processes) for name, processes in _servers().items()}
+    stolen, began = _stolen_seconds(), time.perf_counter()
     told = json.loads(
         subprocess.run(
             [sys.executable, "-m", "bench.calling", json.dumps(asdict(load))],
@@ -120,7 +124,12 @@ def _call(load: Load) -> Taken:
     )
     answers = sum(told["statuses"].values())
     cpu_ms = {name: 1000 * (_cpu_seconds(found) - spent[name]) / answers for name, found in _servers().items()}
-    return Taken(**told, cpu_ms=cpu_ms)
+    share = (_stolen_seconds() - stolen) / (time.perf_counter() - began) / (os.cpu_count() or 1)
+    return Taken(**told, cpu_ms=cpu_ms, stolen=share)
+
+
+def _stolen_seconds() -> float:
+    return float(getattr(psutil.cpu_times(), "steal", 0.0))
 
 
 def _servers() -> dict[str, list[psutil.Process]]:
