@@ -237,7 +237,7 @@ def elsewhere(action: Callable[[], int]) -> int:
         return pool.submit(alone).result(timeout=20)
 
 
-def test_diaries_go_when_their_runs_ended_long_ago(job: Job, settings: Any) -> None:
+def test_diaries_go_when_their_runs_ended_long_ago(job: Job, settings: Any, client: Client, alice: User) -> None:
     rule = BY_KEY["diaries"]
     assert rule.keep is None, "unless somebody says otherwise they are kept"
     factories.worker()
@@ -251,6 +251,10 @@ def test_diaries_go_when_their_runs_ended_long_ago(job: Job, settings: Any) -> N
     assert (rule.outlook().due, rule.turn()) == (entries, entries)
     assert done.events.count() == 0
     assert Score.objects.filter(run=done).count() == 4
+    client.force_login(alice)
+    page = client.get(f"/runs/{done.pk}/").content.decode()
+    assert "It is not kept any more" in page
+    assert "All 4 samples are scored." in page
 
 
 def test_files_of_letters_go_one_by_one(tmp_path: Path, settings: Any) -> None:
