@@ -21,11 +21,11 @@ WEIGHT = """SELECT relname, pg_total_relation_size(oid) / greatest(reltuples, 1)
 
 
 def counted(parts: Sequence[Part]) -> tuple[dict[str, int], int]:
-    """Rows by kind, those that are there, in the order of the parts; and bytes on disk, by the average of each table.
+    """Rows by kind, the whole before what it consists of; and bytes on disk, by the average of each table.
 
     Scores are counted as their runs say: there can be millions.
     """
-    told = [part for part in parts if part.kind]
+    told = [part for part in reversed(parts) if part.kind]
     runs = next(part.rows for part in told if part.rows.model is Run)
     numbers = counts([part.rows for part in told])
     found: dict[str, int] = {}

@@ -41,7 +41,7 @@ def of_account(user: User) -> Preview:
     alone = [team.name for team in owned_alone(user) if is_empty(team)]
     goes = {**_counted(dict(own_rows(user))), "empty teams": len(alone)}
     kept = {kind: model._default_manager.filter(**{field: user}) for kind, (model, field) in WORK.items()}
-    stays = ", ".join(f"{count:,} {kind}" for kind, count in _counted(kept).items() if count)
+    stays = ", ".join(f"{kind}: {count:,}" for kind, count in _counted(kept).items() if count)
     return Preview(
         kind="account",
         name=user.username,

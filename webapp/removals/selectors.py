@@ -57,8 +57,8 @@ def of_entry(entry: ModelEntry) -> Preview:
         size=size,
         at_once=("Nobody finds it, its runs and their samples any more.", "Boards are ordered anew without it."),
         stays=(
-            f"Frozen releases, reviews that are over and reports keep what they said of it; "
-            f"{_releases(boards)}. The samples behind their numbers can no longer be looked at.",
+            f"Frozen releases{_releases(boards)}, reviews that are over and reports keep what they said of it. "
+            "The samples behind their numbers can no longer be looked at.",
             "Jobs that also ran other entries keep those runs.",
             AUDIT,
             OUTSIDE,
@@ -75,7 +75,7 @@ def _to_board(board: Leaderboard) -> Link:
 
 def _releases(boards: QuerySet[Leaderboard]) -> str:
     count = Release.objects.filter(leaderboard__in=boards.order_by().values("pk")).count()
-    return f"its boards have {count:,} release{'' if count == 1 else 's'}"
+    return f" (its boards have {count:,})" if count else ""
 
 
 def of_team(team: Team) -> Preview:
@@ -90,7 +90,7 @@ def of_team(team: Team) -> Preview:
         goes=goes,
         size=size,
         at_once=(
-            f"{people:,} {'person loses' if people == 1 else 'people lose'} what the team shared, you included.",
+            "You lose what the team holds." if people == 1 else f"{people:,} people lose what the team shared.",
             "What was public is no longer found; badges and embedded tables on other sites say nothing any more.",
             "Its webhooks hear nothing more, and its invitations no longer hold.",
         ),
@@ -115,7 +115,7 @@ def removals(user: User) -> QuerySet[Removal]:
 
 @dataclass(frozen=True)
 class Progress:
-    """Rows by kind: how many were there, how many are gone."""
+    """Rows by kind, the most first: how many were there, how many are gone."""
 
     removal: Removal
 
@@ -124,7 +124,8 @@ class Progress:
         gone: dict[str, int] = self.removal.removed
         over = self.removal.state == Removal.State.DONE
         expected: dict[str, int] = self.removal.expected
-        return [(kind, count, count if over else min(count, gone.get(kind, 0))) for kind, count in expected.items()]
+        many_first = sorted(expected.items(), key=lambda row: (-row[1], row[0]))
+        return [(kind, count, count if over else min(count, gone.get(kind, 0))) for kind, count in many_first]
 
     @property
     def total(self) -> int:

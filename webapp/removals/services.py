@@ -120,7 +120,7 @@ def _unnamed(pk: int) -> str:
 
 def confirm(typed: str, name: str) -> None:
     if typed.strip() != name:
-        raise Unprocessable("This is not its name.", field="name", remedy=f"Type {name} to confirm.")
+        raise Unprocessable("This is another name.", field="name", remedy=f"Type {name} to confirm.")
 
 
 def refuse(found: Sequence[Obstacle]) -> None:

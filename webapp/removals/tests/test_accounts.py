@@ -35,7 +35,7 @@ def test_the_page_says_what_goes_and_stays(client, bob, lived):
     assert preview.goes["memberships"] == 2
     assert preview.goes["tokens"] == preview.goes["empty teams"] == 1
     assert f"deleted-{bob.pk}" in page.content.decode()
-    assert any("1 reviews" in said and "audit log" not in said for said in preview.stays)
+    assert any("reviews: 1" in said and "audit log" not in said for said in preview.stays)
 
 
 def test_nothing_of_the_person_is_left_but_the_work(client, bob, lived, board):

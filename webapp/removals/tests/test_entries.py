@@ -49,7 +49,7 @@ def test_the_page_counts_what_goes(client, alice, lived):
     }  # fmt: skip
     assert preview.obstacles == ()
     assert [link.label for link in preview.links] == ["Main"]
-    assert any("1 release." in said for said in preview.stays)
+    assert any("(its boards have 1)" in said for said in preview.stays)
 
 
 def test_what_is_told_is_what_goes(alice, lived, entry, other_entry, board):
@@ -177,7 +177,7 @@ def test_rest_previews_refuses_and_deletes(api, alice, runs, entry):
     preview = caller.get(here).json()
     assert (preview["name"], preview["goes"]["runs"], preview["obstacles"]) == ("small", 2, [])
     assert caller.post(here, {"name": "x"}, format="json").json()["errors"] == {
-        "name": ["This is not its name. Type small to confirm."]
+        "name": ["This is another name. Type small to confirm."]
     }
     assert caller.post(here, {"name": "small", "force": True}, format="json").status_code == 400
     begun = caller.post(here, {"name": "small"}, format="json")

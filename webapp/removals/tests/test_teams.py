@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from django.contrib.auth.models import AnonymousUser
+from django.core.management import call_command
 from django.urls import reverse
 
 from webapp.accounts.models import AuditEvent, Membership, Role, Team, User, Visibility
@@ -212,3 +213,11 @@ def test_rest_needs_the_scope_admin(api, alice, team, scope, status):
 def test_another_owner_can_delete_it(bob, alice, team):
     set_member(actor=alice, team=team, username="bob", role=Role.OWNER)
     assert finish(remove_team(actor=bob, team=team, name="lab")).state == Removal.State.DONE
+
+
+def test_the_demo_does_not_come_back(db):
+    """Its person is still there; the next start of the platform must neither fail nor make everything anew."""
+    demo = factories.person("demo")
+    finish(remove_team(actor=demo, team=demo.memberships.get().team, name="demo"))
+    call_command("demo")
+    assert not Team.objects.filter(name="demo").exists()

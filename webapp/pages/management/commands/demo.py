@@ -88,7 +88,8 @@ class Command(BaseCommand):
 
     @transaction.atomic
     def handle(self, *args: Any, **options: Any) -> None:
-        if Team.objects.filter(name="demo").exists():
+        # Whoever deletes the demo's team does not want it back at the next start.
+        if Team.objects.filter(name="demo").exists() or User.objects.filter(username="demo").exists():
             self.stdout.write("The demo is there.")
             return
         user = User(username="demo", email="demo@example.org")
