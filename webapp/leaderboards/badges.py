@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
-from django.db.models import F, Value
+from django.db.models import F, QuerySet, Value
 
 from webapp.catalog.models import BenchmarkVersion, EntryVersion
 from webapp.leaderboards.models import Leaderboard
 from webapp.leaderboards.tables import Row, Table
+from webapp.prepared import Prepared
 
 
 @dataclass(frozen=True)
@@ -51,17 +53,23 @@ class Superseded:
 
 def superseded(leaderboard: Leaderboard) -> Superseded:
     """In one small query, so that a drawing that is remembered may tell whether it still holds."""
-    entries = EntryVersion.objects.filter(
-        contenders__standings__leaderboard=leaderboard, entry__versions__number__gt=F("number")
-    )
-    benchmarks = BenchmarkVersion.objects.filter(
-        suites__leaderboards=leaderboard, benchmark__versions__number__gt=F("number")
-    )
-    one, other = (
-        rows.order_by().values_list("pk", Value(kind)) for kind, rows in (("entry", entries), ("benchmark", benchmarks))
-    )
-    found = list(one.union(other))
+    found = _old.rows(leaderboard.pk, leaderboard.suite_id)
     return Superseded(*(frozenset(pk for pk, kind in found if kind == wanted) for wanted in ("entry", "benchmark")))
+
+
+def _old_versions(board: int, suite: int) -> QuerySet[Any, Any]:
+    """(id, what it is a version of)"""
+    newer = {"entry": "entry__versions__number__gt", "benchmark": "benchmark__versions__number__gt"}
+    entries = EntryVersion.objects.filter(contenders__standings__leaderboard=board)
+    benchmarks = BenchmarkVersion.objects.filter(suites=suite)
+    one, other = (
+        rows.filter(**{newer[kind]: F("number")}).order_by().values_list("pk", Value(kind))
+        for kind, rows in (("entry", entries), ("benchmark", benchmarks))
+    )
+    return one.union(other)
+
+
+_old: Prepared[EntryVersion] = Prepared(_old_versions, 10**9, 10**9 + 1)
 
 
 def badges(row: Row, table: Table, old: Superseded) -> list[Badge]:

@@ -197,7 +197,7 @@ def _read(leaderboard: Leaderboard, since: int, known: Mapping[int, Line]) -> Ta
         one = Facts(*facts)
         rows.append(Row(one, known[one.contender_id] if changed is None else Line(STORED.decode(changed))))
     versions = [Asked(*version) for version in _versions.rows(leaderboard.suite_id)]
-    states = [row.line.states for row in rows]
+    states = [row.line.states for row in rows if not row.line.is_complete]
     return Table(
         version=leaderboard.version,
         columns=_columns(versions, [row.line.results for row in rows]),
