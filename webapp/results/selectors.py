@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import cache
+from typing import Any, NamedTuple
 
 import numpy as np
 from django.contrib.auth.models import AnonymousUser
 from django.contrib.postgres.expressions import ArraySubquery
 from django.db.models import BooleanField, F, Func, IntegerField, QuerySet
 from django.urls import reverse
+from psycopg.types.numeric import Int4
 
 from evaluation.analyses import ANALYSES
 from evaluation.errors import NotEnoughData
@@ -35,6 +37,7 @@ from webapp.results.tournament import TournamentView
 
 PAGE = 50
 OTHERS = 50  # contenders beside one sample
+LISTED = ("run", "index", "attempt", "score", "answer", "tokens_in", "tokens_out", "cost_usd")
 OUTCOMES = {"all": {}, "right": {"score__gte": 1.0}, "wrong": {"score__lt": 1.0}}
 
 
@@ -236,13 +239,33 @@ def sample_page(
 ) -> tuple[list[SampleRow], int | None]:
     """Samples with index > after that have an attempt of this outcome, with all their attempts, and where the next page
     starts (None at the end); keyset, so any page costs the same. Two queries."""
-    found = scores(run, user, outcome=outcome, search=search).filter(index__gt=after)
-    wanted = found.order_by("index").values("index").distinct()[: size + 1]
+    made: Iterable[Score]
+    if search:
+        made = _with_attempts(scores(run, user, outcome=outcome, search=search).filter(index__gt=after), run.pk, size)
+    else:
+        made = _page(outcome, size)(run.pk, after)
     rows: dict[int, list[Score]] = {}
-    for score in Score.objects.filter(_Among("index", wanted), run=run).order_by("index", "attempt"):
+    for score in made:
         rows.setdefault(score.index, []).append(score)
     following = list(rows)[size - 1] if len(rows) > size else None
     return beside_questions(run, user, list(rows.values())[:size]), following
+
+
+@cache
+def _page(outcome: str, size: int) -> Prepared[Score]:
+    """Called with the run's id, and the index after which the page starts."""
+    return Prepared(
+        lambda run, after: _with_attempts(
+            Score.objects.filter(run=run, index__gt=after, **OUTCOMES[outcome]), run, size
+        ),
+        10**9, Int4(10**9 + 1),
+    )  # fmt: skip
+
+
+def _with_attempts(found: QuerySet[Score], run: int, size: int) -> QuerySet[Score]:
+    """All attempts at the first samples that are found, one more than `size`; of each what a list shows."""
+    wanted = found.order_by("index").values("index").distinct()[: size + 1]
+    return Score.objects.filter(_Among("index", wanted), run=run).order_by("index", "attempt").only(*LISTED)
 
 
 class _Among(Func):
@@ -300,8 +323,8 @@ def outcomes(run: Run) -> dict[str, int]:
 
     Of a finished run its packed scores tell, however long it is; of others the rows that are there by now.
     """
-    packed = packed_scores([run]).get(run.pk)
-    if packed is not None:
+    for dtype, data, tries in _packed.rows(run.pk):
+        packed = unpack(dtype, bytes(data)).reshape(-1, tries)
         found = {"all": ~np.isnan(packed), "right": packed >= 1.0, "wrong": packed < 1.0}
         return {name: int(attempts.any(axis=1).sum()) for name, attempts in found.items()}
     scores = Score.objects.filter(run=run)
@@ -311,19 +334,38 @@ def outcomes(run: Run) -> dict[str, int]:
     return {"all": total, "right": right, "wrong": total - right}
 
 
+_packed = Prepared(lambda run: PackedScores.objects.filter(run=run).values_list("dtype", "values", "attempts"), 10**9)
+_before = Prepared(
+    lambda run, index: Score.objects.filter(run=run, index__lt=index).order_by("-index").values_list("index")[:1],
+    10**9, Int4(10**9 + 1),
+)  # fmt: skip
+_after = Prepared(
+    lambda run, index: Score.objects.filter(run=run, index__gt=index).order_by("index").values_list("index")[:1],
+    10**9, Int4(10**9 + 1),
+)  # fmt: skip
+
+
 def neighbours(run: Run, index: int) -> tuple[int | None, int | None]:
     """Indices of the scored samples before and after this one, for the keyboard."""
-    scores = Score.objects.filter(run=run)
-    before = scores.filter(index__lt=index).order_by("-index").values_list("index", flat=True).first()
-    after = scores.filter(index__gt=index).order_by("index").values_list("index", flat=True).first()
+    before, after = (next((row[0] for row in asked.rows(run.pk, index)), None) for asked in (_before, _after))
     return before, after
 
 
-def same_sample(run: Run, index: int, others: QuerySet[Run]) -> tuple[list[Score], int]:
+class Answered(NamedTuple):
+    """What another contender answered first. run: its id."""
+
+    run: int
+    contender: str
+    answer: str
+    score: float
+
+
+def same_sample(run: Run, index: int, others: QuerySet[Run]) -> tuple[list[Answered], int]:
     """What other finished runs of this benchmark version answered to the sample first, newest run per contender: the
     first OTHERS by the contender's name, and how many more there are."""
     finished = others.filter(version=run.version, state=Run.State.DONE, subset=None).exclude(pk=run.pk)
     newest = finished.order_by("contender", "-pk").distinct("contender")
     runs = sorted(newest.values_list("contender__name", "pk"))
     wanted = Score.objects.filter(run__in=[pk for _, pk in runs[:OTHERS]], index=index, attempt=0)
-    return list(wanted.select_related("run__contender").order_by("run__contender__name")), len(runs[OTHERS:])
+    rows = wanted.order_by("run__contender__name").values_list("run", "run__contender__name", "answer", "score")
+    return [Answered(*row) for row in rows], len(runs[OTHERS:])
