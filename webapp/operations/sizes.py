@@ -14,7 +14,7 @@ from webapp.operations import shares
 from webapp.operations.kinds import kinds_of_tables
 from webapp.operations.models import SizeOfDay
 
-NOTED_EVERY = timedelta(hours=1)
+NOTED_EVERY = timedelta(minutes=10)
 DRAWN = timedelta(days=90)
 WEEK, MONTH = timedelta(days=7), timedelta(days=30)
 LATE = 2  # a size of twice as long ago is none of a week, or month, ago
@@ -84,7 +84,7 @@ def _by_kind(tables: Sequence[tuple[str, int, float | None]]) -> dict[str, Size]
 
 
 def note() -> bool:
-    """From time to time: write down how large everything is, once an hour. The last one of a day stays."""
+    """From time to time: write down how large everything is, unless it was just done. The last one of a day stays."""
     now = timezone.now()
     if SizeOfDay.objects.filter(at__gt=now - NOTED_EVERY).exists():
         return False

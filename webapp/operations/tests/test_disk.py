@@ -140,12 +140,12 @@ def test_imports_without_a_number_of_attempts_count_once(job: Job, team: Team) -
     assert shares.scores_by_team() == {team.pk: 4}
 
 
-def test_it_is_noted_once_an_hour_and_keeps_the_last_of_a_day(job: Job, team: Team) -> None:
+def test_it_is_noted_now_and_then_and_the_last_of_a_day_stays(job: Job, team: Team) -> None:
     assert [sizes.note() for _ in range(2)] == [True, False]
     first = SizeOfDay.objects.get()
     assert {**first.kinds, "workers": 0} == {**sizes.database().bytes, "workers": 0}, "it is a row itself"
     assert str(team.pk) in first.teams
-    SizeOfDay.objects.update(at=timezone.now() - timedelta(hours=1, seconds=1), total=1)
+    SizeOfDay.objects.update(at=timezone.now() - sizes.NOTED_EVERY - timedelta(seconds=1), total=1)
     assert sizes.note() is True
     days = SizeOfDay.objects.order_by("day")
     assert (len(days), days.last().total > 1) == (1, True) if first.day == timezone.now().date() else len(days) == 2
