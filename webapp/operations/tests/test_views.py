@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.db.models.functions import Now
 from django.test import Client
 from django.utils import timezone
@@ -221,3 +222,10 @@ def test_workers_and_memory_are_there(scrape: Any) -> None:
     assert found["crosstable_workers", ""] == 1
     assert found["process_resident_memory_bytes", ""] > 10**7
     assert ("crosstable_sockets", "") in found
+
+
+@pytest.mark.django_db
+def test_sizes_are_told_by_kind(scrape: Any) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_total_relation_size('accounts_auditevent')")
+        assert scrape()["crosstable_database_bytes", "kind=audit"] == cursor.fetchone()[0]
