@@ -19,7 +19,6 @@ from webapp.removals.models import Removal
 from webapp.removals.services import remove_entry, remove_team
 from webapp.results.models import Score
 from webapp.tests import factories
-from workers.tasks import sweep
 from workers.tests.conftest import Start, start, wait_until  # noqa: F401 - fixtures
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -128,15 +127,15 @@ def sessions_that_hold(removal: Removal) -> int:
 def test_the_sweep_rings_for_what_nobody_goes_on_with(monkeypatch, removal):
     rung: list[tuple[object, ...]] = []
     monkeypatch.setattr(app, "send_task", lambda name, args=(), **_: rung.append((name, *args)))
-    sweep()
+    work.ring_again()
     assert ("workers.remove", removal.pk) not in rung, "somebody has only just begun"
     with connection.cursor() as cursor:
         cursor.execute("UPDATE removals_removal SET touched_at = now() - interval '1 minute'")
-    sweep()
+    work.ring_again()
     assert ("workers.remove", removal.pk) in rung
     finish(removal)
     rung.clear()
-    sweep()
+    work.ring_again()
     assert ("workers.remove", removal.pk) not in rung
 
 
