@@ -1,4 +1,4 @@
-"""One request, one visit to a thread."""
+"""One request, one visit to a thread, a few of them at a time."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ from django.http import FileResponse
 from django.http.response import HttpResponseBase
 from django.urls import set_script_prefix
 
+from webapp.turns import Turns
+
 
 class ThreadHandler(ASGIHandler):
     """Middleware and views are all synchronous here. Django's own handler is prepared for others, too: it goes between
@@ -26,6 +28,7 @@ class ThreadHandler(ASGIHandler):
     def __init__(self) -> None:
         super().__init__()
         self._idle: deque[ThreadPoolExecutor] = deque()
+        self._turns = Turns()
 
     def load_middleware(self, is_async: bool = False) -> None:
         super().load_middleware(is_async=False)
@@ -44,7 +47,8 @@ class ThreadHandler(ASGIHandler):
         except RequestAborted:
             return
         with body:
-            response: HttpResponseBase = await sync_to_async(self._response)(scope, body)
+            async with self._turns.turn():
+                response: HttpResponseBase = await sync_to_async(self._response)(scope, body)
             if response.streaming:
                 await self._stream(response, receive, send)
             else:
