@@ -9,7 +9,7 @@ import time
 import uuid
 from collections import Counter
 from collections.abc import Iterator
-from itertools import count
+from itertools import count, cycle, islice
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -19,7 +19,7 @@ class Calls:
 
     def __init__(self, load: dict[str, Any]) -> None:
         self.load, self.seeds = load, count(time.time_ns() // 10**6 % 10**9)
-        self.host = urlsplit(load["address"]).netloc
+        self.hosts = [urlsplit(address).netloc for address in load["webs"]]
         self.statuses: Counter[str] = Counter()
         self.spent: list[float] = []
         self.began = time.perf_counter()
@@ -33,12 +33,12 @@ class Calls:
         while not rate and (now := time.perf_counter()) < self.began + seconds:
             yield now
 
-    async def line(self) -> None:
+    async def line(self, host: str) -> None:
         """One connection: the next call that is due, until none is left."""
-        reader, writer = await asyncio.open_connection(*self.host.split(":"))
+        reader, writer = await asyncio.open_connection(*host.split(":"))
         for due in self.due:
             await asyncio.sleep(max(0.0, due - time.perf_counter()))
-            writer.write(self._request())
+            writer.write(self._request(host))
             head = await reader.readuntil(b"\r\n\r\n")
             length = next(line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:"))
             await reader.readexactly(int(length.partition(b":")[2]))
@@ -46,19 +46,20 @@ class Calls:
             self.spent.append(time.perf_counter() - due)
         writer.close()
 
-    def _request(self) -> bytes:
+    def _request(self, host: str) -> bytes:
         seed = next(self.seeds)
         token, _, team = self.load["callers"][seed % len(self.load["callers"])].partition(" ")
         job = {"team": team, "entries": [f"{team}/entry"], "schemes": ["fp32"], "suite": f"{team}/suite"}
         body = json.dumps({**job, "settings": {"seed": seed}} if team else {"seed": seed})
         lines = (
-            f"POST {self.load['path']} HTTP/1.1", f"Host: {self.host}", "Content-Type: application/json",
+            f"POST {self.load['path']} HTTP/1.1", f"Host: {host}", "Content-Type: application/json",
             f"Content-Length: {len(body)}", f"Authorization: Bearer {token}", f"Idempotency-Key: {uuid.uuid4()}",
         )  # fmt: skip
         return "\r\n".join([*lines, "", body]).encode()
 
     async def make(self) -> dict[str, Any]:
-        await asyncio.gather(*(self.line() for _ in range(self.load["connections"])))
+        hosts = islice(cycle(self.hosts), self.load["connections"])
+        await asyncio.gather(*map(self.line, hosts))
         ordered = sorted(1000 * spent for spent in self.spent)
         return {
             "rate": len(ordered) / (time.perf_counter() - self.began),

@@ -86,14 +86,13 @@ def board_of(owner: Any, size: int) -> tuple[Any, Sequence[Any]]:
 
 
 @contextmanager
-def web(application: str = "webapp.asgi:application", *, workers: int = 1) -> Iterator[str]:
+def web(application: str = "webapp.asgi:application") -> Iterator[str]:
     """An application behind uvicorn, as in production; gives its address."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = str(free.getsockname()[1])
     command = [sys.executable, "-m", "uvicorn", application, "--port", port]
     command += ["--log-level", "warning", "--no-access-log", "--ws-per-message-deflate", "false"]
-    command += ["--workers", str(workers)]
     child = subprocess.Popen(command)
     address = f"http://127.0.0.1:{port}"
     for _ in range(300):

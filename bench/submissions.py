@@ -2,11 +2,12 @@
 
     python -m bench.submissions [--rate 200] [--seconds 30] [--processes 1 2] [--connections 16 32 64]
 
-Throw-away servers; the web over ASGI (one uvicorn, then two behind one port), the caller is a process of its own with
-plain HTTP/1.1 connections. 20 people of 4 teams submit with tokens; each call has its own Idempotency-Key and makes a
-job of one new run. First as fast as connections allow, for three numbers of them; then on a timetable: a call that is
-late because all connections are busy counts from when it was due. Beside it: a bare DRF view that inserts one row,
-behind the same middleware, and every rate as a ratio to it. PostgreSQL, Valkey and the caller share the machine.
+Throw-away servers; the web over ASGI (one uvicorn, then two), the caller is a process of its own with plain HTTP/1.1
+connections, spread evenly over the web processes as a proxy spreads them. 20 people of 4 teams submit with tokens; each
+call has its own Idempotency-Key and makes a job of one new run. First as fast as connections allow, for three numbers
+of them; then on a timetable: a call that is late because all connections are busy counts from when it was due. Beside
+it: a bare DRF view that inserts one row, behind the same middleware, and every rate as a ratio to it. PostgreSQL,
+Valkey and the caller share the machine.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import os
 import subprocess
 import sys
 import time
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from tempfile import mkdtemp
@@ -42,17 +44,18 @@ def main() -> None:
     callers = _callers()
     subprocess.run([sys.executable, "manage.py", "collectstatic", "--noinput", "-v0"], check=True)
     for processes in options.processes:
-        with web("bench.bare:application", workers=processes) as address:
+        with ExitStack() as servers:
+            webs = [servers.enter_context(web("bench.bare:application")) for _ in range(processes)]
             print(f"--- {processes} web process{'es' if processes > 1 else ''}, {os.cpu_count()} cores for everything")
-            _call(Load(address, "/api/v1/jobs/", callers, connections=8, seconds=3, rate=0))  # warm
+            _call(Load(webs, "/api/v1/jobs/", callers, connections=8, seconds=3, rate=0))  # warm
             for connections in options.connections:
                 trial = {"connections": connections, "seconds": SECONDS_OF_TRIAL, "rate": 0}
-                floor = _call(Load(address, "/bare/", [""], **trial))
+                floor = _call(Load(webs, "/bare/", [""], **trial))
                 print(f"bare view, {connections} connections: {floor}", flush=True)
-                taken = _call(Load(address, "/api/v1/jobs/", callers, **trial))
+                taken = _call(Load(webs, "/api/v1/jobs/", callers, **trial))
                 print(f"jobs, {connections} connections: {taken}; {taken.rate / floor.rate:.2f} of the bare view")
             due = {"connections": options.connections[-1], "seconds": options.seconds, "rate": options.rate}
-            found = _call(Load(address, "/api/v1/jobs/", callers, **due))
+            found = _call(Load(webs, "/api/v1/jobs/", callers, **due))
             print(f"jobs on a timetable of {options.rate} a second for {options.seconds} s: {found}", flush=True)
     _count()
 
@@ -81,7 +84,7 @@ def _callers() -> list[str]:
 class Load:
     """rate: calls a second on a timetable; 0: the next one when the last is answered."""
 
-    address: str
+    webs: list[str]
     path: str
     callers: list[str]
     connections: int
