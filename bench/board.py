@@ -58,14 +58,16 @@ def main() -> None:
 
 def seeded_board(contenders: int, benchmarks: int, *, seed: int = 1) -> Leaderboard:
     """A public board whose standings are as a refresh leaves them; two thirds of its cells are finished for all."""
-    from webapp.accounts.models import Team, User
+    from webapp.accounts.models import User
     from webapp.accounts.services import create_team
     from webapp.catalog.models import Benchmark, BenchmarkVersion, Suite, SuiteItem
     from webapp.leaderboards.models import Leaderboard
 
     name = f"bench-{contenders}x{benchmarks}"
+    if there := Leaderboard.objects.filter(team__name=name).first():  # in a folder that was kept
+        return there
     user, _ = User.objects.get_or_create(username="bench", email="bench@example.org")
-    team = Team.objects.filter(name=name).first() or create_team(actor=user, name=name, title="Bench")
+    team = create_team(actor=user, name=name, title="Bench")
     owned = {"team": team, "created_by": user, "visibility": "public"}
     suite = Suite.objects.create(name="suite", **owned)
     for b in range(benchmarks):
