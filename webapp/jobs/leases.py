@@ -31,7 +31,7 @@ State = Run.State
 LOST = "was lost: no heartbeat"  # of a worker that went silent, in the diary of its run
 READ = ("contender__version__entry", "version__benchmark", "team")
 TRIES = 8  # runs that a claim looks at whose teams turn out to be at their limit
-HAND_OVERS = 30  # attempts after which a stopping worker's run is bounded like any other
+HAND_OVERS = 30  # attempts after which a run is bounded whatever became of its workers
 CLAIMING = 7461  # names our advisory locks among others
 
 
@@ -244,6 +244,13 @@ def hand_over(*, lease: Lease, reason: str) -> None:
     _again_or_fail(run, reason)
 
 
+def _credit_progress(run: Run) -> None:
+    """Attempts are bounded for runs that kill their workers, and those do so at one sample. A run that got further was
+    lost by chance, however often its hosts fail: its attempts are counted anew, with this one as the first."""
+    if run.done > run.done_before and run.attempt < HAND_OVERS:
+        run.last_attempt = max(run.last_attempt, run.attempt + settings.RUN_ATTEMPTS - 1)
+
+
 def _again_or_fail(run: Run, reason: str) -> None:
     if run.cancel_requested:
         run.state, run.reason = State.CANCELLED, f"Cancelled. {reason}"
@@ -279,6 +286,7 @@ def sweep() -> list[int]:
                 continue
             lost.append(run.pk)
             note_loss(run)
+            _credit_progress(run)
             _again_or_fail(run, f"Worker {run.worker} {LOST} for {settings.LEASE_SECONDS} s.")
     ring_idle_workers()
     return lost

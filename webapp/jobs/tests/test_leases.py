@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -194,6 +195,22 @@ def test_a_run_that_keeps_being_lost_is_given_up(job: Job) -> None:
     assert (run.state, run.attempt) == ("failed", 3)
     assert run.reason.startswith("Given up after 3 attempts. Worker w1 was lost")
     assert claim() is None
+
+
+def test_a_run_that_gets_further_each_time_is_not_given_up(job: Job) -> None:
+    """Its hosts fail, not the run; once it gets no further it is given up after the third attempt there."""
+    Run.objects.exclude(pk=job.runs.order_by("pk")[0].pk).update(state="cancelled")
+    limits = []
+    for before, done in pairwise((0, 1, 2, 3, 4, 4, 4)):
+        lease = factories.claim("w1")
+        factories.score(lease, [True] * (done - before), start=before)
+        lose(lease)
+        leases.sweep()
+        run = Run.objects.get(pk=lease.run_id)
+        limits.append((run.done, run.last_attempt, run.state))
+    assert limits == [
+        (1, 3, "queued"), (2, 4, "queued"), (3, 5, "queued"), (4, 6, "queued"), (4, 6, "queued"), (4, 6, "failed"),
+    ]  # fmt: skip
 
 
 def test_retry_gives_a_run_fresh_attempts(alice: User, job: Job) -> None:
