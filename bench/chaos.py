@@ -4,7 +4,8 @@
 
 Real servers and processes on one machine. The same runs are made twice: in quiet, then while kill -9 hits workers, the
 web, the analysis worker with its clock, the broker and PostgreSQL. Afterwards every run is done exactly once, and
-every sample has the score and the text that it has in quiet.
+every sample has the score and the text that it has in quiet. A worker is killed every few seconds, often before the
+first sample of its run: three times in a row is chance here, so runs have more attempts.
 """
 
 from __future__ import annotations
@@ -90,6 +91,7 @@ class Platform:
             "CROSSTABLE_DATA": str(self.folder / "var"),
             "CROSSTABLE_MODEL_ROOTS": str(CHECKPOINTS),
             "CROSSTABLE_LEASE_SECONDS": str(LEASE),
+            "CROSSTABLE_RUN_ATTEMPTS": "8",
             "SECRET_KEY": "only for this measurement, thrown away with it",
             "DJANGO_SETTINGS_MODULE": "webapp.settings",
             "OMP_NUM_THREADS": "1",

@@ -239,7 +239,7 @@ CELERY_BEAT_SCHEDULE = {
 
 # --- runs --------------------------------------------------------------------------------------------------------
 LEASE_SECONDS = int(env.text("CROSSTABLE_LEASE_SECONDS", "30"))
-RUN_ATTEMPTS = 3
+RUN_ATTEMPTS = int(env.text("CROSSTABLE_RUN_ATTEMPTS", "3"))
 # What fits into so much memory may run on any worker; what needs more waits for a GPU that is large enough.
 CPU_BYTES = int(env.text("CROSSTABLE_CPU_GB", "16")) * 10**9
 RUN_MAX_SECONDS = int(env.text("CROSSTABLE_RUN_MAX_SECONDS", "14400"))
