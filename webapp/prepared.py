@@ -128,7 +128,7 @@ class PreparedInsert(Generic[M]):
 
     @cached_property
     def _usual(self) -> dict[Field[Any, Any], Any]:
-        """What each field holds when nobody has set it; without those that make a value of their own for each row."""
+        """What each field holds when nobody has set it; _VARIES for those that make a value for each row."""
         fields = [field for field in self._model._meta.concrete_fields if not field.primary_key]
         return {field: _VARIES if _makes_values(field) else field.get_default() for field in fields}
 

@@ -55,16 +55,13 @@ _team_named = Prepared(
 )  # fmt: skip
 
 
-def team_named(user: Viewer, name: str) -> Team | None:
-    """One of the teams that this person is in; `may` need not ask for the role again."""
-    return asked_team(user, ask_team(user, name))
-
-
 def ask_team(user: Viewer, name: str) -> Asked[Any]:
+    """One of the teams that this person is in."""
     return _team_named.ask(user.pk or NOBODY, name)
 
 
-def asked_team(user: Viewer, asked: Asked[Any]) -> Team | None:
+def team_named(user: Viewer, asked: Asked[Any]) -> Team | None:
+    """asked: what `ask_team` gave. `may` need not ask for the role again."""
     found: Team | None = asked.first()
     if found is not None:
         found.member = (user.pk, vars(found)["role"])

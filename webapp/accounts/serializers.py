@@ -8,7 +8,7 @@ from rest_framework import serializers
 
 from webapp.accounts.invitations import INVITED, MAX_DAYS, MAX_USES
 from webapp.accounts.models import AuditEvent, Invitation, Membership, Role, Scope, Team, Token, User, Visibility, slug
-from webapp.accounts.selectors import ask_team, asked_team
+from webapp.accounts.selectors import ask_team, team_named
 from webapp.accounts.services import MAX_RUNNING, MAX_TOKEN_DAYS
 from webapp.prepared import Asked
 from webapp.rest import Named, Strict
@@ -30,7 +30,7 @@ class TeamField(Named):
         return ask_team(self.context["request"].user, text)
 
     def find(self, text: str, asked: Any) -> Team:
-        team = asked_team(self.context["request"].user, asked)
+        team = team_named(self.context["request"].user, asked)
         if team is None:
             raise serializers.ValidationError(f"You are in no team named {text}.")
         return team

@@ -29,11 +29,11 @@ from webapp.imports.progress import Stopped, Teller, telling
 from webapp.imports.services import changed, close
 from webapp.imports.spool import Spool
 from webapp.leaderboards.services import run_landed
+from webapp.locks import Lock
 
 log = logging.getLogger("crosstable.imports")
 State = Import.State
 UNDONE = "Nothing of it was kept."
-LANDING = 7462  # names our advisory locks among others
 WAIT_SECONDS = 0.2  # between two looks at whether another import of the team is over
 PLANS = 3
 RINGS = 2  # of a sweep: imports take their time, and the next sweep rings for the rest
@@ -175,7 +175,7 @@ def _wait_for_others(job: Import, tell: Teller) -> None:
 
 def _is_alone(job: Import) -> bool:
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_xact_lock(%s, %s)", [LANDING, job.team_id])
+        cursor.execute("SELECT pg_try_advisory_xact_lock(%s, %s)", [Lock.LANDING, job.team_id])
         return bool(cursor.fetchone()[0])
 
 

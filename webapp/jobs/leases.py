@@ -26,13 +26,13 @@ from webapp.jobs.resources import CPU
 from webapp.jobs.selectors import alive_workers
 from webapp.jobs.services import note, requeue, ring, run_changed
 from webapp.live import publish
+from webapp.locks import Lock
 
 State = Run.State
 LOST = "was lost: no heartbeat"  # of a worker that went silent, in the diary of its run
 READ = ("contender__version__entry", "version__benchmark", "team")
 TRIES = 8  # runs that a claim looks at whose teams turn out to be at their limit
 HAND_OVERS = 30  # attempts after which a run is bounded whatever became of its workers
-CLAIMING = 7461  # names our advisory locks among others
 
 
 class LeaseLost(Exception):
@@ -107,7 +107,7 @@ def _next(schemes: Sequence[str], resources: Sequence[str]) -> Run | None:
 
 def _has_room(team: Team) -> bool:
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", [CLAIMING, team.pk])
+        cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", [Lock.CLAIMING, team.pk])
     return Run.objects.filter(team=team, state=State.RUNNING).count() < (team.running_limit or 0)
 
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from django.core.exceptions import ValidationError
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import BigIntegerField, Case, Exists, F, Func, OuterRef, QuerySet, TextField, Value, When
 from django.db.models.fields.json import KT
 from django.db.models.functions import Cast, Now
@@ -30,10 +29,10 @@ from webapp.leaderboards.cells import FIELDS, MADE_BY, NOT_RUN, STATE, STORED, C
 from webapp.leaderboards.models import ColumnChange, Leaderboard, Standing
 from webapp.leaderboards.ordering import ORDERS, Ordered, Place
 from webapp.live import publish
+from webapp.locks import Lock, alone
 from webapp.results import reports
 from webapp.results.models import Report
 
-ORDERING = 7463  # names our advisory locks among others
 FEW = 8  # columns that are read one by one from the cells of all contenders
 MOST = 10_000  # changes of columns that one call looks at; the next one goes on
 
@@ -154,22 +153,8 @@ def refresh(*, board_id: int) -> bool:
         if board is None or board.stale_since is None:
             return False  # an earlier ring has done it
         seen, changed = board.stale_since, board.stale_versions != [] and _refresh_cells(board)
-    with _alone(board_id) as mine:
+    with alone(Lock.ORDERING, board_id) as mine:  # who is not rings again when the other one is done
         return (mine and _refresh_order(board_id, seen)) or changed
-
-
-@contextmanager
-def _alone(board_id: int) -> Iterator[bool]:
-    """Whether no other process computes the order of this board; if one does, it rings again when it is done."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_lock(%s, %s)", [ORDERING, board_id])
-        mine = bool(cursor.fetchone()[0])
-    try:
-        yield mine
-    finally:
-        if mine:
-            with connection.cursor() as cursor:
-                cursor.execute("SELECT pg_advisory_unlock(%s, %s)", [ORDERING, board_id])
 
 
 def _locked(board_id: int) -> Leaderboard | None:

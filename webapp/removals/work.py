@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
 from django.db import IntegrityError, connection, transaction
@@ -24,6 +23,7 @@ from webapp.jobs.models import Job, JobRun, Run
 from webapp.jobs.services import settle
 from webapp.leaderboards.models import Standing
 from webapp.leaderboards.services import refresh
+from webapp.locks import Lock, alone
 from webapp.removals import parts
 from webapp.removals.counting import SCORES
 from webapp.removals.models import Removal
@@ -32,7 +32,6 @@ from webapp.results.models import Score
 
 log = logging.getLogger("crosstable.removals")
 State = Removal.State
-REMOVING = 7464  # names our advisory locks among others
 BATCH = 5000  # rows of a transaction
 WHOLE = 20  # rows whose own rows go along with them
 SLICE_SECONDS = 2.0  # boards and reports wait behind it in the same worker
@@ -41,7 +40,7 @@ QUIET_SECONDS = 10
 
 def work_on(*, removal_id: int) -> bool:
     """Go on with a removal for a moment, and ring for the rest. Returns whether it is over now."""
-    with _alone(removal_id) as mine:
+    with alone(Lock.REMOVING, removal_id) as mine:
         removal = Removal.objects.select_related("created_by").filter(pk=removal_id, state=State.RUNNING).first()
         if not mine or removal is None:
             return False
@@ -60,20 +59,6 @@ def ring_again() -> None:
     late = Removal.objects.filter(state=State.RUNNING, touched_at__lt=Now() - timedelta(seconds=QUIET_SECONDS))
     for pk in late.order_by("pk").values_list("pk", flat=True):
         enqueue("remove", pk)
-
-
-@contextmanager
-def _alone(removal_id: int) -> Iterator[bool]:
-    """Whether no other process is at it."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_lock(%s, %s)", [REMOVING, removal_id])
-        mine = bool(cursor.fetchone()[0])
-    try:
-        yield mine
-    finally:
-        if mine:
-            with connection.cursor() as cursor:
-                cursor.execute("SELECT pg_advisory_unlock(%s, %s)", [REMOVING, removal_id])
 
 
 def _go_on(removal: Removal, until: float) -> bool:

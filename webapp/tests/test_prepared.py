@@ -16,7 +16,7 @@ from django.utils import timezone
 from psycopg.pq import PipelineStatus
 
 from webapp.accounts.models import AuditEvent, Membership, Team, Token, User
-from webapp.accounts.selectors import May, may, team_named, visible
+from webapp.accounts.selectors import May, ask_team, may, team_named, visible
 from webapp.accounts.services import create_team, set_member
 from webapp.catalog.models import Price, Suite
 from webapp.prepared import OneOf, Prepared, PreparedInsert, at_once
@@ -95,11 +95,11 @@ def test_roles_are_read_anew_each_time(alice: User, bob: User) -> None:
     """The statement is kept, its answers are not."""
     team = create_team(actor=alice, name="shared", title="Shared")
     assert not may(bob, team, May.SUBMIT)
-    assert team_named(bob, "shared") is None
+    assert team_named(bob, ask_team(bob, "shared")) is None
     set_member(actor=alice, team=team, username=bob.username, role="viewer")
     assert may(bob, team, May.READ)
     assert not may(bob, team, May.SUBMIT)
-    assert team_named(bob, "shared") == team
+    assert team_named(bob, ask_team(bob, "shared")) == team
     set_member(actor=alice, team=team, username=bob.username, role="submitter")
     assert may(bob, team, May.SUBMIT)
 

@@ -34,7 +34,7 @@ def test_a_file_becomes_an_entry_a_benchmark_a_run_and_its_scores(bob: User, tea
     assert run.contender.version.source == Source.IMPORTED
     assert run.contender.version.entry.title == "acme/large"
     assert (str(run.version), run.version.kind, run.version.metric) == ("riddles v1", "imported", "acc")
-    assert list(Score.objects.values_list("index", "score", "output")) == [
+    assert list(Score.objects.order_by("index").values_list("index", "score", "output")) == [
         (0, 1.0, "A or B"), (1, 0.0, "A or B"), (2, 1.0, "A or B"), (3, 1.0, "A or B"),
     ]  # fmt: skip
     assert Sample.objects.get(index=2).prompt == "Riddle 2?"

@@ -19,6 +19,7 @@ from webapp.leaderboards import ordering, selectors, services
 from webapp.leaderboards.cells import Cell, cell_of, grid
 from webapp.leaderboards.models import Leaderboard
 from webapp.leaderboards.viewing import View
+from webapp.locks import Lock
 from webapp.results.models import Report
 from webapp.tests import factories
 
@@ -224,7 +225,7 @@ def test_the_order_is_left_to_whoever_computes_it(job: Job, board: Leaderboard) 
     finish_all(ALL, ALL, HALF)
     services.run_landed(run=factories.finish(ALL))
     with contextlib.closing(connection.copy()) as elsewhere, elsewhere.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_lock(%s, %s)", [services.ORDERING, board.pk])
+        cursor.execute("SELECT pg_advisory_lock(%s, %s)", [Lock.ORDERING, board.pk])
         assert services.refresh(board_id=board.pk)
         cursor.execute("SELECT pg_advisory_unlock_all()")
     board.refresh_from_db()

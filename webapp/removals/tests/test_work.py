@@ -14,6 +14,7 @@ from webapp.jobs import leases
 from webapp.jobs import services as jobs
 from webapp.jobs.leases import LeaseLost
 from webapp.jobs.models import Job, Run
+from webapp.locks import Lock
 from webapp.removals import work
 from webapp.removals.models import Removal
 from webapp.removals.services import remove_entry, remove_team
@@ -119,7 +120,7 @@ def sessions_that_hold(removal: Removal) -> int:
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND classid = %s AND objid = %s",
-            [work.REMOVING, removal.pk],
+            [Lock.REMOVING, removal.pk],
         )
         return int(cursor.fetchone()[0])
 
