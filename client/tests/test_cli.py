@@ -14,6 +14,7 @@ import crosstable
 import pytest
 from crosstable import tables
 from crosstable.cli import main
+from django.db import connections
 
 from evaluation import pricing
 from webapp.accounts.models import Token
@@ -86,7 +87,10 @@ def test_watching_ends_with_the_job_and_its_status_says_how(run, bob, board, ent
 
     def cancel_soon():
         time.sleep(0.5)
-        services.cancel_job(actor=bob, job=job)
+        try:
+            services.cancel_job(actor=bob, job=job)
+        finally:
+            connections.close_all()
 
     canceller = threading.Thread(target=cancel_soon)
     canceller.start()

@@ -44,6 +44,12 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None
     yield
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """A database whose server goes with the tests need not be dropped, which a forgotten connection would prevent."""
+    if hasattr(config.option, "reuse_db") and not os.environ.get("TEST_DATABASE_URL"):
+        config.option.reuse_db = True
+
+
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
     """None where a broker is given: the processes would take each other's messages."""

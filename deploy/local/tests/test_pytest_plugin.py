@@ -7,6 +7,8 @@ import sys
 import tempfile
 from pathlib import Path
 
+import pytest
+
 from deploy.local.environment import ROOT
 from deploy.local.throwaway import PREFIX, STARTED
 
@@ -58,3 +60,7 @@ def test_asking_for_the_markers_starts_no_server() -> None:
     )
     assert "@pytest.mark.oracle" in done.stdout, done.stderr
     assert done.stdout.endswith("started: False\n")
+
+
+def test_a_throw_away_server_takes_its_database_along(pytestconfig: pytest.Config) -> None:
+    assert pytestconfig.getoption("reuse_db") is not bool(os.environ.get("TEST_DATABASE_URL"))
