@@ -56,6 +56,9 @@ class PackedScores(models.Model):
     attempts = models.PositiveSmallIntegerField(default=1)
     values = models.BinaryField()
 
+    class Meta:
+        indexes = [models.Index(fields=["run"], condition=~models.Q(dtype="u1"), name="packed_graded")]
+
     def __str__(self) -> str:
         return f"scores of {self.run}"
 
