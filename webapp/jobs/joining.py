@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from django.conf import settings as conf
 
 from webapp.accounts.models import Visibility
-from webapp.jobs.models import Job, JobRun, Run
+from webapp.jobs.models import Job, JobRun, Run, RunEvent
 from webapp.jobs.planning import ACTIVE, Cell
 from webapp.jobs.resources import AUTOMATIC, resource_of
 from webapp.prepared import PreparedInsert
@@ -17,6 +17,7 @@ State = Run.State
 UNDER_WAY = [State.QUEUED, State.RUNNING]
 # Of a job that is seen by more people than a run that it reuses.
 NARROWER = {Visibility.PUBLIC: {Visibility.PRIVATE, Visibility.TEAM}, Visibility.TEAM: {Visibility.PRIVATE}}
+GOES_ON = "It was to stop, and goes on: it was asked for again."
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,7 @@ def _made(job: Job, cell: Cell, max_seconds: int, resource: str) -> Run:
 
 def attach(job: Job, cells: Iterable[Cell], taken: Taken) -> None:
     """In the order of the plan. Who sees the job sees what it reuses: the same numbers would come out if it ran again;
-    and what waits moves up to its priority."""
+    what waits moves up to its priority, and what was to stop goes on."""
     runs = {run.identity: run for run in taken.runs}
     parts = [JobRun(job=job, run=runs[cell.identity], reused=cell.identity in taken.reused) for cell in cells]
     _parts.append(parts)
@@ -90,3 +91,13 @@ def attach(job: Job, cells: Iterable[Cell], taken: Taken) -> None:
     later = [run.pk for run in taken.reused.values() if run.state == State.QUEUED and run.priority < job.priority]
     if later:
         Run.objects.filter(pk__in=later).update(priority=job.priority)
+    call_back(taken.reused.values())
+
+
+def call_back(runs: Iterable[Run]) -> None:
+    """Of these runs, which are locked, those that were told to stop and have not stopped yet simply go on."""
+    told = [run for run in runs if run.state == State.RUNNING and run.cancel_requested]
+    if not told:
+        return
+    Run.objects.filter(pk__in=[run.pk for run in told]).update(cancel_requested=False, reason=GOES_ON)
+    RunEvent.objects.bulk_create(RunEvent(run=run, attempt=run.attempt, state=run.state, text=GOES_ON) for run in told)

@@ -220,8 +220,12 @@ def progressed(run: Run) -> None:
 
 @transaction.atomic
 def end(*, lease: Lease, state: str, reason: str) -> None:
-    """Close the attempt as failed or cancelled, with the reason that people will read."""
+    """Close the attempt as failed or cancelled, with the reason that people will read. A run that was asked for again
+    after its worker had been told to stop is returned instead."""
     run = locked(lease)
+    if state == State.CANCELLED and not run.cancel_requested:
+        hand_over(lease=lease, reason="It was asked for again while its worker stopped.")
+        return
     run.state, run.reason, run.finished_at, run.leased_until = state, reason, database_now(), None
     run.save(update_fields=["state", "reason", "finished_at", "leased_until"])
     note(run, state, reason)

@@ -24,7 +24,7 @@ from webapp.celery import enqueue
 from webapp.errors import DomainError, Unprocessable
 from webapp.jobs import planning, quota
 from webapp.jobs.estimates import Estimate
-from webapp.jobs.joining import Taken, attach, take_runs
+from webapp.jobs.joining import Taken, attach, call_back, take_runs
 from webapp.jobs.models import Job, JobRun, Run, RunEvent
 from webapp.jobs.resources import AUTOMATIC, doorbell
 from webapp.jobs.selectors import classes_lately_served, classes_served, counted_as
@@ -341,8 +341,7 @@ def _retry(actor: User, job: Job) -> Job:
     quota.require_room(limited, _of_the_rest(again))
     for run in again:
         requeue(run, f"Queued again by {actor}; {run.done} finished samples are kept.")
-    # A run that was told to stop and has not stopped yet simply goes on.
-    job.runs.filter(state=State.RUNNING, cancel_requested=True).update(cancel_requested=False)
+    call_back(job.runs.select_for_update(of=("self",)).filter(cancel_requested=True).order_by("pk"))
     settle(job)
     enqueue("job_changed", job.pk, joined=True)
     ring(run.resource for run in again)

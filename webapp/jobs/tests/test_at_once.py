@@ -1,4 +1,4 @@
-"""Submissions that meet: of one key, of the same runs, in a circle; and what one leaves behind that is refused."""
+"""Submissions that meet: each other, with one key, the same runs or in a circle; a run that is to stop; a refusal."""
 
 from __future__ import annotations
 
@@ -14,9 +14,12 @@ from webapp.accounts.models import Team, User
 from webapp.catalog import services as catalog
 from webapp.catalog.models import BenchmarkVersion, Contender, EntryVersion
 from webapp.errors import Unprocessable
-from webapp.jobs import planning, services
+from webapp.jobs import leases, planning, services
+from webapp.jobs.leases import Lease
 from webapp.jobs.models import Job, JobRun, Run
 from webapp.jobs.services import JobRequest
+from webapp.results.services import finish_run
+from webapp.tests import factories
 
 
 @pytest.fixture
@@ -108,3 +111,67 @@ def test_a_job_that_meets_another_in_a_circle_starts_again(bob: User, team: Team
         other.result(timeout=10)
     assert job.runs.count() == 2
     assert set(Run.objects.values_list("identity", flat=True)) == {first.identity, second.identity}
+
+
+@pytest.fixture
+def told_to_stop(bob: User, team: Team, request_: JobRequest) -> Lease:
+    """The lease of a run whose job was cancelled, and whose worker has not stopped yet."""
+    factories.worker()
+    job = submit(bob, team, request_)
+    lease = factories.claim()
+    services.cancel_job(actor=bob, job=job)
+    return lease
+
+
+def test_a_run_that_was_to_stop_goes_on_for_the_next_job(
+    bob: User, team: Team, request_: JobRequest, told_to_stop: Lease
+) -> None:
+    job = submit(bob, team, request_)
+    run = job.runs.get(state="running")
+    assert run.pk == told_to_stop.run_id
+    assert "asked for again" in run.reason
+    assert list(run.events.values_list("text", flat=True))[-1] == run.reason, "its diary tells so"
+    assert leases.beat(told_to_stop) is False
+    factories.score(told_to_stop, [True] * 4)
+    finish_run(lease=told_to_stop, provenance={})
+    factories.finish([True] * 4)
+    job.refresh_from_db()
+    assert job.state == "done"
+
+
+def test_a_worker_that_has_begun_to_stop_returns_a_run_that_is_asked_for_again(
+    bob: User, team: Team, request_: JobRequest, told_to_stop: Lease
+) -> None:
+    assert leases.beat(told_to_stop) is True
+    job = submit(bob, team, request_)
+    before = job.runs.get(state="running").last_attempt
+    leases.end(lease=told_to_stop, state="cancelled", reason="Cancelled; the finished samples are kept.")
+    run = job.runs.get(pk=told_to_stop.run_id)
+    assert (run.state, run.last_attempt) == ("queued", before + 1)
+    assert "asked for again" in run.reason
+    job.refresh_from_db()
+    assert job.state == "queued"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_run_that_stops_while_it_is_asked_for_again_is_made_anew(
+    bob: User, team: Team, request_: JobRequest, told_to_stop: Lease
+) -> None:
+    ended = threading.Event()
+
+    def stop() -> None:
+        try:
+            with transaction.atomic():
+                leases.end(lease=told_to_stop, state="cancelled", reason="Cancelled; the finished samples are kept.")
+                ended.set()
+                time.sleep(0.3)  # by now the submission waits for the run
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(1) as pool:
+        worker = pool.submit(stop)
+        assert ended.wait(timeout=10)
+        job = submit(bob, team, request_)
+        worker.result(timeout=10)
+    assert set(job.runs.values_list("state", flat=True)) == {"queued"}
+    assert Run.objects.get(pk=told_to_stop.run_id).state == "cancelled"
