@@ -18,6 +18,8 @@ from django.urls import set_script_prefix
 
 from webapp.turns import Turns
 
+MOST_IDLE = 16  # threads that are kept for the next requests; a slow database makes one for each that waits
+
 
 class ThreadHandler(ASGIHandler):
     """Middleware and views are all synchronous here. Django's own handler is prepared for others, too: it goes between
@@ -39,7 +41,10 @@ class ThreadHandler(ASGIHandler):
             async with ThreadSensitiveContext(executor=thread):
                 await self.handle(scope, receive, send)
         finally:
-            self._idle.append(thread)
+            if len(self._idle) < MOST_IDLE:
+                self._idle.append(thread)
+            else:
+                thread.shutdown(wait=False)
 
     async def handle(self, scope: Any, receive: Any, send: Any) -> None:
         try:

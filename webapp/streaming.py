@@ -10,6 +10,7 @@ from typing import Any
 
 from asgiref.sync import sync_to_async
 from django.core.handlers.asgi import ASGIRequest
+from django.db import close_old_connections
 from django.http import HttpRequest, StreamingHttpResponse
 from django.utils.cache import patch_vary_headers
 
@@ -50,6 +51,14 @@ def compressed(pieces: Iterable[bytes]) -> Iterator[bytes]:
 
 
 async def in_thread(pieces: Iterator[bytes]) -> AsyncIterator[bytes]:
-    """Under ASGI the database is asked in the request's own thread, a piece at a time."""
-    while (piece := await sync_to_async(lambda: next(pieces, None))()) is not None:
+    """Under ASGI the database is asked in the request's own thread, a piece at a time. Between two of them the
+    connection is back in the pool: a few who read slowly would keep them all."""
+
+    def following() -> bytes | None:
+        try:
+            return next(pieces, None)
+        finally:
+            close_old_connections()
+
+    while (piece := await sync_to_async(following)()) is not None:
         yield piece

@@ -95,7 +95,7 @@ class AuditExport(Resource):
     def get(self, request: Request, name: str, kind: str) -> HttpResponseBase:
         """The team's audit log, newest first; for members."""
         team = get_object_or_404(teams_where(request.user), name=name)
-        columns, pages = tables.audit(audit_events(team).iterator(chunk_size=tables.PAGE))
+        columns, pages = tables.audit(audit_events(team))
         return streamed(request, tables.encoding(columns), pages, f"{name}-audit", kind)
 
 

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from typing import Any
 
+from django.db.models import QuerySet
+
 from webapp.accounts.models import AuditEvent
 from webapp.exports.files import Encoding
 from webapp.leaderboards.selectors import Board
@@ -76,8 +78,16 @@ def _standing(board: Board, row: Row) -> Record:
     return found
 
 
-def audit(events: Iterable[AuditEvent]) -> tuple[dict[str, str], Iterator[list[Record]]]:
-    return AUDIT, paged(_event(event) for event in events)
+def audit(events: QuerySet[AuditEvent]) -> tuple[dict[str, str], Iterator[list[Record]]]:
+    """events: newest first. Each page is a query of its own, for whoever reads them may take their time."""
+    return AUDIT, _audited(events)
+
+
+def _audited(events: QuerySet[AuditEvent]) -> Iterator[list[Record]]:
+    rest = events
+    while page := [_event(event) for event in rest[:PAGE]]:
+        yield page
+        rest = events.filter(pk__lt=page[-1]["id"])
 
 
 def _event(event: AuditEvent) -> Record:

@@ -11,10 +11,13 @@ from typing import Any
 import pytest
 from asgiref.sync import SyncToAsync, async_to_sync
 from asgiref.testing import ApplicationCommunicator
+from django.db import connection
 from django.http import StreamingHttpResponse
 
-from webapp.handler import ThreadHandler
+from webapp.accounts.models import Team
+from webapp.handler import MOST_IDLE, ThreadHandler
 from webapp.streaming import in_thread
+from workers.tests.conftest import wait_until
 
 pytestmark = pytest.mark.django_db
 
@@ -96,3 +99,46 @@ def test_an_answer_that_breaks_off_is_told(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(ThreadHandler, "get_response", lambda self, request: StreamingHttpResponse(in_thread(pieces())))
     with pytest.raises(RuntimeError, match="the disk is gone"):
         async_to_sync(end)("/broken/")
+
+
+def test_a_download_that_is_read_slowly_holds_no_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Otherwise a few of them would keep all of the pool, and everybody else would wait for one."""
+
+    def pieces() -> Iterator[bytes]:
+        for _ in range(3):
+            yield b"%d teams" % Team.objects.count()
+
+    async def read() -> list[int]:
+        asked: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+        await asked.put({"type": "http.request"})
+        lent = []
+
+        async def send(message: Any) -> None:
+            stats = connection.pool.get_stats()  # type: ignore[attr-defined]
+            lent.append(stats["pool_size"] - stats["pool_available"])
+
+        await ThreadHandler()(scope_of("/slow/"), asked.get, send)
+        return lent
+
+    monkeypatch.setattr(ThreadHandler, "get_response", lambda self, request: StreamingHttpResponse(in_thread(pieces())))
+    assert async_to_sync(read)() == [1] * 5, "that of this test: at the head, after each piece, and at the end"
+
+
+def test_threads_of_a_burst_are_given_back() -> None:
+    handler, burst = ThreadHandler(), MOST_IDLE + 8
+
+    async def ask() -> None:
+        together = asyncio.Barrier(burst)
+
+        async def receive() -> dict[str, Any]:
+            await together.wait()
+            return {"type": "http.request"}
+
+        async def send(message: Any) -> None:
+            """Nobody reads it."""
+
+        await asyncio.gather(*(handler(scope_of("/healthz"), receive, send) for _ in range(burst)))
+
+    others = set(threading.enumerate())
+    async_to_sync(ask)()
+    wait_until(lambda: sum(one.name.startswith("request") for one in {*threading.enumerate()} - others) <= MOST_IDLE)

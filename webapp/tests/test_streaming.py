@@ -13,6 +13,7 @@ from django.test import AsyncRequestFactory, RequestFactory
 
 from webapp.streaming import download
 
+pytestmark = pytest.mark.django_db
 PIECES = [b"name,score\n", b"", *(f"{n},{n / 7}\n".encode() for n in range(2000))]
 WHOLE = b"".join(PIECES)
 

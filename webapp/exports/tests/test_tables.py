@@ -9,6 +9,8 @@ import json
 import pyarrow.parquet as pq
 
 from webapp.accounts.models import AuditEvent
+from webapp.accounts.selectors import audit_events
+from webapp.exports import tables
 from webapp.leaderboards.models import Standing
 
 
@@ -66,3 +68,19 @@ def test_the_audit_log_comes_out_whole_and_harmless(reader, team, alice, charlie
     assert json.loads(rows[0]["after"]) == {"a": 1}
     client.force_login(charlie)
     assert client.get("/api/v1/teams/lab/audit-events.csv").status_code == 404
+
+
+def test_a_long_audit_log_is_asked_for_page_by_page(team, alice, monkeypatch):
+    """Nothing is held at the database while a slow reader takes what it has got."""
+    monkeypatch.setattr(tables, "PAGE", 2)
+    written = {"team": team, "actor": alice, "actor_name": "alice", "target": ""}
+    AuditEvent.objects.bulk_create(AuditEvent(verb=f"x{n}", **written) for n in range(5))
+    known = list(audit_events(team).values_list("id", flat=True))
+
+    _, pages = tables.audit(audit_events(team))
+    first = next(pages)
+    AuditEvent.objects.create(verb="later", **written)
+    found = [first, *pages]
+
+    assert [event["id"] for page in found for event in page] == known
+    assert {len(page) for page in found[:-1]} == {2}
