@@ -9,8 +9,8 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -43,13 +43,13 @@ class Part:
 
 
 def _database() -> str:
-    with _connect() as direct:
+    with _connected() as direct:
         direct.execute("SELECT 1")
     return ""
 
 
 def _migrations() -> str:
-    with _connect() as direct:
+    with _connected() as direct:
         known = direct.execute("SELECT to_regclass('django_migrations') IS NOT NULL").fetchone()
         rows = direct.execute("SELECT app, name FROM django_migrations").fetchall() if known and known[0] else []
     missing = _migrations_of_the_code() - {(str(label), str(name)) for label, name in rows}
@@ -61,15 +61,18 @@ def _migrations_of_the_code() -> frozenset[tuple[str, str]]:
     return frozenset(MigrationLoader(None, ignore_no_migrations=True).disk_migrations)
 
 
-def _connect() -> psycopg.Connection[tuple[object, ...]]:
+@contextmanager
+def _connected() -> Iterator[psycopg.Connection[tuple[object, ...]]]:
+    """In a transaction. Its patience is no startup parameter, for poolers refuse those that they do not know."""
     known = connection.settings_dict
     given = {"host": known["HOST"], "port": known["PORT"], "user": known["USER"], "password": known["PASSWORD"]}
     options = {name: value for name, value in known["OPTIONS"].items() if name.startswith("ssl")}
-    return psycopg.connect(
-        dbname=known["NAME"], autocommit=True, connect_timeout=PATIENCE,
-        options=f"-c statement_timeout={PATIENCE * 1000}",
+    with psycopg.connect(
+        dbname=known["NAME"], connect_timeout=PATIENCE,
         **{name: value for name, value in given.items() if value}, **options,
-    )  # fmt: skip
+    ) as direct:  # fmt: skip
+        direct.execute(f"SET LOCAL statement_timeout = {PATIENCE * 1000}")
+        yield direct
 
 
 def _broker() -> str:
