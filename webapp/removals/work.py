@@ -110,17 +110,18 @@ def _whole(removal: Removal, part: Part) -> bool:
         if scores and _note(removal, {SCORES: count}) and count == BATCH:
             return True
     _note(removal, {part.kind: deleted(part.rows.model._default_manager.filter(pk__in=pks))})
-    for job in touched:
-        _settle(job)
+    for pk in touched:
+        _settle(pk)
     return True
 
 
-def _jobs_that_stay(removal: Removal, part: Part, pks: Sequence[int]) -> list[Job]:
-    """Jobs that lose some of their runs, by id; their own rows are locked after the runs."""
+def _jobs_that_stay(removal: Removal, part: Part, pks: Sequence[int]) -> list[int]:
+    """Ids of jobs that lose some of their runs, in order; their own rows are locked after the runs."""
     if part.rows.model is not Run:
         return []
     of_runs = JobRun.objects.filter(run__in=pks).values("job")
-    return list(Job.objects.filter(pk__in=of_runs).exclude(team=_team(removal)).order_by("pk"))
+    stay = Job.objects.filter(pk__in=of_runs).exclude(team=_team(removal))
+    return list(stay.order_by("pk").values_list("pk", flat=True))
 
 
 def _team(removal: Removal) -> int:
@@ -128,11 +129,13 @@ def _team(removal: Removal) -> int:
     return removal.target if removal.kind == Removal.Kind.TEAM else 0
 
 
-def _settle(job: Job) -> None:
-    """What it says of its runs is of those that are left; when it ended does not change."""
-    before = job.finished_at
+def _settle(pk: int) -> None:
+    """What the job says of its runs is of those that are left; when it ended does not change."""
+    job = Job.objects.select_for_update().get(pk=pk)
+    before = job.finished_at  # read under the lock: a worker may have ended the job a moment ago
     settle(job, tells=False)
-    Job.objects.filter(pk=job.pk, finished_at__isnull=False).update(finished_at=before)
+    if before:
+        Job.objects.filter(pk=pk, finished_at__isnull=False).update(finished_at=before)
 
 
 def deleted(rows: Rows, most: int | None = None) -> int:

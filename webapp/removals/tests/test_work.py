@@ -19,6 +19,7 @@ from webapp.removals import work
 from webapp.removals.models import Removal
 from webapp.removals.services import remove_entry, remove_team
 from webapp.results.models import Score
+from webapp.results.services import finish_run
 from webapp.tests import factories
 from workers.tests.conftest import Start, start, wait_until  # noqa: F401 - fixtures
 
@@ -227,6 +228,34 @@ def test_a_worker_whose_run_goes_stops(alice, team, suite, entry, runs):
         leases.keep(lease)
     with pytest.raises(LeaseLost):
         factories.score(lease, [True])
+
+
+def test_a_job_whose_last_run_lands_while_others_of_it_go_ends_then(
+    monkeypatch, alice, team, suite, entry, other_entry
+):
+    job = factories.job(alice, team, suite, [entry, other_entry])
+    factories.worker()
+    claimed = [factories.claim() for _ in range(4)]
+    for lease in claimed:
+        factories.score(lease, [True] * 4)
+    last = next(one for one in claimed if Run.objects.filter(pk=one.run_id, contender__version=other_entry).exists())
+    for lease in claimed:
+        if lease != last:
+            finish_run(lease=lease, provenance={})
+    removal = remove_entry(actor=alice, entry=entry.entry, name="small")
+    stay = work._jobs_that_stay
+
+    def and_the_last_lands(*args):
+        found = stay(*args)
+        if found:
+            finish_run(lease=last, provenance={})
+        return found
+
+    monkeypatch.setattr(work, "_jobs_that_stay", and_the_last_lands)
+    finish(removal)
+    job.refresh_from_db()
+    assert (job.state, job.reason) == ("done", "All 2 runs are done.")
+    assert job.finished_at is not None
 
 
 def test_two_owners_press_at_once(alice, entry, runs):
