@@ -1,12 +1,20 @@
-"""PostgreSQL's advisory locks: what only one process at a time may do, wherever it runs."""
+"""What only one process at a time may do, wherever it runs (PostgreSQL's advisory locks), and what begins again after
+two have waited for each other."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from enum import IntEnum
+from functools import wraps
+from typing import ParamSpec, TypeVar
 
-from django.db import connection
+from django.db import OperationalError, connection
+from psycopg.errors import DeadlockDetected
+
+P = ParamSpec("P")
+T = TypeVar("T")
+DEADLOCKS = 2  # in a row, after each of which a transaction begins again
 
 
 class Lock(IntEnum):
@@ -30,3 +38,19 @@ def alone(lock: Lock, key: int) -> Iterator[bool]:
         if mine:
             with connection.cursor() as cursor:
                 cursor.execute("SELECT pg_advisory_unlock(%s, %s)", [lock, key])
+
+
+def in_peace(work: Callable[P, T]) -> Callable[P, T]:
+    """For a transaction that may meet another one in a circle of locks: it begins again, and the other one goes on."""
+
+    @wraps(work)
+    def tried(*args: P.args, **given: P.kwargs) -> T:
+        for _ in range(DEADLOCKS):
+            try:
+                return work(*args, **given)
+            except OperationalError as error:
+                if not isinstance(error.__cause__, DeadlockDetected):
+                    raise
+        return work(*args, **given)
+
+    return tried

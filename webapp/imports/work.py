@@ -28,8 +28,8 @@ from webapp.imports.models import SAME_AS, Import
 from webapp.imports.progress import Stopped, Teller, telling
 from webapp.imports.services import changed, close
 from webapp.imports.spool import Spool
-from webapp.leaderboards.services import run_landed
-from webapp.locks import Lock
+from webapp.leaderboards.services import runs_landed
+from webapp.locks import Lock, in_peace
 
 log = logging.getLogger("crosstable.imports")
 State = Import.State
@@ -158,8 +158,7 @@ def _land(job: Import, found: Survey, spool: Spool, tell: Teller) -> None:
     _wait_for_others(job, tell)
     for plans_left in reversed(range(PLANS)):
         try:
-            with transaction.atomic():
-                return _load(job, planning.plan(job.team, found), spool, tell)
+            return _load(job, found, spool, tell)
         except (Conflict, IntegrityError):
             if not plans_left:
                 raise
@@ -179,11 +178,13 @@ def _is_alone(job: Import) -> bool:
         return bool(cursor.fetchone()[0])
 
 
-def _load(job: Import, found: planning.Plan, spool: Spool, tell: Teller) -> None:
+@in_peace
+@transaction.atomic
+def _load(job: Import, surveyed: Survey, spool: Spool, tell: Teller) -> None:
+    found = planning.plan(job.team, surveyed)
     job.rows, job.summary = found.rows, found.to_json()
     runs = loading.load(job, found, spool, every=tell)
-    for run in runs:
-        run_landed(run=run)
+    runs_landed(runs=runs)
     there = len(found.runs) - len(runs)
     copies = sum(SAME_AS in run.provenance for run in runs)
     said = f"{len(runs)} runs with {found.rows:,} rows." + (f" {there} were there already." if there else "")

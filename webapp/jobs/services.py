@@ -8,11 +8,10 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from django.conf import settings as conf
-from django.db import OperationalError, transaction
+from django.db import transaction
 from django.db.models import Count, F
 from django.urls import reverse
 from django.utils import timezone
-from psycopg.errors import DeadlockDetected
 
 from webapp.accounts.models import Team, User, Visibility
 from webapp.accounts.selectors import May, require
@@ -29,6 +28,7 @@ from webapp.jobs.models import Job, JobRun, Run, RunEvent
 from webapp.jobs.resources import AUTOMATIC, doorbell
 from webapp.jobs.selectors import classes_lately_served, classes_served, counted_as
 from webapp.live import publish
+from webapp.locks import in_peace
 from webapp.notices.models import Kind
 from webapp.notices.services import News, notify
 from webapp.prepared import Prepared, PreparedInsert, at_once
@@ -69,7 +69,7 @@ def submit_job(*, actor: User, team: Team, request: JobRequest) -> tuple[Job, bo
     require(actor, team, May.SUBMIT)
     with quota.refusals_recorded(actor=actor, team=team):
         try:
-            return _in_peace(actor, team, request), True
+            return _submitted(actor, team, request), True
         except (_SameKey, DomainError):
             # A request that comes again is answered with its job whatever has changed since. It is rare, so nothing is
             # asked for it beforehand.
@@ -84,16 +84,6 @@ class _SameKey(Exception):
     """Another job has this key."""
 
 
-def _in_peace(actor: User, team: Team, request: JobRequest) -> Job:
-    try:
-        return _submitted(actor, team, request)
-    except OperationalError as error:
-        if not isinstance(error.__cause__, DeadlockDetected):
-            raise
-        # Another request asked for the same runs in another order. By now it has committed.
-        return _submitted(actor, team, request)
-
-
 _with_key = Prepared(
     # The index of keys leaves jobs without one out, and so must whoever wants to use it.
     lambda person, key: Job.objects.filter(created_by=person, idempotency_key=key).exclude(idempotency_key=""),
@@ -102,6 +92,7 @@ _with_key = Prepared(
 _inserted = PreparedInsert(Job)
 
 
+@in_peace  # another request may ask for the same runs in another order
 @transaction.atomic
 def _submitted(actor: User, team: Team, request: JobRequest) -> Job:
     limited = quota.hold(team)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -104,9 +104,13 @@ def run_landed(*, run: Run) -> None:
     Every change writes a new time, so that a refresh sees whether another run landed while it was at work. Partial runs
     are not on boards.
     """
-    if run.is_partial:
-        return
-    _make_stale(Leaderboard.objects.filter(team=run.team_id, suite__items__version=run.version_id), [run.version_id])
+    runs_landed(runs=[run])
+
+
+def runs_landed(*, runs: Iterable[Run]) -> None:
+    """The same of several. Call it once in a transaction, after its runs are locked: boards are locked in one order."""
+    whole = [run for run in runs if not run.is_partial]
+    _make_stale({run.team_id for run in whole}, {run.version_id for run in whole})
 
 
 @transaction.atomic
@@ -118,13 +122,13 @@ def columns_changed() -> None:
     """
     changes = list(ColumnChange.objects.select_for_update(skip_locked=True).order_by("pk")[:MOST])
     ColumnChange.objects.filter(pk__in=[change.pk for change in changes]).delete()
-    teams, versions = {change.team for change in changes}, sorted({change.version for change in changes})
-    _make_stale(Leaderboard.objects.filter(team__in=teams, suite__items__version__in=versions), versions)
+    _make_stale({change.team for change in changes}, {change.version for change in changes})
 
 
-def _make_stale(boards: QuerySet[Leaderboard], versions: Sequence[int]) -> None:
-    """Their columns of these versions. All that a board has to read stays all."""
-    columns = Value(versions, output_field=Leaderboard._meta.get_field("stale_versions"))
+def _make_stale(teams: Collection[int], versions: Collection[int]) -> None:
+    """The columns of these versions on the teams' boards. All that a board has to read stays all."""
+    boards = Leaderboard.objects.filter(team__in=teams, suite__items__version__in=versions)
+    columns = Value(sorted(versions), output_field=Leaderboard._meta.get_field("stale_versions"))
     noted = Case(
         When(stale_since=None, then=columns),
         When(stale_versions=None, then=Value(None)),

@@ -17,8 +17,9 @@ from webapp.errors import Conflict, NotAllowed, Unprocessable
 from webapp.imports.models import Import
 from webapp.jobs.models import Job, Run
 from webapp.leaderboards.models import Leaderboard
-from webapp.leaderboards.services import run_landed
+from webapp.leaderboards.services import runs_landed
 from webapp.live import publish
+from webapp.locks import in_peace
 from webapp.notices.models import Webhook
 from webapp.releases.models import Release
 from webapp.removals import obstacles, selectors
@@ -37,6 +38,7 @@ SEEN: tuple[type[models.Model], ...] = (
 Shared = ModelEntry | Benchmark | Suite
 
 
+@in_peace
 @transaction.atomic
 def remove_entry(*, actor: User, entry: ModelEntry, name: str) -> Removal:
     """Hide an entry with all its runs, and have them taken away. name: typed again. Safe to press twice.
@@ -53,15 +55,15 @@ def remove_entry(*, actor: User, entry: ModelEntry, name: str) -> Removal:
     preview = selectors.of_entry(entry)
     refuse(preview.obstacles)
     record(actor=actor, team=entry.team, verb="began deleting", target=entry, before=dict(preview.goes))
-    for one in runs.filter(subset=None).order_by("team_id", "version_id", "-pk").distinct("team_id", "version_id"):
-        run_landed(run=one)
     runs.update(visibility=REMOVED)
+    runs_landed(runs=runs.filter(subset=None).order_by("team_id", "version_id").distinct("team_id", "version_id"))
     ModelEntry.objects.filter(pk=entry.pk).update(visibility=REMOVED, name=_unnamed(entry.pk))
     for pk in Job.objects.filter(runs__in=runs.values("pk")).order_by("pk").distinct().values_list("pk", flat=True):
         publish(f"job.{pk}", job=pk)
     return _begin(actor, Removal.Kind.ENTRY, entry.pk, entry.team, preview.title, preview.goes)
 
 
+@in_peace
 @transaction.atomic
 def remove_team(*, actor: User, team: Team, name: str) -> Removal:
     """Send everybody out of a team, hide what it made public, and have all of it taken away. Safe to press twice.
