@@ -7,6 +7,7 @@ from functools import lru_cache
 from django.conf import settings
 
 from evaluation import bit_maps
+from evaluation.errors import EvaluationError
 from evaluation.records import BenchmarkSpec, Calibration, Checkpoint, Endpoint, RunSpec
 from webapp.catalog.models import BenchmarkVersion, CalibrationSet, EntryVersion, Sample, Source
 from webapp.catalog.sealing import unseal
@@ -37,8 +38,14 @@ def spec_of(run: Run, *, device: str, skip: frozenset[tuple[int, int]]) -> RunSp
 
 @lru_cache(maxsize=4)
 def calibration_of(pk: int) -> Calibration:
-    """Sets never change, so a warm worker reads each one once."""
-    found = CalibrationSet.objects.get(pk=pk)
+    """Sets never change, so a warm worker reads each one once. Raises EvaluationError where it is gone."""
+    found = CalibrationSet.objects.filter(pk=pk).first()
+    if found is None:
+        raise EvaluationError(
+            "The calibration set that it needs was deleted, with the team that owned it.",
+            field="calibration",
+            remedy="Submit it again with another set, or with one of your own that holds the same texts.",
+        )
     return Calibration(found.name, tuple(found.texts))
 
 

@@ -8,12 +8,14 @@ from itertools import filterfalse
 from typing import Any
 
 from django.conf import settings
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Count, Q, QuerySet, TextField
+from django.db.models.fields.json import KT
+from django.db.models.functions import Cast
 from django.urls import reverse
 
 from webapp.accounts.models import Membership, Role, Team, User, Visibility
 from webapp.accounts.selectors import DEMO_USER
-from webapp.catalog.models import Benchmark, ModelEntry, Suite, SuiteItem
+from webapp.catalog.models import Benchmark, CalibrationSet, ModelEntry, Suite, SuiteItem
 from webapp.imports.models import UNDER_WAY, Import
 from webapp.jobs.models import Job, Run
 from webapp.leaderboards.models import Leaderboard
@@ -28,7 +30,7 @@ WAITS = [Run.State.QUEUED, Run.State.RUNNING]
 RELIED_ON = [
     Review.State.IN_REVIEW, Review.State.CHANGES_REQUESTED, Review.State.APPROVED, Review.State.PUBLISHED,
 ]  # fmt: skip
-HAND_OVER = "Hand entries, benchmarks and suites over to another team that you own, then delete this one."
+HAND_OVER = "Hand what they use over to another team that you own, then delete this one."
 STAYS = "Say in its description that it is retired: their results need it."
 
 
@@ -68,16 +70,22 @@ def of_team(team: Team) -> list[Obstacle]:
 
 
 def used_by_others(team: Team) -> dict[str, QuerySet[Any]]:
-    """What other teams made with entries, benchmarks and suites of this one."""
+    """What other teams made with entries, benchmarks and suites of this one, or are about to with calibration sets."""
     ours = Q(contender__version__entry__team=team) | Q(version__benchmark__team=team)
+    ours |= Q(calibration__in=_sets(team).values("key"), state__in=WAITS)
     asked = Q(contenders__version__entry__team=team) | Q(versions__benchmark__team=team)
     return {
-        "runs": Run.objects.filter(ours).exclude(team=team),
+        "runs": Run.objects.annotate(calibration=KT("settings__calibration")).filter(ours).exclude(team=team),
         "searches": Search.objects.filter(asked).exclude(team=team).distinct(),
         "suites": SuiteItem.objects.filter(version__benchmark__team=team).exclude(suite__team=team),
         "boards": Leaderboard.objects.filter(suite__team=team).exclude(team=team),
         "comments": SampleComment.objects.filter(version__benchmark__team=team).exclude(team=team),
     }
+
+
+def _sets(team: Team) -> QuerySet[Any]:
+    """Each with its key as settings of runs have it, in JSON."""
+    return CalibrationSet.objects.filter(team=team).annotate(key=Cast("pk", TextField()))
 
 
 def of_account(user: User) -> list[Obstacle]:
@@ -132,8 +140,9 @@ def _cited(team: Team) -> Iterator[Obstacle]:
         yield Obstacle(said, "Withdraw it with a reason first: whoever follows a link then learns of it.", links)
 
 
-def relied_on(team: Team) -> list[ModelEntry | Benchmark | Suite]:
-    """What of this team others use: entries and benchmarks that they ran, suites of their boards with all in them."""
+def relied_on(team: Team) -> list[ModelEntry | Benchmark | CalibrationSet | Suite]:
+    """What of this team others use: entries, benchmarks and calibration sets of their runs, suites of their boards with
+    all in them."""
     used = used_by_others(team)
     suites = Suite.objects.filter(team=team, pk__in=used["boards"].values("suite"))
     entries = Q(versions__contenders__runs__in=used["runs"].values("pk"))
@@ -144,6 +153,7 @@ def relied_on(team: Team) -> list[ModelEntry | Benchmark | Suite]:
     return [
         *ModelEntry.objects.filter(entries, team=team).distinct().order_by("pk"),
         *Benchmark.objects.filter(versions, team=team).distinct().order_by("pk"),
+        *_sets(team).filter(key__in=used["runs"].values("calibration")).defer("texts").order_by("pk"),
         *suites.order_by("pk"),
     ]
 

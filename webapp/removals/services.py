@@ -35,7 +35,7 @@ SEEN: tuple[type[models.Model], ...] = (
     ModelEntry, Benchmark, Suite, CalibrationSet, Job, Run, FeatureUpload, Report, Search, Leaderboard, Release, Review,
     Import,
 )  # fmt: skip
-Shared = ModelEntry | Benchmark | Suite
+Shared = ModelEntry | Benchmark | CalibrationSet | Suite
 
 
 @in_peace

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from evaluation.errors import EvaluationError
 from webapp.accounts.models import Team, User
 from webapp.catalog import services as catalog
 from webapp.catalog.calibration import create_calibration_set
@@ -89,6 +90,15 @@ def test_the_worker_gets_the_texts(submit: Any, texts: CalibrationSet, settings:
     assert given is not None
     assert (given.texts, given.hash) == (tuple(texts.texts), texts.content_hash)
     assert spec_of(runs["fp32"], device="cpu", skip=frozenset()).calibration is None
+
+
+def test_a_run_whose_texts_are_gone_says_so(submit: Any, texts: CalibrationSet) -> None:
+    calibration_of.cache_clear()
+    run = submit("gptq_int3", calibration=texts.pk).runs.get()
+    texts.delete()
+    with pytest.raises(EvaluationError, match="was deleted") as error:
+        spec_of(run, device="cpu", skip=frozenset())
+    assert "another set" in error.value.remedy
 
 
 def test_the_form_says_that_a_set_is_missing(client: Any, bob: User, suite: Suite, entry: EntryVersion) -> None:

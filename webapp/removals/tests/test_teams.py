@@ -26,6 +26,7 @@ from webapp.results.models import Score
 from webapp.reviews.record import verified
 from webapp.reviews.services import publish_review
 from webapp.tests import factories
+from workers.specs import calibration_of, spec_of
 
 pytestmark = pytest.mark.django_db
 ADDRESS = "/teams/lab/delete/"
@@ -160,6 +161,34 @@ def test_what_others_use_is_handed_over_first(client, alice, charlie, rivals, ru
     client.force_login(charlie)
     assert client.get(reverse("leaderboards:leaderboard", args=["rivals", "theirs"])).status_code == 200
     assert client.get(reverse("jobs:job", args=[theirs.pk])).status_code == 200
+
+
+def test_texts_that_runs_of_others_wait_for_are_handed_over_first(alice, charlie, rivals, team, tmp_path):
+    texts = factories.calibration_set(alice, team, visibility=Visibility.PUBLIC)
+    theirs = factories.entry(charlie, rivals, "theirs", factories.checkpoint(tmp_path / "theirs"))
+    own = factories.suite(charlie, rivals, "own", [factories.benchmark(charlie, rivals, "own")])
+    job = factories.job(charlie, rivals, own, [theirs], "gptq_int3", settings={"calibration": texts.pk})
+    with pytest.raises(Conflict, match="1 run of theirs"):
+        remove_team(actor=alice, team=team, name="lab")
+    heirs = create_team(actor=alice, name="heirs", title="Heirs")
+
+    assert hand_over(actor=alice, team=team, to=heirs) == [texts]
+
+    finish(remove_team(actor=alice, team=team, name="lab"))
+    calibration_of.cache_clear()
+    spec = spec_of(job.runs.get(), device="cpu", skip=frozenset())
+    assert spec.calibration is not None
+    assert spec.calibration.texts == tuple(texts.texts)
+
+
+def test_texts_of_runs_of_others_that_are_over_go_with_their_team(alice, charlie, rivals, team, tmp_path):
+    texts = factories.calibration_set(alice, team, visibility=Visibility.PUBLIC)
+    theirs = factories.entry(charlie, rivals, "theirs", factories.checkpoint(tmp_path / "theirs"))
+    own = factories.suite(charlie, rivals, "own", [factories.benchmark(charlie, rivals, "own")])
+    job = factories.job(charlie, rivals, own, [theirs], "gptq_int3", settings={"calibration": texts.pk})
+    cancel_job(actor=charlie, job=job)
+    finish(remove_team(actor=alice, team=team, name="lab"))
+    assert job.runs.count() == 1
 
 
 def test_nobody_gets_what_they_do_not_want(alice, charlie, rivals, team, bob):
