@@ -8,7 +8,7 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
-from django.db.models import BigIntegerField, Case, Exists, F, Func, OuterRef, QuerySet, TextField, Value, When
+from django.db.models import BigIntegerField, Case, Exists, F, Func, OuterRef, Q, QuerySet, TextField, Value, When
 from django.db.models.fields.json import KT
 from django.db.models.functions import Cast, Now
 from django.utils import timezone
@@ -34,6 +34,7 @@ from webapp.results import reports
 from webapp.results.models import Report
 
 FEW = 8  # columns that are read one by one from the cells of all contenders
+NOTED = 200  # columns that a board notes one by one while nobody refreshes it; then it is to be read whole
 MOST = 10_000  # changes of columns that one call looks at; the next one goes on
 
 
@@ -131,7 +132,7 @@ def _make_stale(teams: Collection[int], versions: Collection[int]) -> None:
     columns = Value(sorted(versions), output_field=Leaderboard._meta.get_field("stale_versions"))
     noted = Case(
         When(stale_since=None, then=columns),
-        When(stale_versions=None, then=Value(None)),
+        When(Q(stale_versions=None) | Q(stale_versions__len__gte=NOTED), then=Value(None)),
         default=Func("stale_versions", columns, function="array_cat"),
     )
     for pk in sorted(set(boards.values_list("pk", flat=True))):

@@ -143,3 +143,22 @@ def test_a_refresh_of_our_own_reads_its_columns_only(job: Job, fresh: Leaderboar
     ColumnChange.objects.all().delete()
     services.run_landed(run=run)
     assert [sorted(row) for row in states(fresh)] == [["none", "queued"], ["done", "queued"]]
+
+
+def test_what_lands_while_nobody_refreshes_does_not_pile_up(
+    job: Job, fresh: Leaderboard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run that is at work lands every two seconds: the board that waits for hours is to be read whole instead."""
+    monkeypatch.setattr(services, "NOTED", 3)
+    runs = [factories.finish(ALL), factories.finish(HALF)]
+    noted = []
+    for _ in range(5):
+        services.run_landed(run=runs[0])
+        fresh.refresh_from_db()
+        noted.append(fresh.stale_versions)
+    first = runs[0].version_id
+    assert noted == [[first], [first] * 2, [first] * 3, None, None]
+    assert results(fresh) == 2
+    services.run_landed(run=runs[1])
+    fresh.refresh_from_db()
+    assert fresh.stale_versions == [runs[1].version_id]
