@@ -28,7 +28,8 @@ class Lock(IntEnum):
 
 @contextmanager
 def alone(lock: Lock, key: int) -> Iterator[bool]:
-    """Whether no other session is at it. It is held across transactions, until the end or the session's."""
+    """Whether no other session is at it. It is held across transactions, until the end or the session's: a pooler in
+    between must not give the session to others (PgBouncer: pool_mode=session)."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_try_advisory_lock(%s, %s)", [lock, key])
         mine = bool(cursor.fetchone()[0])

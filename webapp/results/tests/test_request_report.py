@@ -130,7 +130,7 @@ def test_the_page_says_what_will_be_analysed(client: Client, bob: User, suite: S
     assert "8 of 2 benchmarks" in page
     assert "large@fp32: written waits for a worker" in page
     assert "Competitors are at most this much worse" in page
-    assert client.get("/reports/new/?analysis=multiplicity&suite=77").status_code == 404
+    assert client.get(f"/reports/new/?analysis=multiplicity&suite={suite.pk + 1000}").status_code == 404
 
 
 def test_a_sent_form_leads_to_the_report(
