@@ -16,8 +16,10 @@ from hypothesis import given
 from hypothesis import settings as bounds
 from hypothesis import strategies as st
 
+from webapp.accounts.models import User
+from webapp.accounts.services import create_token
 from webapp.cache import PlainJSON
-from webapp.limits import Limit, client_of
+from webapp.limits import Limit, PersonThrottle, client_of
 
 TEN = Limit("test", 10, 60)
 START = 1_000_000.0 * 60  # the first moment of a span
@@ -151,3 +153,20 @@ def test_a_stranger_is_not_freed_by_claiming_other_addresses(client: Client) -> 
     assert statuses == [200] * 60 + [429]
     refused = client.get("/api/v1/analyses/")
     assert 0 < int(refused.headers["Retry-After"]) <= 61
+
+
+@pytest.mark.django_db
+def test_a_person_is_counted_over_all_tokens(
+    client: Client, alice: User, charlie: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(PersonThrottle, "THROTTLE_RATES", {"user": "4/min"})
+
+    def call(token: str) -> int:
+        return client.get("/api/v1/me/", headers={"Authorization": f"Bearer {token}"}).status_code
+
+    first, second, other = (
+        create_token(actor=user, name="ci", scopes=["read"], days=1)[1] for user in (alice, alice, charlie)
+    )
+    assert [call(token) for token in (first, second) * 2] == [200] * 4
+    assert [call(token) for token in (first, second)] == [429] * 2
+    assert call(other) == 200

@@ -142,8 +142,8 @@ def test_production_speaks_tls_only_and_to_its_own_name_only() -> None:
     }
 
 
-def connect(origin: bytes | None, path: str = "/ws/jobs/1/") -> str:
-    """What the first answer to a handshake is."""
+def browser(origin: bytes | None, path: str = "/ws/jobs/1/") -> ApplicationCommunicator:
+    """One that asks for a socket through everything that stands before it."""
     from webapp.asgi import application
 
     headers = [(b"host", b"testserver"), *([(b"origin", origin)] if origin else [])]
@@ -151,9 +151,14 @@ def connect(origin: bytes | None, path: str = "/ws/jobs/1/") -> str:
         "type": "websocket", "path": path, "query_string": b"", "headers": headers, "subprotocols": [],
         "client": ("127.0.0.1", 1), "server": ("testserver", 80), "scheme": "ws",
     }  # fmt: skip
+    return ApplicationCommunicator(application, scope)
+
+
+def connect(origin: bytes | None) -> str:
+    """What the first answer to a handshake is."""
 
     async def shake() -> str:
-        peer = ApplicationCommunicator(application, scope)
+        peer = browser(origin)
         await peer.send_input({"type": "websocket.connect"})
         kind: str = (await peer.receive_output(5))["type"]
         await peer.send_input({"type": "websocket.disconnect", "code": 1000})

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from pytest_django import Settings
 
-from webapp.catalog.services import create_benchmark, create_suite
+from webapp.catalog.services import create_benchmark, create_suite, register_entry
+from webapp.catalog.sources import SourceRequest
 from webapp.jobs import leases
 from webapp.jobs.models import Run
 from webapp.jobs.services import cancel_job
@@ -158,6 +159,26 @@ def test_broken_weights_fail_with_the_reason(lab: Lab, settings: Settings, tmp_p
     assert run.state == Run.State.FAILED
     assert run.attempt == 1, "a file that is broken stays broken: no second attempt"
     assert "model.safetensors" in run.reason or "weights" in run.reason
+
+
+@pytest.mark.parametrize("field", ["location", "tokenizer"])
+def test_a_folder_that_became_a_way_out_is_not_read(lab: Lab, settings: Settings, tmp_path: Path, field: str) -> None:
+    """Registered below an allowed root, and a link to other weights when the worker comes to it."""
+    settings.MODEL_ROOTS, settings.ALLOWED_NETWORKS = [tmp_path / "models"], ["127.0.0.1"]
+    outside = Path(shutil.copytree(CHECKPOINTS / "tiny-xs", tmp_path / "outside"))
+    folder = Path(shutil.copytree(outside, tmp_path / "models" / "mine"))
+    sources = {
+        "location": SourceRequest("directory", str(folder)),
+        "tokenizer": SourceRequest("endpoint", "http://127.0.0.1:9/v1", endpoint_model="m", tokenizer=str(folder)),
+    }
+    entry = register_entry(actor=lab.owner, team=lab.team, name="mine", source=sources[field])
+    lab.job(entry, size=4)
+    shutil.rmtree(folder)
+    folder.symlink_to(outside)
+    pipeline.evaluate_next()
+    run = Run.objects.get()
+    assert (run.state, run.attempt, run.done) == (Run.State.FAILED, 1, 0)
+    assert "outside the allowed roots" in run.reason
 
 
 def test_an_internal_error_is_tried_again_a_bounded_number_of_times(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
