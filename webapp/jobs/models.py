@@ -242,6 +242,24 @@ class EndingTotal(models.Model):
         return f"{self.count} {self.kind} within {self.edge} s"
 
 
+class SpendingTotal(models.Model):
+    """What a team spent in a month (its first day, UTC) on runs that are deleted since (quota.py).
+
+    uncosted: such runs of which nobody knew what they cost.
+    """
+
+    team = models.ForeignKey(Team, on_delete=models.CASCADE, related_name="+")
+    month = models.DateField()
+    usd = models.FloatField()
+    uncosted = models.PositiveIntegerField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["team", "month"], name="spending_total_once")]
+
+    def __str__(self) -> str:
+        return f"${self.usd:.2f} in {self.month:%B %Y}"
+
+
 class Worker(models.Model):
     """A worker process that has been heard of, and what people want of it.
 

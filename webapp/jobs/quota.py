@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
-from django.db.models import Count, Q, Sum
+from django.db import connection
+from django.db.models import Count, FloatField, Q, Sum, Value
 from django.db.models.functions import Coalesce, Greatest
 from django.utils import timezone
 
@@ -17,10 +19,22 @@ from webapp.accounts.models import Team, User
 from webapp.accounts.services import record
 from webapp.errors import Conflict
 from webapp.jobs.estimates import Estimate
-from webapp.jobs.models import Run
+from webapp.jobs.models import Run, SpendingTotal
 from webapp.prepared import Prepared
 
 UNDER_WAY = Q(state__in=[Run.State.QUEUED, Run.State.RUNNING])
+# Each counts as `spending` counts it; one that has not ended, as if it ended now.
+REMEMBER = """
+INSERT INTO jobs_spendingtotal AS total (team_id, month, usd, uncosted)
+SELECT team_id, month, coalesce(sum(usd), 0), count(*) - count(usd)
+FROM (
+    SELECT team_id, coalesce(cost_usd, estimated_usd) AS usd,
+        date_trunc('month', coalesce(finished_at, now()) AT TIME ZONE 'UTC')::date AS month
+    FROM jobs_run WHERE id = ANY(%s) AND done > 0
+) AS run
+GROUP BY team_id, month ORDER BY team_id, month
+ON CONFLICT (team_id, month) DO UPDATE
+SET usd = total.usd + excluded.usd, uncosted = total.uncosted + excluded.uncosted"""
 
 
 class OverLimit(Conflict):
@@ -61,20 +75,34 @@ class Spending:
 
 
 def spending(teams: Iterable[Team], now: datetime | None = None) -> list[Spending]:
-    """Of each team in the month of `now` (else this one), in the order of the teams. One query."""
+    """Of each team in the month of `now` (else this one), in the order of the teams.
+
+    One query, hence one snapshot: in it a run is either there or in a total.
+    """
     teams, now = list(teams), now or timezone.now()
     month = datetime(now.year, now.month, 1, tzinfo=UTC)
     ended = ~UNDER_WAY & Q(finished_at__gte=month, finished_at__lte=now, done__gt=0)
     cost, more = Coalesce("cost_usd", "estimated_usd"), Greatest("cost_usd", "estimated_usd")
     nothing = Q(cost_usd=None, estimated_usd=None)
-    rows = Run.objects.filter(ended | UNDER_WAY, team__in=teams).values("team").order_by()
-    rows = rows.annotate(
+    runs = Run.objects.filter(ended | UNDER_WAY, team__in=teams).values("team").order_by()
+    there = runs.annotate(
         spent=Sum(cost, filter=ended),
         expected=Sum(more, filter=UNDER_WAY),
-        uncosted=Count("id", filter=(ended | UNDER_WAY) & nothing),
-    )
-    sums = {row["team"]: (row["spent"] or 0.0, row["expected"] or 0.0, row["uncosted"]) for row in rows}
-    return [Spending(team, month.date(), *sums.get(team.pk, (0.0, 0.0, 0))) for team in teams]
+        unknown=Count("id", filter=(ended | UNDER_WAY) & nothing),
+    ).values_list("team", "spent", "expected", "unknown")
+    totals = SpendingTotal.objects.filter(team__in=teams, month=month.date())
+    deleted = totals.values_list("team", "usd", Value(0.0, FloatField()), "uncosted")
+    rows: Iterable[Any] = there.union(deleted, all=True)
+    sums = dict[int, list[Any]]()
+    for team, *row in rows:
+        sums[team] = [before + (new or 0) for before, new in zip(sums.get(team, (0.0, 0.0, 0)), row, strict=True)]
+    return [Spending(team, month.date(), *sums.get(team.pk, ())) for team in teams]
+
+
+def remember(runs: Sequence[int]) -> None:
+    """What was spent stays spent: add these runs to the totals of their teams, in the transaction that deletes them."""
+    with connection.cursor() as cursor:
+        cursor.execute(REMEMBER, [list(runs)])
 
 
 _limited = Prepared(

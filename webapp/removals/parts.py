@@ -25,7 +25,7 @@ from webapp.catalog.models import (
     SuiteItem,
 )
 from webapp.imports.models import Import, ImportChunk, ImportProgress, ImportRun
-from webapp.jobs.models import Job, JobRun, Run, RunEvent
+from webapp.jobs.models import Job, JobRun, Run, RunEvent, SpendingTotal
 from webapp.leaderboards.models import Leaderboard, SavedView, Standing
 from webapp.notices.models import Delivery, Email, Notice, Webhook
 from webapp.releases.models import Release
@@ -74,6 +74,7 @@ def of_team(pk: int) -> list[Part]:
         *_of_reviews(pk),
         Part(Release.objects.filter(leaderboard__team=pk), "releases"),
         Part(Run.objects.filter(ours), "runs", of_runs),
+        Part(SpendingTotal.objects.filter(team=pk)),
         Part(Job.objects.filter(team=pk), "jobs", _of_jobs),
         *_of_imports(pk),
         Part(SavedView.objects.filter(leaderboard__team=pk), "saved views"),

@@ -59,7 +59,7 @@ def of_entry(entry: ModelEntry) -> Preview:
         stays=(
             f"Frozen releases{_releases(boards)}, reviews that are over and reports keep what they said of it. "
             "The samples behind their numbers can no longer be looked at.",
-            "Jobs that also ran other entries keep those runs.",
+            "Jobs that also ran other entries keep those runs, and what was spent counts as spent.",
             AUDIT,
             OUTSIDE,
         ),

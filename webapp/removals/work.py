@@ -20,6 +20,7 @@ from webapp.accounts.models import Team
 from webapp.accounts.services import record
 from webapp.celery import enqueue
 from webapp.jobs.models import Job, JobRun, Run
+from webapp.jobs.quota import remember
 from webapp.jobs.services import settle
 from webapp.leaderboards.models import Standing
 from webapp.leaderboards.services import refresh
@@ -110,6 +111,8 @@ def _whole(removal: Removal, part: Part) -> bool:
         if scores and _note(removal, {SCORES: count}) and count == BATCH:
             return True
     _note(removal, {part.kind: deleted(part.rows.model._default_manager.filter(pk__in=pks))})
+    if part.rows.model is Run:
+        remember(pks)
     for pk in touched:
         _settle(pk)
     return True

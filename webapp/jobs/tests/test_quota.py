@@ -191,6 +191,35 @@ def test_spending_is_of_the_month_in_which_runs_ended(
     assert quota.spending([team], datetime(2026, 12, 2, tzinfo=UTC))[0].resets_on == date(2027, 1, 1)
 
 
+def test_what_deleted_runs_cost_stays_spent_in_its_month(
+    alice: User,
+    team: Team,
+    suite: Suite,
+    entry: EntryVersion,
+    other_entry: EntryVersion,
+    django_assert_num_queries: Any,
+) -> None:
+    may, june = datetime(2026, 5, 31, 23, 59, 59, tzinfo=UTC), datetime(2026, 6, 30, tzinfo=UTC)
+    factories.price(alice, entry, **BY_TOKENS)
+    old, newer = history(alice, team, suite, entry).runs.order_by("pk")
+    Run.objects.filter(pk=old.pk).update(finished_at=may)
+    Run.objects.filter(pk=newer.pk).update(finished_at=datetime(2026, 6, 1, tzinfo=UTC))
+    factories.job(alice, team, suite, [other_entry])
+    begun, waits = factories.claim(), Run.objects.get(state="queued")
+    factories.score(begun, [True])
+    before = [quota.spending([team], now)[0] for now in (may, june)]
+    assert [one.spent for one in before] == [pytest.approx(RUN)] * 2
+    for pks in ([old.pk], [newer.pk, begun.run_id, waits.pk]):
+        with transaction.atomic():
+            quota.remember(pks)
+            Run.objects.filter(pk__in=pks).delete()
+    with django_assert_num_queries(1):
+        assert quota.spending([team], june)[0].spent == before[1].spent
+    assert quota.spending([team], may)[0].spent == before[0].spent
+    now = quota.spending([team])[0]
+    assert (now.spent, now.expected, now.uncosted) == (0, 0, 1), "what had begun ended when it was deleted"
+
+
 def test_what_was_cancelled_before_it_began_has_cost_nothing(
     alice: User, team: Team, suite: Suite, entry: EntryVersion
 ) -> None:

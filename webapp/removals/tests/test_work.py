@@ -10,10 +10,10 @@ from django.db import IntegrityError, connection, connections, transaction
 from webapp.accounts.models import Team, User
 from webapp.catalog.models import EntryVersion, ModelEntry
 from webapp.celery import app
-from webapp.jobs import leases
+from webapp.jobs import leases, quota
 from webapp.jobs import services as jobs
 from webapp.jobs.leases import LeaseLost
-from webapp.jobs.models import Job, Run
+from webapp.jobs.models import Job, Run, SpendingTotal
 from webapp.locks import Lock
 from webapp.removals import work
 from webapp.removals.models import Removal
@@ -84,6 +84,38 @@ def test_what_ends_it_in_the_middle_takes_nothing_along(monkeypatch, many, remov
     assert before - left() == removal.removed["sample scores"] == 2 * work.BATCH
     assert finish(removal).removed["sample scores"] == before
     assert removal.removed["runs"] == 2
+
+
+def test_what_a_deleted_entry_cost_stays_spent_however_often_its_worker_ends(monkeypatch, alice, team, suite, entry):
+    factories.price(alice, entry)
+    factories.job(alice, team, suite, [entry])
+    factories.worker()
+    for _ in range(2):
+        factories.finish([True] * 4)
+    [before] = quota.spending([team])
+    assert before.spent > 0
+    removal = remove_entry(actor=alice, entry=entry.entry, name="small")
+    deleted = work.deleted
+
+    def torn(rows, most=None):
+        count = deleted(rows, most)
+        if rows.model is Run:
+            raise KeyboardInterrupt
+        return count
+
+    monkeypatch.setattr(work, "WHOLE", 1)
+    for _ in range(2):
+        monkeypatch.setattr(work, "deleted", torn)
+        with pytest.raises(KeyboardInterrupt):
+            work.work_on(removal_id=removal.pk)
+        assert quota.spending([team]) == [before]
+    monkeypatch.setattr(work, "deleted", deleted)
+    finish(removal)
+    assert not Run.objects.exists()
+    [after] = quota.spending([team])
+    assert (after.spent, after.uncosted) == (pytest.approx(before.spent), before.uncosted)
+    assert finish(remove_team(actor=alice, team=team, name="lab")).state == Removal.State.DONE
+    assert not SpendingTotal.objects.exists()
 
 
 SLOWLY = """
