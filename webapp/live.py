@@ -4,26 +4,32 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
 from contextlib import suppress
+from copy import copy
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
 from asgiref.sync import async_to_sync
 from channels.db import database_sync_to_async
 from channels.generic.websocket import AsyncWebsocketConsumer
 from channels.layers import get_channel_layer
+from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AnonymousUser
+from django.core.exceptions import ObjectDoesNotExist
 from django.db import transaction
 
-from webapp.accounts.models import User
 from webapp.frames import Frame
 from webapp.metrics import DRAWINGS
+
+if TYPE_CHECKING:  # it is left of accounts, whose changes it tells
+    from webapp.accounts.models import User
 
 log = logging.getLogger("crosstable.live")
 SEND_SECONDS = 2.0
 EVERY_ROOM = "rooms"
+GONE = 4404  # to the page: do not try again
 
 
 def publish(group: str, **message: Any) -> None:
@@ -34,9 +40,10 @@ def publish(group: str, **message: Any) -> None:
     transaction.on_commit(partial(_send, group, {"type": "changed", **message}))
 
 
-def close_sockets_of(person: int) -> None:
-    """After commit, in every process: somebody who must not look any more."""
-    publish(EVERY_ROOM, gone=person)
+def look_again(*, team: int | None = None, person: int | None = None) -> None:
+    """After commit, in every process: open pages of a team, of a person, or of that person in that team are closed for
+    those who may not see them any more. Call it wherever somebody may see less than before."""
+    transaction.on_commit(partial(_send, EVERY_ROOM, {"type": "look", "team": team, "person": person}))
 
 
 def _send(group: str, message: dict[str, Any]) -> None:
@@ -71,9 +78,10 @@ class LivePage(AsyncWebsocketConsumer):  # type: ignore[misc]
     seen: Frame | None = None
     following: asyncio.Task[None] | None = None
     pk: int
+    team: int
 
     def find(self, user: User | AnonymousUser) -> bool:
-        """Look the subject up for this person; False when there is nothing that they may see."""
+        """Look the subject and its team up for this person; False when there is nothing that they may see."""
         raise TypeError("a live page says how it is found")
 
     @property
@@ -96,14 +104,27 @@ class LivePage(AsyncWebsocketConsumer):  # type: ignore[misc]
         self.packed, self.partial = asked.get("packed") == "1", asked.get("changes") == "1"
         self.shown = _number(asked.get("version", ""))
         if not await database_sync_to_async(self.find)(self.scope["user"]):
-            await self.close(code=4404)
+            await self.close(code=GONE)
             return
         self.news = asyncio.Event()
         self.room = await Room.entered(self)
+        version, drawn = await database_sync_to_async(self._found_version)(), self.room.frame
+        if version is None:
+            await self.room.part_with(self)
+        if self not in self.room.viewers:
+            return
         self.following = asyncio.create_task(self._follow(self.room))
-        version, drawn = await database_sync_to_async(self.version)(), self.room.frame
         if drawn and drawn.version != version:  # its message was lost, or is still on its way
             self.room.changed.set()
+
+    def _found_version(self) -> int | None:
+        """None where it was hidden after it was found: before the room could hear of it."""
+        return self.version() if self.finds_again(self.scope["user"]) else None
+
+    def finds_again(self, user: User | AnonymousUser) -> bool:
+        """Whether they still see the same: by now its name may be another's. Finding sets what is shown: of a copy."""
+        again = copy(self)
+        return again.find(user) and again.key() == self.key()
 
     @property
     def query(self) -> dict[str, str]:
@@ -153,7 +174,7 @@ class Room:
         self.key, self.page = key, page
         self.viewers: set[LivePage] = set()
         self.frame: Frame | None = None
-        self.changed, self._opening = asyncio.Event(), asyncio.Lock()
+        self.changed, self._opening, self._looking = asyncio.Event(), asyncio.Lock(), asyncio.Lock()
         self._work: asyncio.Task[None] | None = None
 
     @classmethod
@@ -207,24 +228,55 @@ class Room:
     async def _hear(self, layer: Any, channel: str) -> None:
         while True:
             message = await layer.receive(channel)
-            if "gone" in message:
-                await self._part_with(message["gone"])
+            if message["type"] == "look":
+                await self.look(message["team"], message["person"])
             else:
                 self.changed.set()
 
-    async def _part_with(self, person: int) -> None:
-        """Their account is deleted: their pages find nothing any more."""
-        for viewer in [one for one in self.viewers if one.scope["user"].pk == person]:
-            with suppress(OSError):
-                await viewer.close(code=4404)
+    async def look(self, team: int | None = None, person: int | None = None) -> None:
+        """Part with those who may not see it any more. One question for each person, strangers being one."""
+        if team not in {None, self.page.team}:
+            return
+        async with self._looking:
+            asked = {viewer.scope["user"].pk: viewer for viewer in self.viewers}
+            if person is not None:
+                asked = {person: asked[person]} if person in asked else {}
+            blind = await database_sync_to_async(_blind)(asked) if asked else set()
+            for viewer in [one for one in self.viewers if one.scope["user"].pk in blind]:
+                await self.part_with(viewer)
+
+    async def part_with(self, viewer: LivePage) -> None:
+        """Nothing that is drawn from now on reaches it."""
+        if viewer not in self.viewers:
+            return
+        self.viewers.discard(viewer)
+        if viewer.following:
+            viewer.following.cancel()
+        with suppress(OSError):
+            await viewer.close(code=GONE)
 
     async def _draw(self) -> None:
         while True:
             await self.changed.wait()
             self.changed.clear()
-            self.frame = await database_sync_to_async(_drawn)(self.page, self.frame)
-            for viewer in self.viewers:
-                viewer.news.set()
+            try:
+                frame = await database_sync_to_async(_drawn)(self.page, self.frame)
+            except ObjectDoesNotExist:  # deleted: nobody finds it
+                await self.look()
+                if self.viewers:
+                    raise
+                continue
+            async with self._looking:  # it may show what some may not see any more: they go first
+                self.frame = frame
+                for viewer in self.viewers:
+                    viewer.news.set()
+
+
+def _blind(asked: Mapping[int | None, LivePage]) -> set[int | None]:
+    """Those who do not find their page any more, as who they are now: accounts may be closed."""
+    active = get_user_model().objects.filter(is_active=True)
+    people: dict[int | None, Any] = {None: AnonymousUser(), **active.in_bulk(asked.keys() - {None})}
+    return {pk for pk, page in asked.items() if pk not in people or not page.finds_again(people[pk])}
 
 
 def _drawn(page: LivePage, before: Frame | None) -> Frame:

@@ -13,6 +13,7 @@ const WORDS = {
   reconnecting: "Reconnecting…",
   polling: "Polling every 3 s",
   ended: "Not live: sign in again",
+  gone: "Not live: not open to you any more",
 };
 
 /* A push is compressed once for everybody who looks; a browser that cannot unpack it gets it as text. */
@@ -107,7 +108,7 @@ class Live {
   }
 
   closed(code) {
-    if (code === GONE) return this.show("ended");
+    if (code === GONE) return this.show("gone");
     this.tries += 1;
     this.show(this.tries > 2 ? "polling" : "reconnecting");
     const wait = Math.min(LONGEST_WAIT_MS, 500 * 2 ** this.tries) * (0.5 + Math.random() / 2);
@@ -124,11 +125,12 @@ class Live {
   }
 
   async poll() {
-    if (document.hidden || this.state === "live" || this.state === "ended") return;
+    if (document.hidden || ["live", "ended", "gone"].includes(this.state)) return;
     const asked = this.query;
     try {
       const answer = await fetch(`${this.box.dataset.poll}?${asked}`, { headers: { "X-Poll": "1" } });
-      if (answer.redirected || answer.status === 404) this.show("ended");
+      if (answer.redirected) this.show("ended");
+      else if (answer.status === 404) this.show("gone");
       else if (answer.ok && asked === this.query) this.draw(await answer.text());
     } catch {
       this.show("reconnecting"); // the server is away too; the next beat asks again

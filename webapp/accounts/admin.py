@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin
 from django.db.models import Model
+from django.forms import ModelForm
 from django.http import HttpRequest
 
 from webapp.accounts.models import AuditEvent, Invitation, Membership, Team, Token, User
+from webapp.live import look_again
 
 if TYPE_CHECKING:  # only the type checker knows Django's admin as generic
     ModelAdmin = admin.ModelAdmin[Any]
@@ -41,6 +43,10 @@ class UserAdmin(ReadOnly):
 
     def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return bool(request.user.is_active and getattr(request.user, "is_superuser", False))
+
+    def save_model(self, request: HttpRequest, obj: User, form: ModelForm[User], change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        look_again(person=obj.pk)  # who is locked out hears nothing more
 
 
 @admin.register(Team)

@@ -17,6 +17,7 @@ from django.utils.text import slugify
 from webapp.accounts.models import AuditEvent, Membership, Role, Scope, Team, Token, User
 from webapp.accounts.selectors import May, digest, require, require_operator
 from webapp.errors import Conflict, DomainError, Unprocessable
+from webapp.live import look_again
 from webapp.prepared import PreparedInsert
 
 MAX_TOKEN_DAYS = 365
@@ -100,6 +101,8 @@ def set_member(*, actor: User, team: Team, username: str, role: str) -> Membersh
     membership, _ = Membership.objects.update_or_create(team=team, user=user, defaults={"role": role})
     before = {"role": old.role} if old else {}
     record(actor=actor, team=team, verb="set role", target=user, before=before, after={"role": role})
+    if old:
+        look_again(team=team.pk, person=user.pk)
     return membership
 
 
@@ -114,6 +117,7 @@ def remove_member(*, actor: User, team: Team, user: User) -> None:
         _keep_an_owner(team, user)
     membership.delete()
     record(actor=actor, team=team, verb="removed", target=user, before={"role": membership.role})
+    look_again(team=team.pk, person=user.pk)
 
 
 def _keep_an_owner(team: Team, leaving: User) -> None:

@@ -20,10 +20,10 @@ class BoardPage(LivePage):
     def find(self, user: User | AnonymousUser) -> bool:
         route = self.scope["url_route"]["kwargs"]
         boards = selectors.leaderboards(user).filter(team__name=route["team"], name=route["name"])
-        found = boards.values_list("pk", flat=True).first()
+        found = boards.values_list("pk", "team").first()
         if found is None:
             return False
-        self.pk = found
+        self.pk, self.team = found
         return True
 
 

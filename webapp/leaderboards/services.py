@@ -28,7 +28,7 @@ from webapp.leaderboards import ordering
 from webapp.leaderboards.cells import FIELDS, MADE_BY, NOT_RUN, STATE, STORED, Cell, grid
 from webapp.leaderboards.models import ColumnChange, Leaderboard, Standing
 from webapp.leaderboards.ordering import ORDERS, Ordered, Place
-from webapp.live import publish
+from webapp.live import look_again, publish
 from webapp.locks import Lock, alone
 from webapp.results import reports
 from webapp.results.models import Report
@@ -85,6 +85,8 @@ def change_leaderboard(*, actor: User, board: Leaderboard, **changes: Any) -> Le
     board.stale_since, board.stale_versions = timezone.now(), None
     board.save()
     record(actor=actor, team=board.team, verb="changed", target=board, before=before, after=asked)
+    if "visibility" in asked:
+        look_again(team=board.team_id)
     enqueue("refresh_leaderboard", board.pk)
     return board
 

@@ -20,7 +20,7 @@ from webapp.catalog.models import ModelEntry
 from webapp.errors import NotAllowed, Unprocessable
 from webapp.jobs.models import Job
 from webapp.leaderboards.models import SavedView
-from webapp.live import close_sockets_of
+from webapp.live import look_again
 from webapp.removals import obstacles
 from webapp.removals.counting import counts
 from webapp.removals.obstacles import is_empty, owned_alone
@@ -110,7 +110,7 @@ def remove_account(*, actor: User, name: str, password: str = "") -> None:
     for _, rows in own_rows(user):
         rows.delete()
     _forget(user)
-    close_sockets_of(user.pk)
+    look_again(person=user.pk)
 
 
 def _forget(user: User) -> None:

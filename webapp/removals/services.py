@@ -18,7 +18,7 @@ from webapp.imports.models import Import
 from webapp.jobs.models import Job, Run
 from webapp.leaderboards.models import Leaderboard
 from webapp.leaderboards.services import runs_landed
-from webapp.live import publish
+from webapp.live import look_again, publish
 from webapp.locks import in_peace
 from webapp.notices.models import Webhook
 from webapp.releases.models import Release
@@ -79,11 +79,9 @@ def remove_team(*, actor: User, team: Team, name: str) -> Removal:
     refuse(preview.obstacles)
     told = {"sign_offs": _signatures(team), "people": sorted(team.memberships.values_list("user__username", "role"))}
     record(actor=actor, team=team, verb="began deleting", target=team, before=dict(preview.goes), after=told)
-    boards = list(Leaderboard.objects.filter(team=team).values_list("pk", "version"))
     hide(team)
     Team.objects.filter(pk=team.pk).update(name=_unnamed(team.pk))
-    for pk, version in boards:
-        publish(f"leaderboard.{pk}", board=pk, version=version)
+    look_again(team=team.pk)
     return _begin(actor, Removal.Kind.TEAM, team.pk, team, team.name, preview.goes)
 
 

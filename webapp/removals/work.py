@@ -24,6 +24,7 @@ from webapp.jobs.quota import remember
 from webapp.jobs.services import settle
 from webapp.leaderboards.models import Standing
 from webapp.leaderboards.services import refresh
+from webapp.live import look_again
 from webapp.locks import Lock, alone
 from webapp.removals import parts
 from webapp.removals.counting import SCORES
@@ -167,3 +168,4 @@ def _finish(removal: Removal) -> None:
     Removal.objects.filter(pk=removal.pk).update(state=State.DONE, finished_at=Now())
     team = Team(pk=removal.team_id)  # there may be none any more; the log needs none
     record(actor=removal.created_by, team=team, verb="deleted", target=removal, after=removal.removed)
+    look_again(team=removal.team_id)  # at jobs and searches that went with an entry

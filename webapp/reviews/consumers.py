@@ -16,9 +16,10 @@ from webapp.reviews.models import Review
 class ReviewConsumer(LivePage):
     def find(self, user: User | AnonymousUser) -> bool:
         pk = self.scope["url_route"]["kwargs"]["pk"]
-        if not selectors.reviews(user).filter(pk=pk).exists():
+        team = selectors.reviews(user).filter(pk=pk).values_list("team", flat=True).first()
+        if team is None:
             return False
-        self.pk = pk
+        self.pk, self.team = pk, team
         return True
 
     @property

@@ -20,7 +20,7 @@ class SearchConsumer(LivePage):
         found = selectors.searches(user).filter(pk=self.scope["url_route"]["kwargs"]["pk"]).first()
         if found is None:
             return False
-        self.pk, self.job = found.pk, found.job_id
+        self.pk, self.team, self.job = found.pk, found.team_id, found.job_id
         return True
 
     @property

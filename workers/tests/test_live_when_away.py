@@ -1,14 +1,18 @@
-"""Live pages without their socket: polled where sockets are blocked, caught up after the server was away."""
+"""Live pages without their socket: polled where sockets are blocked, caught up after the server was away, at rest where
+they are not for their reader any more."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from django.db import connections
 from django.test import Client
 from playwright.sync_api import Browser, Page, expect
 
+from webapp.accounts.services import remove_member, set_member
 from webapp.leaderboards.models import Leaderboard
 from webapp.tests import factories
 from workers.tests.conftest import Lab, Web, wait_until
@@ -80,4 +84,25 @@ def test_a_page_catches_up_by_its_version_when_the_server_is_back(opened: Open, 
     expect(sign).to_have_text("Live", timeout=SECONDS)
     expect(page.locator("#standings tbody")).to_contain_text("50.0", timeout=SECONDS)
     assert version(page) == Leaderboard.objects.get().version > before
+    assert page.evaluate("window.neverReloaded")
+
+
+def test_a_page_whose_reader_left_the_team_says_so_and_asks_no_more(opened: Open, lab: Lab) -> None:
+    page = opened()
+    sign = page.locator("[data-live-state]")
+    expect(sign).to_have_text("Live", timeout=SECONDS)
+
+    def leave() -> None:
+        set_member(actor=lab.owner, team=lab.team, username=factories.person("heir").username, role="owner")
+        remove_member(actor=lab.owner, team=lab.team, user=lab.owner)
+        connections.close_all()
+
+    with ThreadPoolExecutor(1) as elsewhere:  # nothing is pushed from the thread of the browser's loop
+        elsewhere.submit(leave).result()
+    expect(sign).to_have_text("Not live: not open to you any more", timeout=SECONDS)
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.on("websocket", lambda socket: asked.append(socket.url))
+    page.wait_for_timeout(4000)  # longer than a poll
+    assert asked == []
     assert page.evaluate("window.neverReloaded")
