@@ -34,17 +34,17 @@ from webapp.urls import websocket_urlpatterns
 TABLE = table()
 
 
-def ask(client: Client, method: str, name: str, address: str, body: Any) -> int:
-    """The status, in a transaction that is rolled back: the next person finds the same world."""
+def ask(client: Client, method: str, name: str, address: str, body: Any) -> Any:
+    """The answer, in a transaction that is rolled back: the next person finds the same world."""
     cache.clear()
     if name.startswith("api:"):
         sent = {"data": json.dumps(body), "content_type": "application/json"} if method != "GET" else {}
     else:
         sent = {"data": body or {}} if method != "GET" else {}
     with transaction.atomic():
-        status = getattr(client, method.lower())(address, **sent).status_code
+        answer = getattr(client, method.lower())(address, **sent)
         transaction.set_rollback(True)
-    return int(status)
+    return answer
 
 
 def address_of(name: str, pattern: Any, world: dict[str, dict[str, Any]]) -> str:
@@ -98,7 +98,8 @@ def test_every_route_answers_as_the_table_says(
 ) -> None:
     wrong = []
     for method, name, pattern in calls():
-        status = ask(signed_in(people[who]), method, name, address_of(name, pattern, world), bodies.get(name))
+        address = address_of(name, pattern, world)
+        status = ask(signed_in(people[who]), method, name, address, bodies.get(name)).status_code
         allowed = {expected(method, name, who)}
         if method == "POST" and (method, name) not in TABLE:
             allowed.add(405)
@@ -126,7 +127,7 @@ def test_what_is_seen_follows_from_its_visibility(
     for who, user in people.items():
         client = signed_in(user)
         for method, name in SEEN_BY_VISIBILITY:
-            status = ask(client, method, name, address_of(name, patterns[name], world), None)
+            status = ask(client, method, name, address_of(name, patterns[name], world), None).status_code
             if status != (200 if who in SEES[visibility] else 404):
                 wrong.append(f"{who}: {name} ({visibility}) answers {status}")
     assert not wrong, "\n".join(wrong)
