@@ -111,9 +111,9 @@ def _whole(removal: Removal, part: Part) -> bool:
         count = deleted(rows, BATCH if scores else None)
         if scores and _note(removal, {SCORES: count}) and count == BATCH:
             return True
-    _note(removal, {part.kind: deleted(part.rows.model._default_manager.filter(pk__in=pks))})
     if part.rows.model is Run:
         remember(pks)
+    _note(removal, {part.kind: deleted(part.rows.model._default_manager.filter(pk__in=pks))})
     for pk in touched:
         _settle(pk)
     return True
