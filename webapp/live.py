@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Hashable, Mapping
 from contextlib import suppress
 from copy import copy
@@ -28,6 +29,9 @@ if TYPE_CHECKING:  # it is left of accounts, whose changes it tells
 
 log = logging.getLogger("crosstable.live")
 SEND_SECONDS = 2.0
+PAUSE_SECONDS = 10.0  # in which nothing is pushed, after a push that waited in vain
+OPEN_SECONDS = 5.0
+BEAT_SECONDS = 60.0
 EVERY_ROOM = "rooms"
 GONE = 4404  # to the page: do not try again
 
@@ -35,7 +39,8 @@ GONE = 4404  # to the page: do not try again
 def publish(group: str, **message: Any) -> None:
     """Tell a group after commit that something has a new version. Messages carry ids and versions only.
 
-    A layer that is down costs liveness, never data: pages also poll while their socket is away.
+    A layer that is down costs liveness, never data: pages poll while their socket is away, and rooms look for
+    themselves now and then.
     """
     transaction.on_commit(partial(_send, group, {"type": "changed", **message}))
 
@@ -46,12 +51,21 @@ def look_again(*, team: int | None = None, person: int | None = None) -> None:
     transaction.on_commit(partial(_send, EVERY_ROOM, {"type": "look", "team": team, "person": person}))
 
 
+class _Pause:
+    """A change may have a thousand groups to tell: it waits for a silent layer once, not once for each of them."""
+
+    until = 0.0
+
+
 def _send(group: str, message: dict[str, Any]) -> None:
     layer = get_channel_layer()
-    if layer is None:
+    if layer is None or time.monotonic() < _Pause.until:
         return
     try:
         async_to_sync(_within_patience)(layer, group, message)
+    except TimeoutError as error:
+        _Pause.until = time.monotonic() + PAUSE_SECONDS
+        log.warning("cannot push to %s: %r; nothing is pushed for %d s", group, error, PAUSE_SECONDS)
     except Exception as error:  # whatever the layer's client raises, the commit stands
         log.warning("cannot push to %s: %r", group, error)
 
@@ -107,7 +121,12 @@ class LivePage(AsyncWebsocketConsumer):  # type: ignore[misc]
             await self.close(code=GONE)
             return
         self.news = asyncio.Event()
-        self.room = await Room.entered(self)
+        try:
+            async with asyncio.timeout(OPEN_SECONDS):
+                self.room = await Room.entered(self)
+        except TimeoutError:  # a frozen layer: the page polls, and connects again
+            await self.close(code=1011)
+            return
         version, drawn = await database_sync_to_async(self._found_version)(), self.room.frame
         if version is None:
             await self.room.part_with(self)
@@ -215,6 +234,7 @@ class Room:
             async with asyncio.TaskGroup() as work:
                 work.create_task(self._hear(layer, channel))
                 work.create_task(self._draw())
+                work.create_task(self._beat())
         except* Exception:
             log.exception("pages of %s are closed and connect again", self.page.group)
             self.rooms.pop(self.key, None)
@@ -231,6 +251,14 @@ class Room:
             if message["type"] == "look":
                 await self.look(message["team"], message["person"])
             else:
+                self.changed.set()
+
+    async def _beat(self) -> None:
+        """Messages may be lost: of a change, and of who may not see it any more."""
+        while True:
+            await asyncio.sleep(BEAT_SECONDS)
+            await self.look()
+            if self.viewers and self.frame and await database_sync_to_async(self.page.version)() != self.frame.version:
                 self.changed.set()
 
     async def look(self, team: int | None = None, person: int | None = None) -> None:

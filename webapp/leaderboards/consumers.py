@@ -53,7 +53,8 @@ class TournamentConsumer(BoardPage):
         return f"tournament.{self.pk}"
 
     def version(self) -> int:
-        return Leaderboard.objects.values_list("report__changes", flat=True).get(pk=self.pk) or 0
+        drawn = Leaderboard.objects.filter(pk=self.pk, order="swiss")
+        return drawn.values_list("report__changes", flat=True).first() or 0
 
     def key(self) -> tuple[Any, ...]:
         return ("tournament", self.pk)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable
 from functools import partial
@@ -13,6 +14,7 @@ from channels.db import database_sync_to_async
 from channels.routing import URLRouter
 from django.contrib.auth.models import AnonymousUser
 from django.db import transaction
+from django.db.models import F
 from django.urls import reverse
 
 from webapp import live
@@ -47,6 +49,13 @@ async def opened(user: Viewer, path: str) -> ApplicationCommunicator:
     socket = await accepted(user, path)
     assert (await socket.receive_output(5))["type"] == "websocket.send"
     return socket
+
+
+async def first_answer(user: Viewer, path: str) -> object:
+    socket = await accepted(user, path)
+    answer = await heard(socket)
+    await left(socket)
+    return answer
 
 
 async def left(socket: ApplicationCommunicator) -> None:
@@ -196,14 +205,39 @@ def test_what_is_hidden_while_a_page_opens_is_not_shown(main, alice, charlie, mo
         await database_sync_to_async(hide)()
         return await enter(viewer)
 
-    async def watch() -> object:
-        socket = await accepted(charlie, MAIN)
-        first = await heard(socket)
-        await left(socket)
-        return first
-
     monkeypatch.setattr(Room, "entered", entered)
-    assert async_to_sync(watch)() == 4404
+    assert async_to_sync(first_answer)(charlie, MAIN) == 4404
+
+
+def test_what_was_lost_on_its_way_is_made_up_for(main, alice, bob, charlie, monkeypatch):
+    """A push of a new version, and the word that strangers may look no more."""
+    monkeypatch.setattr(live, "BEAT_SECONDS", 0.2)
+
+    def change_in_silence() -> None:
+        Leaderboard.objects.filter(pk=main.pk).update(version=F("version") + 1, visibility="team")
+
+    check(change_in_silence, (charlie, MAIN, CLOSED), (bob, MAIN, SENT))
+
+
+def test_a_page_that_shows_all_is_left_alone(job, main, bob, monkeypatch):
+    factories.worker()
+    for _ in range(4):
+        factories.finish([True] * 4)
+    assert factories.refresh(main).report.changes
+    monkeypatch.setattr(live, "BEAT_SECONDS", 0.1)
+    check(lambda: None, *((bob, path, QUIET) for path in (MAIN, MAIN + "tournament/", f"ws/jobs/{job.pk}/")))
+
+
+def test_a_page_that_opens_while_the_layer_is_frozen_is_told_to_try_again(main, bob, monkeypatch):
+    class Frozen:
+        async def new_channel(self) -> str:
+            await asyncio.sleep(60)
+            return ""
+
+    monkeypatch.setattr(live, "OPEN_SECONDS", 0.2)
+    monkeypatch.setattr(live, "get_channel_layer", Frozen)
+    assert async_to_sync(first_answer)(bob, MAIN) == 1011
+    assert not Room.rooms
 
 
 def test_one_question_for_each_person_of_the_teams_pages_alone(main, alice, bob, charlie, monkeypatch):
