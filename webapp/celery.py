@@ -8,7 +8,7 @@ import warnings
 from functools import partial
 from typing import Any
 
-from celery import Celery
+from celery import Celery, signals
 from celery.exceptions import SecurityWarning
 from django.db import transaction
 from kombu.exceptions import OperationalError
@@ -24,6 +24,14 @@ app.autodiscover_tasks(["workers"], related_name="tasks")
 # Containers and the one-machine demo run as root; messages are JSON, so the danger it warns of (pickle) is not there.
 warnings.filterwarnings("ignore", category=SecurityWarning)
 log = logging.getLogger("crosstable.doorbell")
+
+
+@signals.celeryd_init.connect
+def say_nothing_beside_the_log(**_: Any) -> None:
+    """A worker that is asked to stop would print so: one line that is no JSON."""
+    from celery.apps import worker
+
+    worker.safe_say = lambda *_: None  # type: ignore[attr-defined]
 
 
 def enqueue(task: str, *args: Any, queue: str | None = None, joined: bool = False) -> None:

@@ -230,7 +230,7 @@ CELERY_BROKER_TRANSPORT_OPTIONS = (
     if BROKER_URL.startswith("redis")
     else {}
 )
-SWEEP_SECONDS, TIDY_SECONDS = 5, 60
+SWEEP_SECONDS, TIDY_SECONDS = 5, 60  # of the task, and of the thread that looks for lost runs (workers/sweeping.py)
 CELERY_BEAT_SCHEDULE = {
     # A sweep that waited longer than a period is worth nothing: the next one does its work.
     "sweep": {"task": "workers.sweep", "schedule": SWEEP_SECONDS, "options": {"expires": SWEEP_SECONDS}},
@@ -311,6 +311,9 @@ LOGGING = {
         "django.request": {"level": "CRITICAL"},
         # People at a terminal do not want a line per request.
         "crosstable.request": {"level": "INFO" if LOG_FORMAT == "json" else "WARNING"},
+        # The server's own lines come as ours do; those of its access log hold paths, too.
+        "uvicorn": {"handlers": [], "propagate": True},
+        "uvicorn.access": {"handlers": [], "propagate": False},
     },
 }
 SENTRY_DSN = env.text("SENTRY_DSN")

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import logging
+import logging.config
 import os
 import signal
-import sys
 import threading
+
+from django.conf import settings
 
 from workers.devices import devices
 from workers.supervisor import supervise
@@ -17,7 +18,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m workers", description=__doc__)
     parser.add_argument("--devices", default="auto", help='"auto", "cpu", or a list such as "cuda:0,cuda:1"')
     chosen = devices(parser.parse_args().devices)
-    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout)
+    logging.config.dictConfig(settings.LOGGING)
     logging.getLogger("crosstable.supervisor").info("workers on %s", ", ".join(chosen))
     over = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
