@@ -5,9 +5,9 @@
 Throw-away servers; requests go through the whole stack of middleware in this process. Warm: the same page again.
 Changed: each request is the first after a result has changed one row. Cold: the process remembers nothing of the
 board. Beside the times is the processor time of this process, which other work on the machine does not lengthen.
-Bytes are what is transferred with gzip. With --data the board of 500 x 100 is that of bench.seed, with its 10,000,000
-scores, so that costs have runs to read. Beside it: a plain Django page that makes one query, and every time as a ratio
-to it.
+Bytes are what is transferred with gzip; what misses its bar is marked. With --data the board of 500 x 100 is that of
+bench.seed, with its 10,000,000 scores, so that costs have runs to read. Beside it: a plain Django page that makes one
+query, and every time as a ratio to it.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bench.seed import Size, keep, seeded
-from bench.timing import as_in_production, get, p95, plain_page, queries, times
+from bench.timing import as_in_production, get, over, p95, plain_page, queries, times
 from bench.world import ready
 
 if TYPE_CHECKING:
@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 SIZES = ("50x10", "200x50", "500x100")
 VIEWS = {"table": "", "page 3": "page=3", "search": "q=entry-4", "by a benchmark": "sort=-benchmark-7,name",
          "ranks": "view=ranks", "heatmap": "view=heatmap", "costs": "costs=1&sort=cost"}  # fmt: skip
+
+BARS_MS = {"cold": 300, "changed": 300, "warm": 100}
+MOST_QUERIES, MOST_KB = 12, 300
 
 
 def main() -> None:
@@ -123,13 +126,14 @@ def _measure(board: Leaderboard, name: str, query: str, requests: int, floor: fl
         usual, most = statistics.median(taken), p95(taken)
         print(
             f"{name:<14} {kind:<7}: p50 {usual:5.0f} ms, p95 {most:5.0f} ms, {most / floor:5.1f} x the plain page, "
-            f"{statistics.median(spent.seconds[1:]) * 1000:5.0f} ms of processor"
+            f"{statistics.median(spent.seconds[1:]) * 1000:5.0f} ms of processor{over(most, BARS_MS[kind])}"
         )
     _forget(board)
     asked = queries(address)
     body = get(address)
-    sizes = f"{len(body) / 1000:.0f} kB compressed of {len(gzip.decompress(body)) / 1000:.0f} kB"
-    print(f"{name:<14} {asked} queries, {sizes}", flush=True)
+    sent = len(body) / 1000
+    sizes = f"{sent:.0f} kB compressed of {len(gzip.decompress(body)) / 1000:.0f} kB{over(sent, MOST_KB)}"
+    print(f"{name:<14} {asked} queries{over(asked, MOST_QUERIES)}, {sizes}", flush=True)
 
 
 class Spent:

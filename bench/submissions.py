@@ -7,7 +7,7 @@ connections, spread evenly over the web processes as a proxy spreads them. 20 pe
 call has its own Idempotency-Key and makes a job of one new run. First as fast as connections allow, for three numbers
 of them; then on a timetable: a call that is late because all connections are busy counts from when it was due. Beside
 it: a bare DRF view that inserts one row, behind the same middleware, and every rate as a ratio to it. PostgreSQL,
-Valkey and the caller share the machine.
+Valkey and the caller share the machine. Fails unless each answer was 202.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import os
 import subprocess
 import sys
 import time
+from collections import Counter
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -41,7 +42,7 @@ def main() -> None:
     options = parser.parse_args()
     os.environ["CROSSTABLE_API_RATE"] = "1000000/min"  # how fast, not how often a person may
     ready()
-    callers = _callers()
+    callers, answers = _callers(), Counter[str]()
     subprocess.run([sys.executable, "manage.py", "collectstatic", "--noinput", "-v0"], check=True)
     for processes in options.processes:
         with ExitStack() as servers:
@@ -54,10 +55,14 @@ def main() -> None:
                 print(f"bare view, {connections} connections: {floor}", flush=True)
                 taken = _call(Load(webs, "/api/v1/jobs/", callers, **trial))
                 print(f"jobs, {connections} connections: {taken}; {taken.rate / floor.rate:.2f} of the bare view")
+                answers.update(taken.statuses)
             due = {"connections": options.connections[-1], "seconds": options.seconds, "rate": options.rate}
             found = _call(Load(webs, "/api/v1/jobs/", callers, **due))
             print(f"jobs on a timetable of {options.rate} a second for {options.seconds} s: {found}", flush=True)
+            answers.update(found.statuses)
     _count()
+    if set(answers) != {"202"}:
+        sys.exit(f"not every job was taken: {dict(answers)}")
 
 
 def _callers() -> list[str]:

@@ -60,6 +60,11 @@ def p95(taken: list[float]) -> float:
     return sorted(taken)[int(0.95 * (len(taken) - 1))]
 
 
+def over(found: float, bar: float) -> str:
+    """What stands behind a number that misses its bar."""
+    return "" if found <= bar else "  OVER THE BAR"
+
+
 def queries(address: str) -> int:
     from django.db import connection
     from django.test.utils import CaptureQueriesContext
