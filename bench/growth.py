@@ -63,6 +63,7 @@ def _questions(world: World) -> dict[str, Action]:
     from django.urls import reverse
 
     from webapp.jobs.models import Job
+    from workers.sweeping import deal_with_lost_runs
     from workers.tasks import sweep
 
     job = Job.objects.filter(team=world.team, state="done").latest("pk")
@@ -80,7 +81,7 @@ def _questions(world: World) -> dict[str, Action]:
         "reviews that wait for me": reverse("reviews:inbox_count"),
         "spending": reverse("jobs:team_spending", args=[world.team.name]),
     }  # fmt: skip
-    asked: dict[str, Action] = {"sweep": sweep, "claim": _claim, "/metrics": _scrape}
+    asked: dict[str, Action] = {"lost runs": deal_with_lost_runs, "sweep": sweep, "claim": _claim, "/metrics": _scrape}
     asked |= {name: partial(_as, world.owner, address) for name, address in pages.items()}
     few = "home", "jobs", "submit a job", "reports"
     return asked | {f"{name}, newcomer": partial(_as, world.newcomer, pages[name]) for name in few}

@@ -22,6 +22,8 @@ from workers.disk import unwritable
 
 # A worker keeps its lease about once a second; a slow commit must not cost it.
 SHORTEST_LEASE = 5
+# So soon after its last sign of life a worker that was killed is known to be lost.
+SEEN_SECONDS = 60
 # The database's clock decides everything; what differs from it by more makes logs and diaries unreadable.
 CLOCK_SECONDS = 300.0
 ENGINE = ("torch", "transformers", "lm_eval", "safetensors")
@@ -32,6 +34,11 @@ def problems(app: Celery, *, queues: set[str], pool: str, name: str = "") -> Ite
     yield from _delivery_problems(app)
     if settings.LEASE_SECONDS < SHORTEST_LEASE:
         yield f"CROSSTABLE_LEASE_SECONDS is below {SHORTEST_LEASE}: living runs would be taken for lost. Raise it."
+    if settings.LEASE_SECONDS + settings.SWEEP_SECONDS > SEEN_SECONDS:
+        yield (
+            f"CROSSTABLE_LEASE_SECONDS is above {SEEN_SECONDS - settings.SWEEP_SECONDS}: a worker that is killed would "
+            f"not be seen within {SEEN_SECONDS} s. Lower it."
+        )
     yield from _broker_problems(app)
     trouble = unwritable()
     if trouble:

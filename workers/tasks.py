@@ -11,10 +11,10 @@ from collections.abc import Callable
 from typing import Any
 
 from celery import shared_task, signals
-from django.db import connections, transaction
+from django.db import connections
 from kombu.exceptions import OperationalError
 
-from webapp.celery import app, enqueue
+from webapp.celery import app, belfry, enqueue
 from webapp.jobs.resources import doorbell
 from workers import checks
 from workers.supervisor import PULSE
@@ -112,7 +112,8 @@ def advance_search(job_id: int) -> None:
 
 @shared_task(name="workers.sweep")
 def sweep() -> None:
-    """Find lost runs, ring again for what waits, take back approvals of numbers that are no longer the latest."""
+    """Ring again for what waits, and take back approvals of numbers that are no longer the latest. Lost runs, and those
+    that wait for a worker, are not left to a task (`sweeping.py`)."""
     from webapp.imports import work
     from webapp.jobs import endings
     from webapp.leaderboards import services
@@ -123,9 +124,8 @@ def sweep() -> None:
     from webapp.searches import advancing
 
     _one_by_one(
-        _deal_with_lost_runs, services.columns_changed, services.refresh_stale, reports.ring_again, work.ring_again,
-        measurements.ring_again, reviews.recheck, removals.ring_again, advancing.ring_again, outbox.ring_again,
-        endings.fold,
+        services.columns_changed, services.refresh_stale, reports.ring_again, work.ring_again, measurements.ring_again,
+        reviews.recheck, removals.ring_again, advancing.ring_again, outbox.ring_again, endings.fold,
     )  # fmt: skip
 
 
@@ -157,17 +157,6 @@ def _one_by_one(*parts: Callable[[], object]) -> list[object]:
     return found
 
 
-def _deal_with_lost_runs() -> None:
-    from webapp.jobs import leases
-    from webapp.jobs.models import Run
-    from webapp.leaderboards import services
-
-    for run in Run.objects.filter(pk__in=leases.sweep()):
-        log.warning("%s was lost and has been dealt with: %s", run, run.reason)
-        with transaction.atomic():
-            services.run_landed(run=run)
-
-
 @signals.worker_init.connect
 def refuse_bad_settings(sender: Any, **_: Any) -> None:
     """Better no worker than one that loses or doubles work."""
@@ -187,6 +176,11 @@ def refuse_bad_settings(sender: Any, **_: Any) -> None:
     # Celery closes the file descriptors of connections that it finds open when its pool starts, also in the solo pool;
     # psycopg would then wait for ever on a number that belongs to another file.
     connections.close_all()
+    if "analysis" in queues:
+        from workers.sweeping import Sweeper
+
+        belfry.gather()  # a broker that is cut off, and lets each bell wait, keeps no lost run from being found
+        Sweeper().start()
 
 
 def _pool_name(worker: Any) -> str:
@@ -211,6 +205,7 @@ def stop_soon(**_: Any) -> None:
 
 @signals.worker_shutdown.connect
 def say_goodbye(**_: Any) -> None:
+    belfry.settle()
     if _evaluates():
         from workers import pipeline
 

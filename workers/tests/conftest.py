@@ -23,6 +23,7 @@ from django.db import connection, connections
 from playwright.sync_api import Browser, sync_playwright
 from pytest_django import Settings
 
+from deploy.local.servers import EmbeddedValkey
 from webapp.accounts.models import Team, User
 from webapp.accounts.services import create_team
 from webapp.catalog.models import EntryVersion, Suite
@@ -141,6 +142,11 @@ def evaluation_worker(start: Start, name: str = "evaluation", **more: str) -> Pr
     return start(*CELERY, "-P", "solo", "-c", "1", "-Q", "evaluation", "-n", f"{name}@test", **more)
 
 
+def analysis_worker(start: Start, *clock: str, **more: str) -> Process:
+    """clock: the options of its beat."""
+    return start(*CELERY, "-P", "threads", "-c", "2", *clock, "-Q", "analysis", "-n", "analysis@test", **more)
+
+
 def wait_until(true: Callable[[], object], *, seconds: float = 60, of: Process | None = None) -> None:
     """Poll until it is true; a failure shows the last lines of the process that should have made it so."""
     end = time.monotonic() + seconds
@@ -149,6 +155,20 @@ def wait_until(true: Callable[[], object], *, seconds: float = 60, of: Process |
             lines = of.log.read_text(errors="replace")[-3000:] if of else ""
             raise AssertionError(f"did not come true in {seconds} s\n{lines}")
         time.sleep(0.1)
+
+
+@pytest.fixture
+def broker(tmp_path: Path) -> Iterator[EmbeddedValkey]:
+    """One of its own, which a test may kill."""
+    server = EmbeddedValkey(tmp_path / "broker").start()
+    yield server
+    server.stop()
+
+
+def kill(server: EmbeddedValkey) -> None:
+    assert server.process is not None
+    server.process.kill()
+    server.process.wait()
 
 
 def living(name: str) -> bool:
@@ -206,7 +226,7 @@ def web(django_db_setup: None, static_files: dict[str, str], tmp_path_factory: p
 def site(start: Start, web: Web) -> str:
     """The whole platform on the test database: web over ASGI, analysis worker with its clock; gives its address."""
     clock = ("-B", "--scheduler", "celery.beat:Scheduler")
-    start(*CELERY, "-P", "threads", "-c", "2", *clock, "-Q", "analysis", "-n", "analysis@test", **web.data)
+    analysis_worker(start, *clock, **web.data)
     web.up()
     return web.address
 

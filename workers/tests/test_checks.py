@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from celery import Celery
+from django.conf import settings as conf
 from django.db.migrations.recorder import MigrationRecorder
 from pytest_django import Settings
 
@@ -57,6 +58,21 @@ def test_each_wrong_setting_is_named(changed: dict[str, Any], named: str) -> Non
 def test_a_lease_that_is_too_short(settings: Settings) -> None:
     settings.LEASE_SECONDS = 2
     assert "CROSSTABLE_LEASE_SECONDS is below 5" in told()
+
+
+@pytest.mark.parametrize("queues", ["evaluation", "analysis"])
+def test_a_lease_that_lets_nobody_see_a_killed_worker_in_a_minute(settings: Settings, queues: str) -> None:
+    pool = "solo" if queues == "evaluation" else "threads"
+    settings.LEASE_SECONDS = 55
+    assert told(queues=queues, pool=pool) == ""
+    settings.LEASE_SECONDS = 56
+    assert "CROSSTABLE_LEASE_SECONDS is above 55: a worker that is killed would not be seen within 60 s" in told(
+        queues=queues, pool=pool
+    )
+
+
+def test_by_default_a_killed_worker_is_seen_within_a_minute() -> None:
+    assert conf.LEASE_SECONDS + conf.SWEEP_SECONDS <= checks.SEEN_SECONDS == 60
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
@@ -14,35 +13,21 @@ from webapp.accounts.services import create_token
 from webapp.jobs.models import Run
 from webapp.results.models import Score
 from workers.tests.conftest import (
-    CELERY,
     Lab,
     Process,
     Start,
+    analysis_worker,
     answers,
     evaluation_worker,
     free_port,
+    kill,
     living,
     state,
     wait_until,
 )
 
 pytestmark = [pytest.mark.engine, pytest.mark.process, pytest.mark.django_db(transaction=True)]
-THREADS = ("-P", "threads", "-c", "2", "-Q", "analysis", "-n", "analysis@test")
 BEAT = ("-B", "--scheduler", "celery.beat:Scheduler")
-
-
-@pytest.fixture
-def broker(tmp_path: Path) -> Iterator[EmbeddedValkey]:
-    """One of its own, which a test may kill."""
-    server = EmbeddedValkey(tmp_path / "broker").start()
-    yield server
-    server.stop()
-
-
-def kill(server: EmbeddedValkey) -> None:
-    assert server.process is not None
-    server.process.kill()
-    server.process.wait()
 
 
 def web(start: Start, port: int, **more: str) -> Process:
@@ -69,7 +54,7 @@ def test_the_broker_and_the_web_die_and_come_back(
     port = free_port()
     assert start("manage", "collectstatic", "--noinput", "-v0", **more).child.wait(120) == 0
     site = web(start, port, **more)
-    start(*CELERY, *THREADS, *BEAT, **more)
+    analysis_worker(start, *BEAT, **more)
     worker = evaluation_worker(start, **more)
     token = create_token(actor=lab.owner, name="ci", scopes=[Scope.READ, Scope.SUBMIT], days=1)[1]
     wait_until(lambda: living("evaluation"), of=worker, seconds=120)

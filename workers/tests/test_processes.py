@@ -11,13 +11,14 @@ from webapp.jobs import leases
 from webapp.jobs.models import Run
 from webapp.results.models import Score
 from webapp.tests import factories
-from workers.tests.conftest import CELERY, Lab, Start, evaluation_worker, living, state, wait_until
+from workers.tests.conftest import CELERY, Lab, Start, analysis_worker, evaluation_worker, living, state, wait_until
 
 pytestmark = [pytest.mark.engine, pytest.mark.process, pytest.mark.django_db(transaction=True)]
 
 
 def test_a_killed_worker_is_seen_and_its_run_goes_on(lab: Lab, start: Start) -> None:
     """SIGKILL in mid-run: requeued with the reason, finished samples kept, no sample scored twice."""
+    analysis = analysis_worker(start)
     first = evaluation_worker(start, "first")
     wait_until(lambda: living("first"), of=first)
     job = lab.job(lab.entry("tiny-m"), size=3000, settings={"batch_size": 2})
@@ -27,8 +28,7 @@ def test_a_killed_worker_is_seen_and_its_run_goes_on(lab: Lab, start: Start) -> 
     kept = Score.objects.filter(run=run).count()
     assert 0 < kept < 3000
 
-    wait_until(lambda: leases.sweep() == [run.pk], seconds=30)
-    assert state(run) == Run.State.QUEUED
+    wait_until(lambda: state(run) == Run.State.QUEUED, seconds=30, of=analysis)
     assert "first@test was lost" in run.reason
     assert f"attempt 2 of 3, {kept} samples are kept" in run.reason
 
