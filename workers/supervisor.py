@@ -13,6 +13,8 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from workers.devices import ORDER
+
 # The environment variable that names the file a worker touches every few seconds (presence.py).
 PULSE = "CROSSTABLE_PULSE"
 log = logging.getLogger("crosstable.supervisor")
@@ -37,7 +39,7 @@ class Process:
     def start(self) -> None:
         self.pulse.unlink(missing_ok=True)
         self.started = time.monotonic()
-        environment = {**os.environ, PULSE: str(self.pulse), "CROSSTABLE_DEVICE": self.device}
+        environment = {**os.environ, **ORDER, PULSE: str(self.pulse), "CROSSTABLE_DEVICE": self.device}
         self.child = subprocess.Popen(self.command(), env=environment, start_new_session=True)
 
     def command(self) -> list[str]:

@@ -24,10 +24,11 @@ FULL, HALF = 32, 16  # bits of a weight
 
 
 def served_by(device: str, memory: int | None) -> list[str]:
-    """Classes that a device ("cpu", "cuda:0") of so many bytes can serve; a GPU also does what needs none."""
+    """Classes that a device ("cpu", "cuda:0") of so many bytes can serve; a GPU also does what needs none. One that
+    does not say how large it is counts as a small one: what does not fit would fail on it."""
     if not device.startswith("cuda"):
         return [CPU]
-    room = GPU_SIZES[-1] * GIGABYTE if memory is None else memory
+    room = GPU_SIZES[0] * GIGABYTE if memory is None else memory
     return [CPU, *(f"gpu-{size}" for size in GPU_SIZES if size * GIGABYTE <= room)]
 
 

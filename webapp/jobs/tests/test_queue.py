@@ -86,6 +86,7 @@ class TestResources:
         assert served_by("cuda:0", 24_564 * 2**20) == ["cpu", "gpu-8", "gpu-16", "gpu-24"]
         assert served_by("cuda:1", 143_771 * 2**20)[-1] == "gpu-141"
         assert served_by("cuda:0", 4 * GIGABYTE) == ["cpu"]
+        assert served_by("cuda:0", None) == ["cpu", "gpu-8"]
 
     def test_of_a_run_are_planned_with_it(
         self, alice: User, team: Team, suite: Suite, entry: EntryVersion, settings: Settings
@@ -174,7 +175,12 @@ def test_what_no_worker_can_do_says_what_is_needed(job: Job) -> None:
     rows = list(job.runs.select_related("contender", "team"))
     assert waiting_reason(rows).startswith("No running worker has a GPU with 48 GB, which small@fp32 needs.")
     leases.worker_seen(
-        name="big", host="h", device="A100", schemes=["fp32"], environment={}, resources=served_by("cuda:0", None)
+        name="big",
+        host="h",
+        device="A100",
+        schemes=["fp32"],
+        environment={},
+        resources=served_by("cuda:0", 80 * GIGABYTE),
     )
     assert "No running worker" not in waiting_reason(rows)
 
