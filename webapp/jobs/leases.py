@@ -249,10 +249,10 @@ def hand_over(*, lease: Lease, reason: str) -> None:
 
 
 def _credit_progress(run: Run) -> None:
-    """Attempts are bounded for runs that kill their workers, and those do so at one sample. A run that got further was
-    lost by chance, however often its hosts fail, and so was one of which nothing is left to ask: its attempts are
-    counted anew, with this one as the first."""
-    if (run.done > run.done_before or run.done == run.total) and run.attempt < HAND_OVERS:
+    """Attempts are bounded for runs that kill their workers, and those do so at one sample, or when all are there. A
+    run that got further was lost by chance, however often its hosts fail: its attempts are counted anew, with this one
+    as the first."""
+    if run.done > run.done_before and run.attempt < HAND_OVERS:
         run.last_attempt = max(run.last_attempt, run.attempt + settings.RUN_ATTEMPTS - 1)
 
 

@@ -213,16 +213,20 @@ def test_a_run_that_gets_further_each_time_is_not_given_up(job: Job) -> None:
     ]  # fmt: skip
 
 
-def test_a_run_of_which_nothing_is_left_is_not_given_up(job: Job) -> None:
+def test_a_run_that_is_lost_whenever_it_finishes_is_given_up(job: Job) -> None:
+    """All samples are there, and still it kills its workers: after the third of them nothing is different from before.
+    A retry goes on from the samples."""
     Run.objects.exclude(pk=job.runs.order_by("pk")[0].pk).update(state="cancelled")
-    for attempt in range(1, 6):
+    lives = []
+    for asked in (3, 1, 0, 0):
         lease = factories.claim("w1")
-        if attempt == 1:
-            factories.score(lease, [True] * 4)
+        factories.score(lease, [True] * asked, start=3 if asked == 1 else 0)
         lose(lease)
         leases.sweep()
         run = Run.objects.get(pk=lease.run_id)
-        assert (run.done, run.total, run.attempt, run.state) == (4, 4, attempt, "queued")
+        lives.append((run.done, run.total, run.attempt, run.state))
+    assert lives == [(3, 4, 1, "queued"), (4, 4, 2, "queued"), (4, 4, 3, "queued"), (4, 4, 4, "failed")]
+    assert run.reason.startswith("Given up after 4 attempts.")
 
 
 def test_retry_gives_a_run_fresh_attempts(alice: User, job: Job) -> None:
