@@ -32,16 +32,21 @@ PRODUCTION = {
 ASKED = """
 import django, json; django.setup()
 from django.conf import settings
+from django.http import HttpResponse
 from django.test import Client
+from webapp.accounts import door
 ours, tls = {"Host": "crosstable.example.org"}, {"X-Forwarded-Proto": "https"}
 plain = Client().get("/api/v1/schemes/", headers=ours)
 secure = Client().get("/healthz", headers=ours | tls)
 inside = Client().get("/healthz", headers={"Host": "localhost"})
 foreign = Client().get("/healthz", headers={"Host": "evil.example.com"} | tls)
+welcome = HttpResponse()
+door.Attempt(()).succeeded(welcome, "alice")
 print(json.dumps({
     "plain": [plain.status_code, plain.headers["Location"]], "inside": inside.status_code,
     "foreign": foreign.status_code, "hsts": secure.headers["Strict-Transport-Security"],
     "cookies": [settings.SESSION_COOKIE_SECURE, settings.CSRF_COOKIE_SECURE, settings.SESSION_COOKIE_HTTPONLY],
+    "device": welcome.cookies[door.COOKIE]["secure"],
 }))
 """
 
@@ -139,6 +144,7 @@ def test_production_speaks_tls_only_and_to_its_own_name_only() -> None:
         "foreign": 400,
         "hsts": "max-age=31536000",
         "cookies": [True, True, True],
+        "device": True,
     }
 
 
