@@ -17,6 +17,7 @@ LISTED = re.findall(r"^(?:# )?([A-Z][A-Z0-9_]+)=", EXAMPLE, re.MULTILINE)
 INTERNAL = {
     "CROSSTABLE_PULSE", "CROSSTABLE_DEVICE", "CROSSTABLE_DEMO", "DJANGO_SETTINGS_MODULE",
     "HF_HUB_OFFLINE", "HF_HUB_DISABLE_TELEMETRY", "TOKENIZERS_PARALLELISM", "DISABLE_MULTIPROC",
+    "VALKEY_SERVER",
 }  # fmt: skip
 # Read by the programs that run us.
 BY_OTHERS = {"FORWARDED_ALLOW_IPS": "uvicorn", "PROMETHEUS_MULTIPROC_DIR": "prometheus_client"}
@@ -26,6 +27,7 @@ READERS = {"text", "flag", "words", "days"}  # of webapp/env.py
 def sources() -> Iterator[Path]:
     for package in ("webapp", "workers", "evaluation"):
         yield from (path for path in (ROOT / package).rglob("*.py") if "tests" not in path.parts)
+    yield from (ROOT / "deploy/local" / name for name in ("backup.py", "binaries.py"))  # what production calls, too
 
 
 def names_in(path: Path) -> Iterator[str]:
