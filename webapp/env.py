@@ -57,7 +57,14 @@ def database(url: str) -> dict[str, Any]:
         "PORT": options.pop("port", "") or str(parts.port or ""),
         "OPTIONS": {
             **options,
-            "pool": {"min_size": 1, "max_size": int(text("DATABASE_POOL", "20")), "timeout": 15},
+            "pool": {
+                "min_size": 1,
+                "max_size": int(text("DATABASE_POOL", "20")),
+                "timeout": 15,
+                # Seconds for which a connection that fails is tried again, ever more rarely; then with each request. At
+                # psycopg's 300 a process stays away long after a PostgreSQL that was away for minutes is back.
+                "reconnect_timeout": 10,
+            },
             "prepare_threshold": 5 if prepare else None,  # PostgreSQL keeps what was asked so many times
         },
     }
