@@ -68,15 +68,16 @@ def _chosen(there: list[Card], words: list[str]) -> Iterator[Card]:
 
 
 def _ask_driver() -> Iterator[Card]:
-    """None where there is no driver."""
+    """None where there is no driver. Of a card that has fallen off its bus there is a complaint instead."""
     command = ["nvidia-smi", f"--query-gpu={FACTS}", "--format=csv,noheader,nounits"]
     try:
         listed = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True).stdout
     except (OSError, subprocess.SubprocessError):
         return
-    for line in filter(None, map(str.strip, listed.splitlines())):
-        index, uuid, name, size = line.split(", ")
-        yield Card(index, uuid, name, int(size) * 2**20 if size.isdigit() else None)
+    for facts in (line.strip().split(", ") for line in listed.splitlines()):
+        if len(facts) == len(FACTS.split(",")):
+            index, uuid, name, size = facts
+            yield Card(index, uuid, name, int(size) * 2**20 if size.isdigit() else None)
 
 
 def _cpu_name() -> str:

@@ -16,6 +16,7 @@ LISTED = """\
 0, GPU-aaaa1111, NVIDIA T4, 15360
 1, GPU-bbbb2222, NVIDIA H200, 143771
 2, GPU-cccc3333, NVIDIA GB10, [N/A]
+Unable to determine the device handle for GPU0000:07:00.0: Unknown Error
 """
 
 
