@@ -3,9 +3,10 @@
     python -m bench.chaos [--runs 200] [--workers 3] [--seconds 120] [--kill worker,web,analysis,broker,postgres]
 
 Real servers and processes on one machine. The same runs are made twice: in quiet, then while kill -9 hits workers, the
-web, the analysis worker with its clock, the broker and PostgreSQL. Afterwards every run is done exactly once, and
-every sample has the score and the text that it has in quiet. A worker is killed every few seconds, often before the
-first sample of its run: three times in a row is chance here, so runs have more attempts.
+web, the analysis worker with its clock, the broker and PostgreSQL. Afterwards every run of both rounds is done exactly
+once, and every sample has the score and the text that it has in quiet. It strikes only while a run is under way, and a
+worker only while it holds one: often before its first sample. Three times in a row is chance here, so runs have more
+attempts.
 """
 
 from __future__ import annotations
@@ -32,7 +33,6 @@ from deploy.local.servers import EmbeddedPostgres, EmbeddedValkey, ServerError
 ROOT = Path(__file__).resolve().parent.parent
 CHECKPOINTS = ROOT / "deploy/demo/checkpoints"
 WEIGHTS = {"worker": 5, "web": 1, "analysis": 1, "broker": 1, "postgres": 1}
-LEASE = 6  # seconds: a lost run is seen after them
 BATCH = 2
 BENCHMARKS = ("first", "second", "third", "fourth", "fifth")
 T = TypeVar("T")
@@ -74,6 +74,7 @@ class Platform:
 
     folder: Path
     workers: int
+    lease: int
     postgres: EmbeddedPostgres = field(init=False)
     broker: EmbeddedValkey = field(init=False)
     programs: dict[str, Program] = field(default_factory=dict)
@@ -90,7 +91,7 @@ class Platform:
             "CHANNEL_LAYER_URL": self.broker.channel_layer_url(),
             "CROSSTABLE_DATA": str(self.folder / "var"),
             "CROSSTABLE_MODEL_ROOTS": str(CHECKPOINTS),
-            "CROSSTABLE_LEASE_SECONDS": str(LEASE),
+            "CROSSTABLE_LEASE_SECONDS": str(self.lease),
             "CROSSTABLE_RUN_ATTEMPTS": "8",
             "SECRET_KEY": "only for this measurement, thrown away with it",
             "DJANGO_SETTINGS_MODULE": "webapp.settings",
@@ -119,12 +120,12 @@ class Platform:
             if server.process is None or server.process.poll() is not None:
                 _start_again(server)
 
-    def kill(self, kind: str) -> None:
+    def kill(self, kind: str, busy: int) -> None:
+        """busy: the process of a worker that holds a run, if it is to be a worker."""
         self.kills[kind] += 1
         if kind == "worker":
-            for pid in _worker_pids()[:1]:
-                with suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGKILL)
+            with suppress(ProcessLookupError):
+                os.kill(busy, signal.SIGKILL)
         elif kind in self.programs:
             self.programs[kind].signal(signal.SIGKILL)
         else:
@@ -170,11 +171,16 @@ def patiently(question: Callable[[], T]) -> T:
             time.sleep(0.3)
 
 
-def _worker_pids() -> list[int]:
-    """Of evaluation workers that live, in a random order."""
-    from webapp.jobs.models import Worker
+def busy_workers() -> list[int]:
+    """Processes of workers that live and hold a run, in a random order. One that was started again holds none yet, even
+    if the run of the one before, which had its name, has not been missed."""
+    from django.db.models import Exists, OuterRef
 
-    rows = patiently(lambda: list(Worker.objects.filter(stopped_at=None).values_list("environment", flat=True)))
+    from webapp.jobs.models import Run, Worker
+
+    held = Run.objects.filter(state="running", worker=OuterRef("name"), started_at__gte=OuterRef("started_at"))
+    busy = Worker.objects.filter(Exists(held), stopped_at=None)
+    rows = patiently(lambda: list(busy.values_list("environment", flat=True)))
     pids = [row["pid"] for row in rows if Path(f"/proc/{row['pid']}").exists()]
     dice.shuffle(pids)
     return pids
@@ -242,14 +248,21 @@ def work_off(platform: Platform, round_number: int, *, limit: float) -> float:
     return time.monotonic() - began
 
 
-def strike(platform: Platform, kinds: Sequence[str], seconds: float) -> None:
-    """Kill something every one to four seconds."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        time.sleep(dice.uniform(1.0, 4.0))
+def strike(platform: Platform, round_number: int, kinds: Sequence[str], seconds: float) -> int:
+    """Kill something every one to four seconds while runs are under way, at first and at once what is named first.
+
+    It ends while there is still something to do, however fast the machine is. Returns how many runs were not over.
+    """
+    end, due, kind = time.monotonic() + seconds, 0.0, kinds[0]
+    while (left := rest(round_number)) > platform.workers and time.monotonic() < end:
+        busy = busy_workers()
+        if busy and time.monotonic() > due:
+            platform.kill(kind, busy[0])
+            kind = dice.choices(kinds, [WEIGHTS[kind] for kind in kinds])[0]
+            due = time.monotonic() + dice.uniform(1.0, 4.0)
         platform.look_after()
-        platform.kill(dice.choices(kinds, [WEIGHTS[kind] for kind in kinds])[0])
-        platform.look_after()
+        time.sleep(0.1)
+    return left
 
 
 def scores(round_number: int) -> dict[tuple[Any, ...], list[tuple[Any, ...]]]:
@@ -272,7 +285,9 @@ def verdict(round_number: int) -> dict[str, Any]:
     from webapp.results.models import PackedScores
 
     runs = Run.objects.filter(settings__repeat=round_number)
-    ended = RunEvent.objects.filter(run__in=runs, state="done").values("run").annotate(times=Count("id"))
+    events = RunEvent.objects.filter(run__in=runs)
+    lost = events.filter(text__contains="was lost").exclude(state="running")  # whoever takes it up says so again
+    ended = events.filter(state="done").values("run").annotate(times=Count("id"))
     stored = runs.annotate(stored=Count("scores", filter=Q(scores__attempt=0)))
     whole = stored.filter(stored=F("version__samples"), done=F("version__samples"))
     quiet, loud = scores(0), scores(round_number)
@@ -283,8 +298,8 @@ def verdict(round_number: int) -> dict[str, Any]:
         "packed": PackedScores.objects.filter(run__in=runs).count(),
         "different": sum(loud.get(key) != rows for key, rows in quiet.items()),
         "attempts": dict(sorted(Counter(runs.values_list("attempt", flat=True)).items())),
-        "lost": RunEvent.objects.filter(run__in=runs, text__contains="was lost").count(),
-        "internal_errors": RunEvent.objects.filter(run__in=runs, text__contains="Internal error").count(),
+        "lost": lost.count(),
+        "internal_errors": events.filter(text__contains="Internal error").count(),
     }
 
 
@@ -298,22 +313,24 @@ def main() -> int:
     kinds = options.kill.split(",")
     dice.seed(options.seed)
     folder = Path(tempfile.mkdtemp(prefix="crosstable-chaos-"))
+    runs = -(-options.runs // len(BENCHMARKS)) * len(BENCHMARKS)
     with ExitStack() as stack:
-        platform = Platform(folder, options.workers)
+        platform = Platform(folder, options.workers, options.lease)
         stack.callback(platform.stop)
         submit = fill(options.runs, options.samples)
         platform.start()
         submit(0)
         quiet = work_off(platform, 0, limit=options.limit)
-        print(f"quiet: {options.runs} runs on {options.workers} workers in {quiet:.0f} s", flush=True)
-        submit(1)
-        began = time.monotonic()
-        strike(platform, kinds, options.seconds)
-        work_off(platform, 1, limit=options.limit)
-        found = patiently(lambda: verdict(1))
-        kept = holds(found, -(-options.runs // len(BENCHMARKS)) * len(BENCHMARKS))
-        said = {"seconds": round(time.monotonic() - began), "kills": dict(platform.kills), **found, "holds": kept}
-        print(json.dumps(said), flush=True)
+        print(f"quiet: {runs} runs on {options.workers} workers in {quiet:.0f} s", flush=True)
+        kept = holds(found := patiently(lambda: verdict(0)), runs)
+        if kept:  # for from an empty round no other differs
+            submit(1)
+            began = time.monotonic()
+            left = strike(platform, 1, kinds, options.seconds)
+            work_off(platform, 1, limit=options.limit)
+            kept = holds(found := patiently(lambda: verdict(1)), runs)
+            found |= {"seconds": round(time.monotonic() - began), "kills": dict(platform.kills), "left": left}
+        print(json.dumps({**found, "holds": kept}), flush=True)
     print("every run was done exactly once, as in quiet" if kept else f"NOT as in quiet; logs are in {folder}")
     return 0 if kept else 1
 
@@ -324,6 +341,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--samples", type=int, default=100, help="of each run, made two at a time")
     parser.add_argument("--workers", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=120.0, help="for how long things are killed")
+    parser.add_argument("--lease", type=int, default=6, help="seconds after which a lost run is seen")
     parser.add_argument("--limit", type=float, default=900.0, help="seconds that a round may take")
     parser.add_argument("--kill", default=",".join(WEIGHTS), help=f"of {', '.join(WEIGHTS)}")
     parser.add_argument("--seed", type=int, default=1)
