@@ -152,8 +152,8 @@ def _take_and_finish(me: Me) -> bool:
 
 
 def _see_through(run: Run, lease: Lease, me: Me) -> None:
-    leases.ring_next()  # for the next one: others may be idle
     try:
+        _wait(me, leases.ring_next)  # for the next one: others may be idle
         _wait(me, lambda: _announce(run, lease))
         _evaluate_or_halve(run, lease, me)
     except LeaseLost:
@@ -184,8 +184,9 @@ def _evaluate_or_halve(run: Run, lease: Lease, me: Me) -> None:
         said = error.message  # the error itself holds on to what fills the memory
     else:
         return
-    leases.remark(lease=lease, text=f"{said} Once more, with a batch size of {size // 2} instead of {size}.")
-    _evaluate_halved(leases.held_run(lease), lease, me, size // 2)
+    again = f"{said} Once more, with a batch size of {size // 2} instead of {size}."
+    _wait(me, lambda: leases.remark(lease=lease, text=again))
+    _evaluate_halved(_wait(me, lambda: leases.held_run(lease)), lease, me, size // 2)
 
 
 def _evaluate_halved(run: Run, lease: Lease, me: Me, size: int) -> None:

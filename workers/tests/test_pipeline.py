@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from django.db import OperationalError
 from pytest_django import Settings
 
 from webapp.catalog.services import create_benchmark, create_suite, register_entry
@@ -19,7 +20,7 @@ from webapp.results.models import PackedScores, Score
 from webapp.results.packing import unpack
 from webapp.results.services import record_scores
 from webapp.tests import factories
-from workers import pipeline
+from workers import pipeline, waiting
 from workers.presence import Presence
 from workers.tests.conftest import CHECKPOINTS, Lab
 from workers.tests.harness import tasks_on_disk
@@ -50,6 +51,26 @@ def test_a_run_ends_with_every_sample_scored_once(lab: Lab) -> None:
     assert run.high is not None
     assert run.low < run.mean < run.high
     assert run.tokens_in == sum(score.tokens_in or 0 for score in scores)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_database_that_goes_away_as_soon_as_a_run_is_claimed_is_waited_for(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The bell for the next run is rung before anything of this one is done: no reason to lose it."""
+    monkeypatch.setattr(waiting, "PAUSE", 0.01)
+    honest, away = leases.ring_next, iter([OperationalError("it is away"), None])
+
+    def ring_next() -> None:
+        if error := next(away):
+            raise error
+        honest()
+
+    monkeypatch.setattr(leases, "ring_next", ring_next)
+    job = lab.job(lab.entry())
+    assert pipeline.evaluate_next()
+    run = job.runs.get()
+    assert (run.state, run.attempt) == (Run.State.DONE, 1)
 
 
 def test_provenance_says_what_the_numbers_depend_on(lab: Lab) -> None:
