@@ -37,9 +37,9 @@ def web(start: Start, port: int, **more: str) -> Process:
     return process
 
 
-def submit(lab: Lab, port: int, token: str, repeat: int) -> Run:
+def submit(lab: Lab, port: int, token: str, repeat: int, limit: int = 30) -> Run:
     body = {"team": "lab", "entries": ["lab/tiny-m"], "schemes": ["fp32"], "suite": "lab/choice-1500"}
-    body |= {"settings": {"batch_size": 2, "limit": 30, "repeat": repeat}}
+    body |= {"settings": {"batch_size": 2, "limit": limit, "repeat": repeat}}
     headers = {"Authorization": f"Bearer {token}"}
     answer = httpx.post(f"http://127.0.0.1:{port}/api/v1/jobs/", json=body, headers=headers, timeout=30)
     assert answer.status_code == 202, answer.text
