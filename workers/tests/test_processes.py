@@ -106,15 +106,22 @@ def test_a_misconfigured_worker_refuses_to_start(lab: Lab, start: Start) -> None
 
 
 def test_the_supervisor_replaces_a_frozen_worker(lab: Lab, start: Start) -> None:
-    """A process that is stopped has no pulse: killed, started again, and the run is taken up."""
+    """A process that is stopped in mid-run has no pulse: killed, and its run goes on in the next one."""
     supervisor = start("workers", "--devices", "cpu", CROSSTABLE_FROZEN_SECONDS="6")
     host_name = "evaluation-0"
     wait_until(lambda: _worker_pid(host_name), of=supervisor)
     frozen = _worker_pid(host_name)
     assert frozen is not None
+    run = lab.job(lab.entry("tiny-m"), size=1500, settings={"batch_size": 2}).runs.get()
+    wait_until(lambda: Score.objects.filter(run=run).exists(), of=supervisor)
     os.kill(frozen, signal.SIGSTOP)
+    assert state(run) == Run.State.RUNNING
     wait_until(lambda: _worker_pid(host_name) not in (frozen, None), seconds=90, of=supervisor)
     assert "no pulse" in supervisor.log.read_text()
+    wait_until(lambda: leases.sweep() or state(run) == Run.State.DONE, seconds=30, of=supervisor)
+    wait_until(lambda: state(run) == Run.State.DONE, seconds=120, of=supervisor)
+    assert (run.attempt, run.done) == (2, 1500)
+    assert run.events.filter(text__contains=leases.LOST, state="queued").count() == 1
 
 
 def _worker_pid(name: str) -> int | None:
