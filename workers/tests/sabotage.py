@@ -37,6 +37,33 @@ def poison(module):
     module.LocalModel.answers = answers
 wait_for("evaluation.inference.harness", poison)
 """
+# In mid-run the disk is full: no file of this process may grow any more, not even its log, and the kernel says so.
+DISK = """
+import resource, tempfile
+def fill(module):
+    honest = module.LocalModel.answers
+    def answers(self, *a, **k):
+        for at, answer in enumerate(honest(self, *a, **k)):
+            if at == 20 and self.batch_size == 13:
+                resource.setrlimit(resource.RLIMIT_FSIZE, (0, resource.RLIM_INFINITY))
+                with tempfile.TemporaryFile() as cache:
+                    cache.write(bytes(4096))
+            yield answer
+    module.LocalModel.answers = answers
+wait_for("evaluation.inference.harness", fill)
+"""
+MEMORY = """
+import torch
+def fill(module):
+    honest = module.LocalModel.answers
+    def answers(self, *a, **k):
+        for at, answer in enumerate(honest(self, *a, **k)):
+            if at == 20 and self.batch_size in (6, 13):
+                raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+            yield answer
+    module.LocalModel.answers = answers
+wait_for("evaluation.inference.harness", fill)
+"""
 CLOCK = """
 import datetime, os, time
 shift, real = float(os.environ["CLOCK_SHIFT"]), time.time

@@ -12,8 +12,9 @@ from webapp.celery import app
 from webapp.jobs import leases
 from webapp.jobs.models import Run, Worker
 from webapp.results.models import Score
+from workers.pipeline import ADVICE
 from workers.tests.conftest import Lab, Process, Start, evaluation_worker, living, state, wait_until
-from workers.tests.sabotage import CLOCK, HANG, POISON, sabotage
+from workers.tests.sabotage import CLOCK, DISK, HANG, MEMORY, POISON, sabotage
 
 pytestmark = [pytest.mark.engine, pytest.mark.process, pytest.mark.django_db(transaction=True)]
 LONG = {"batch_size": 2}
@@ -55,6 +56,37 @@ def test_a_poisoned_run_is_given_up_and_the_queue_goes_on(lab: Lab, start: Start
     assert poison.reason.startswith("Given up after 3 attempts. Worker ")
     wait_until(lambda: swept(good, Run.State.DONE), of=supervisor, seconds=120)
     assert good.attempt == 1
+
+
+def test_a_worker_whose_disk_is_full_stands_aside(lab: Lab, start: Start, tmp_path: Path) -> None:
+    """It lives and pauses itself; the run, whose samples are kept, is finished by another one."""
+    full = evaluation_worker(start, "full", **sabotage(tmp_path / "site", DISK))
+    wait_until(lambda: living("full"), of=full)
+    entry = lab.entry()
+    run = lab.job(entry, settings={"batch_size": 13}).runs.get()
+    wait_until(lambda: state(run) == Run.State.QUEUED and run.attempt == 1, of=full)
+    assert "The disk of worker full@test is full." in run.reason
+    wait_until(lambda: Worker.objects.filter(mode=Worker.Mode.PAUSED).exists(), of=full)
+    other = evaluation_worker(start, "other")
+    wait_until(lambda: swept(run, Run.State.DONE), of=other, seconds=120)
+    assert (run.attempt, run.worker, run.done) == (2, "other@test", run.total)
+    assert full.child.poll() is None
+
+
+def test_a_run_without_room_in_the_memory_fails_with_advice(lab: Lab, start: Start, tmp_path: Path) -> None:
+    """After one more try with half the batch; its worker goes on with the next run."""
+    worker = evaluation_worker(start, **sabotage(tmp_path / "site", MEMORY))
+    wait_until(lambda: living("evaluation"), of=worker)
+    entry = lab.entry()
+    large = lab.job(entry, settings={"batch_size": 13}).runs.get()
+    small = lab.job(entry, size=20).runs.get()
+    wait_until(lambda: state(large) == Run.State.FAILED, of=worker)
+    assert large.attempt == 1
+    assert large.events.filter(text__endswith="Once more, with a batch size of 6 instead of 13.").count() == 1
+    assert "this time it was 6." in large.reason
+    assert large.reason.endswith(ADVICE)
+    wait_until(lambda: state(small) == Run.State.DONE, of=worker)
+    assert (small.attempt, small.worker) == (1, "evaluation@test")
 
 
 @pytest.mark.parametrize("shift", [-200, 200])
