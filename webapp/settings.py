@@ -311,8 +311,8 @@ LOGGING = {
         "django.request": {"level": "CRITICAL"},
         # People at a terminal do not want a line per request.
         "crosstable.request": {"level": "INFO" if LOG_FORMAT == "json" else "WARNING"},
-        # The server's own lines come as ours do; those of its access log hold paths, too.
-        "uvicorn": {"handlers": [], "propagate": True},
+        # The server's own lines come as ours do, without one for each socket; those of its access log hold paths, too.
+        "uvicorn": {"level": "WARNING", "handlers": [], "propagate": True},
         "uvicorn.access": {"handlers": [], "propagate": False},
     },
 }
