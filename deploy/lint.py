@@ -1,8 +1,9 @@
 """`python -m deploy.lint`: what cannot be started everywhere is at least read by its own programs.
 
-Dockerfile by hadolint, compose file by Docker Compose, Kubernetes manifests by the API's schemas, proxy examples by
-Caddy and nginx, units by systemd. The programs come as packages (extra `deploy`), systemd's only with a machine that
-runs it: what could not be read is named, and counts as failed where CROSSTABLE_REQUIRE_LINT=1.
+Dockerfile by hadolint, compose file by Docker Compose, Kubernetes manifests by the API's schemas, each by itself and
+all as kubectl puts them together, proxy examples by Caddy and nginx, units by systemd. The programs come as packages
+(extra `deploy`), but kubectl and systemd only with the machine: what could not be read is named, and counts as failed
+where CROSSTABLE_REQUIRE_LINT=1 unless it is one of those two.
 """
 
 from __future__ import annotations
@@ -53,6 +54,14 @@ def kubernetes(folder: Path) -> None:
     _call("kubernetes-validate", "--strict", "--quiet", *map(str, manifests))
 
 
+def kustomize(folder: Path) -> None:
+    """What `kubectl apply -k` would send."""
+    with tempfile.TemporaryDirectory() as work:
+        together = Path(work) / "together.yaml"
+        together.write_text(_call("kubectl", "kustomize", str(folder / "kubernetes")))
+        _call("kubernetes-validate", "--strict", "--quiet", str(together))
+
+
 def caddy(folder: Path) -> None:
     _call("caddy", "validate", "--adapter", "caddyfile", "--config", str(folder / "proxy/Caddyfile"))
 
@@ -82,7 +91,8 @@ def systemd(folder: Path) -> None:
             raise Unreadable(said)
 
 
-CHECKS: tuple[Callable[[Path], None], ...] = (dockerfile, compose, kubernetes, caddy, nginx, systemd)
+CHECKS: tuple[Callable[[Path], None], ...] = (dockerfile, compose, kubernetes, kustomize, caddy, nginx, systemd)
+OF_THE_MACHINE = (kustomize, systemd)
 
 
 def _call(program: str, *arguments: str, **environment: str) -> str:
@@ -124,7 +134,7 @@ def main() -> int:
             print(f"{check.__name__}: ok")
         elif isinstance(problem, ProgramMissing):
             print(f"{check.__name__}: NOT READ, {problem} is not installed")
-            failed += os.environ.get("CROSSTABLE_REQUIRE_LINT") == "1" and check is not systemd
+            failed += os.environ.get("CROSSTABLE_REQUIRE_LINT") == "1" and check not in OF_THE_MACHINE
         else:
             print(f"{check.__name__}: WRONG\n{problem}")
             failed += 1

@@ -28,6 +28,7 @@ def test_our_files_are_read_without_a_word(capsys: pytest.CaptureFixture[str], m
     assert lint.main() == 0, capsys.readouterr().out
 
 
+OF_THE_MACHINE = {"systemd": "systemd-analyze", "kustomize": "kubectl"}
 BREAKAGES = [
     ("Dockerfile", "python:3.11.14-slim-bookworm", "python:latest", "dockerfile", "DL3007"),
     ("Dockerfile", "\nUSER 10001:10001", "\nUSER root", "dockerfile", "DL3002"),
@@ -35,6 +36,9 @@ BREAKAGES = [
     ("compose.yaml", "{prepare: {condition", "{prepaid: {condition", "compose", "prepaid"),
     ("kubernetes/web.yaml", "readinessProbe", "readynessProbe", "kubernetes", "readynessProbe"),
     ("kubernetes/worker-gpu.yaml", "replicas: 1", "replicas: one", "kubernetes", "one"),
+    ("kubernetes/kustomization.yaml", "- web.yaml", "- wep.yaml", "kustomize", "wep.yaml"),
+    ("kubernetes/kustomization.yaml", "newTag", "newTug", "kustomize", "newTug"),
+    ("kubernetes/kustomization.yaml", "namespace: crosstable", "namespace: [crosstable]", "kustomize", "namespace"),
     ("proxy/Caddyfile", "reverse_proxy", "revers_proxy", "caddy", "revers_proxy"),
     ("proxy/nginx.conf", "proxy_http_version 1.1;", "proxy_http_version 1.1", "nginx", "nginx.conf"),
     ("systemd/crosstable-web.service", "Restart=always", "Restart=sometimes", "systemd", "sometimes"),
@@ -48,8 +52,8 @@ def test_what_is_broken_is_found(folder: Path, name: str, good: str, bad: str, c
     text = path.read_text()
     assert good in text
     path.write_text(text.replace(good, bad))
-    if check == "systemd" and shutil.which("systemd-analyze") is None:
-        assert isinstance(dict(lint.problems(folder))["systemd"], lint.ProgramMissing)
+    if (program := OF_THE_MACHINE.get(check)) and shutil.which(program) is None:
+        assert isinstance(dict(lint.problems(folder))[check], lint.ProgramMissing)
         return
     with pytest.raises(lint.Unreadable, match=words):
         getattr(lint, check)(folder)
