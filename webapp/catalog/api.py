@@ -118,9 +118,11 @@ class Prices(NamedEntry, ListAPIView[Price]):
 
 
 class WithdrawPrice(NamedEntry):
+    scope = "admin"
+
     @extend_schema(request=ReasonIn, responses=PriceOut)
     def post(self, request: Request, team: str, name: str, pk: int) -> Response:
-        """Withdraw an erroneous price: it stays in the history and counts no more. Safe to call twice."""
+        """Withdraw an erroneous price (owners): it stays in the history and counts no more. Safe to call twice."""
         price = get_object_or_404(selectors.prices(self.entry()), pk=pk)
         price = prices.withdraw_price(actor=self.actor, price=price, **self.read(ReasonIn))
         return Response(self.shown(PriceOut, price))

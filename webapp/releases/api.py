@@ -1,4 +1,4 @@
-"""REST of releases: freezing needs the scope `submit`, showing and withdrawing them `admin`."""
+"""REST of releases: freezing needs the scope `submit`, showing them to more people and withdrawing them `admin`."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from webapp.releases.serializers import (
     ReleaseOut,
     WithdrawReleaseIn,
 )
-from webapp.rest import SEARCH, Problem, PublicResource, Resource
+from webapp.rest import SEARCH, Problem, PublicResource, Resource, require_scopes
 
 BOARD = OpenApiParameter("leaderboard", str, description="Only releases of this board, as `team/name`.")
 ON = OpenApiParameter("on", OpenApiTypes.DATE, description="The end of this day in UTC; left out: now.")
@@ -60,9 +60,15 @@ class Releases(PublicResource, ListAPIView[Release]):
 
     @extend_schema(request=ReleaseIn, responses={201: ReleaseOut})
     def post(self, request: Request) -> Response:
-        """Freeze a board under a name, as it is now or as it stood on a day (submitters and owners)."""
+        """Freeze a board under a name, as it is now or as it stood on a day (submitters and owners).
+
+        For more people than see the board: owners only, with the scope `admin`.
+        """
         said = self.read(ReleaseIn)
-        made = services.freeze(actor=self.actor, board=said.pop("leaderboard"), **said)
+        board = said.pop("leaderboard")
+        if services.shows_more(board, said.get("visibility", "")):
+            require_scopes(request, ["admin"])
+        made = services.freeze(actor=self.actor, board=board, **said)
         body = self.shown(ReleaseOut, made)
         return Response(body, status=201, headers={"Location": body["url"]})
 

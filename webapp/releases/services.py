@@ -34,8 +34,7 @@ def freeze(
     Only owners may show a release to more people than see the board. Raises NotAllowed, Conflict or Unprocessable.
     """
     seen_by = visibility or board.visibility
-    wider = list(Visibility).index(Visibility(seen_by)) > list(Visibility).index(Visibility(board.visibility))
-    require(actor, board.team, May.MANAGE if wider else May.SUBMIT)
+    require(actor, board.team, May.MANAGE if shows_more(board, seen_by) else May.SUBMIT)
     moment = end_of(on)
     past = snapshots.as_of(board, moment) if moment < timezone.now() - timedelta(seconds=1) else None
     with transaction.atomic():
@@ -54,6 +53,12 @@ def freeze(
         after = {"board": frozen["board"], "as_of": frozen["as_of"], "sha256": made.sha256, "visibility": seen_by}
         record(actor=actor, team=board.team, verb="released", target=made, after=after)
     return made
+
+
+def shows_more(board: Leaderboard, visibility: str) -> bool:
+    """Whether a release of this visibility, if it has one of its own, is seen by more people than the board."""
+    order = Visibility.values
+    return bool(visibility) and order.index(visibility) > order.index(board.visibility)
 
 
 def end_of(day: date | None) -> datetime:

@@ -57,12 +57,13 @@ class RunSamples(PublicResource, ListAPIView[Score]):
 class PriceJob(PublicResource):
     serializer_class = RunOut
     pagination_class = None  # type: ignore[assignment]
+    scope = "admin"
 
     @extend_schema(request=None, responses=RunOut(many=True))
     def post(self, request: Request, pk: int) -> Response:
         """Cost a job's finished runs that had no price, at the price that held when they ran; safe to call twice.
 
-        Answers with the runs that have a cost now. A run that has its price keeps it.
+        For owners. Answers with the runs that have a cost now. A run that has its price keeps it.
         """
         job = get_object_or_404(jobs(request.user), pk=pk)
         priced = price_runs(actor=self.actor, team=job.team, runs=job.runs.filter(team=job.team))

@@ -28,6 +28,7 @@ NEEDS = {
         POST api:ping_webhook  POST api:replay_delivery
         POST api:dismiss_verdict  POST api:publish_review  PATCH api:release  POST api:withdraw_release
         POST api:entry_deletion  POST api:team_deletion  POST api:account_deletion  POST api:hand_over
+        POST api:withdraw_price  POST api:price_job
         POST api:pause_worker  POST api:drain_worker  POST api:resume_worker
     """,
     # What a webhook holds says where a team's news go; a token passes on only what it may itself (here, reading).
@@ -45,6 +46,37 @@ def needed() -> dict[tuple[str, str], set[str]]:
             assert call in usual, f"{call} is gone"
             usual[call] = set(scopes.split())
     return usual
+
+
+def test_what_only_owners_may_write_needs_the_scope_admin() -> None:
+    """A token made to submit must not do what a submitter is refused: it lies about in more places than a password."""
+    owners = {
+        call for call, by in table().items() if call[1].startswith("api:") and call[0] != "GET"
+        and by["owner"] != 403 and {by["viewer"], by["reviewer"], by["submitter"]} == {403}
+    }  # fmt: skip
+    assert ("POST", "api:withdraw_price") in owners
+    assert {call for call in owners if "admin" not in needed()[call]} == set()
+
+
+@pytest.mark.parametrize(
+    ("method", "name", "body"),
+    [
+        ("PATCH", "api:leaderboard", {"title": "Other"}),
+        ("POST", "api:releases", {"leaderboard": "lab/main", "name": "fresh"}),
+    ],
+)
+def test_only_what_shows_something_to_more_people_needs_the_scope_admin(
+    method: str, name: str, body: dict[str, Any], alice: User, world: dict[str, dict[str, Any]]
+) -> None:
+    """The same call without a word of who sees it does not."""
+    address = address_of(name, dict(routes())[name], world)
+    wider, seen = {**body, "visibility": "public"}, []
+    for scopes, sent in (["submit"], body), (["submit"], wider), (["submit", "admin"], wider):
+        _, secret = create_token(actor=alice, name="ci", scopes=scopes, days=1)
+        client = Client(headers={"Authorization": f"Bearer {secret}"})
+        seen.append(ask(client, method, name, address, sent).status_code)
+    done = 200 if method == "PATCH" else 201
+    assert seen == [done, 403, done]
 
 
 @pytest.mark.parametrize("missing", Scope.values)
