@@ -38,6 +38,13 @@ def days(name: str, default: int) -> timedelta | None:
     return timedelta(days=int(value)) or None
 
 
+def number(name: str, default: int) -> int:
+    value = text(name) or str(default)
+    if not re.fullmatch(r"[0-9]{1,15}", value):
+        raise ImproperlyConfigured(f"{name}={value!r} is not a whole number. Set it to one, such as {default}.")
+    return int(value)
+
+
 def database(url: str) -> dict[str, Any]:
     """Django's DATABASES entry from a postgresql:// URL; a socket folder may stand in `?host=`."""
     parts = urlsplit(url)
@@ -59,7 +66,7 @@ def database(url: str) -> dict[str, Any]:
             **options,
             "pool": {
                 "min_size": 1,
-                "max_size": int(text("DATABASE_POOL", "20")),
+                "max_size": number("DATABASE_POOL", 20),
                 "timeout": 15,
                 # Seconds for which a connection that fails is tried again, ever more rarely; then with each request. At
                 # psycopg's 300 a process stays away long after a PostgreSQL that was away for minutes is back.

@@ -238,23 +238,25 @@ CELERY_BEAT_SCHEDULE = {
 }
 
 # --- runs --------------------------------------------------------------------------------------------------------
-LEASE_SECONDS = int(env.text("CROSSTABLE_LEASE_SECONDS", "30"))
-RUN_ATTEMPTS = int(env.text("CROSSTABLE_RUN_ATTEMPTS", "3"))
+LEASE_SECONDS = env.number("CROSSTABLE_LEASE_SECONDS", 30)
+RUN_ATTEMPTS = env.number("CROSSTABLE_RUN_ATTEMPTS", 3)
 # What fits into so much memory may run on any worker; what needs more waits for a GPU that is large enough.
-CPU_BYTES = int(env.text("CROSSTABLE_CPU_GB", "16")) * 10**9
-RUN_MAX_SECONDS = int(env.text("CROSSTABLE_RUN_MAX_SECONDS", "14400"))
+CPU_BYTES = env.number("CROSSTABLE_CPU_GB", 16) * 10**9
+# What a GPU is taken to have whose driver does not tell (a GB10, a part of a card).
+GPU_BYTES = env.number("CROSSTABLE_GPU_GB", 8) * 10**9
+RUN_MAX_SECONDS = env.number("CROSSTABLE_RUN_MAX_SECONDS", 14400)
 # Boards wait behind a report in the same worker, so a request that would take longer than this is refused.
-REPORT_MAX_SECONDS = int(env.text("CROSSTABLE_REPORT_MAX_SECONDS", "60"))
+REPORT_MAX_SECONDS = env.number("CROSSTABLE_REPORT_MAX_SECONDS", 60)
 REPORT_ATTEMPTS = 3
 # Whether workers measure speed and memory of what they have evaluated, when nothing waits for them.
 MEASURE_WHEN_IDLE = env.flag("CROSSTABLE_MEASURE_WHEN_IDLE", default=True)
 
 # --- imports of results --------------------------------------------------------------------------------------------
-IMPORT_BYTES = int(env.text("CROSSTABLE_IMPORT_BYTES", str(2 * 2**30)))
-IMPORT_UNPACKED_BYTES = int(env.text("CROSSTABLE_IMPORT_UNPACKED_BYTES", str(8 * 2**30)))
-IMPORT_ROWS = int(env.text("CROSSTABLE_IMPORT_ROWS", "5000000"))
-IMPORT_CELL = int(env.text("CROSSTABLE_IMPORT_CELL", "1000000"))  # characters of one text
-IMPORT_NESTING = int(env.text("CROSSTABLE_IMPORT_NESTING", "32"))  # levels of JSON
+IMPORT_BYTES = env.number("CROSSTABLE_IMPORT_BYTES", 2 * 2**30)
+IMPORT_UNPACKED_BYTES = env.number("CROSSTABLE_IMPORT_UNPACKED_BYTES", 8 * 2**30)
+IMPORT_ROWS = env.number("CROSSTABLE_IMPORT_ROWS", 5_000_000)
+IMPORT_CELL = env.number("CROSSTABLE_IMPORT_CELL", 1_000_000)  # characters of one text
+IMPORT_NESTING = env.number("CROSSTABLE_IMPORT_NESTING", 32)  # levels of JSON
 IMPORT_CHUNK_BYTES = 4 * 2**20  # what one call may bring
 IMPORT_ATTEMPTS = 3
 

@@ -25,10 +25,10 @@ FULL, HALF = 32, 16  # bits of a weight
 
 def served_by(device: str, memory: int | None) -> list[str]:
     """Classes that a device ("cpu", "cuda:0") of so many bytes can serve; a GPU also does what needs none. One that
-    does not say how large it is counts as a small one: what does not fit would fail on it."""
+    does not say how large it is has what its operator says: by default little, for what does not fit fails there."""
     if not device.startswith("cuda"):
         return [CPU]
-    room = GPU_SIZES[0] * GIGABYTE if memory is None else memory
+    room = settings.GPU_BYTES if memory is None else memory
     return [CPU, *(f"gpu-{size}" for size in GPU_SIZES if size * GIGABYTE <= room)]
 
 

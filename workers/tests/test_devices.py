@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pytest_django import Settings
 
+from webapp.jobs.resources import served_by
 from workers import devices
 from workers.supervisor import Process
 
@@ -61,6 +63,15 @@ def test_a_device_counts_among_those_that_cuda_shows(
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
     assert devices.devices() == [f"cuda:{index}" for index in range(len(seen))]
     assert facts() == seen
+
+
+def test_what_the_driver_does_not_tell_the_operator_does(monkeypatch: pytest.MonkeyPatch, settings: Settings) -> None:
+    """Of the GB10 and of a part of a card; a card that tells what it has keeps to that."""
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2,0,MIG-dddd4444")
+    for gigabytes, largest in [(8, "gpu-8"), (100, "gpu-80"), (4, "cpu")]:
+        settings.GPU_BYTES = gigabytes * 10**9
+        served = [served_by(name, devices.gpu_memory(name))[-1] for name in devices.devices()]
+        assert served == [largest, "gpu-16", largest]
 
 
 def test_without_a_card_to_see_it_is_the_cpu(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -88,6 +88,12 @@ class TestResources:
         assert served_by("cuda:0", 4 * GIGABYTE) == ["cpu"]
         assert served_by("cuda:0", None) == ["cpu", "gpu-8"]
 
+    def test_are_what_the_operator_says_where_the_driver_says_nothing(self, settings: Settings) -> None:
+        settings.GPU_BYTES = 100 * GIGABYTE
+        assert served_by("cuda:0", None)[-1] == "gpu-80"
+        assert served_by("cuda:0", 16 * GIGABYTE)[-1] == "gpu-16"
+        assert served_by("cpu", None) == ["cpu"]
+
     def test_of_a_run_are_planned_with_it(
         self, alice: User, team: Team, suite: Suite, entry: EntryVersion, settings: Settings
     ) -> None:
