@@ -8,13 +8,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from django.db.models import Max, QuerySet
+from django.contrib.postgres.expressions import ArraySubquery
+from django.db.models import BigIntegerField, OuterRef, QuerySet, TextField
+from django.db.models.functions import Cast, JSONObject
 from django.urls import reverse
 
 from evaluation.analyses.base import to_json
 from webapp.accounts.models import Membership, Team, User, Visibility
 from webapp.accounts.selectors import May, Viewer, roles_that, teams_where, visible
 from webapp.jobs.models import Run
+from webapp.prepared import OneOf, Prepared
 from webapp.results.models import Report
 from webapp.reviews.checks import checks
 from webapp.reviews.mentions import links
@@ -49,52 +52,75 @@ def inbox(user: User) -> QuerySet[Review]:
 
 def subject_hash(runs: Sequence[int], report: Report | None) -> str:
     """sha256 of the numbers under review: of each run what it says, of a report its analysis, parameters and result."""
-    facts = Run.objects.filter(pk__in=runs).order_by("pk").values_list(*FACTS)
-    subject: dict[str, object] = {"runs": [[str(value) for value in row] for row in facts]}
-    if report is not None:
-        subject["report"] = [report.analysis, report.analysis_version, report.parameters, to_json(report.result)]
-    return hashlib.sha256(json.dumps(subject, sort_keys=True, allow_nan=False).encode()).hexdigest()
+    return _hash(_under_review(runs), report)
 
 
 def stale_because(review: Review) -> list[str]:
     """Why approvals of this review no longer stand, in words; empty while the numbers are the ones that were frozen."""
-    said = []
-    if subject_hash(review.runs, review.report) != review.subject_hash:
+    said, runs = [], _under_review(review.runs)
+    if _hash(runs, review.report) != review.subject_hash:
         said.append("The numbers under review have changed since they were frozen.")
-    newer = _newer(review.runs)
+    newer = sorted({run.contender for run in runs if run.newest > run.pk})
     if newer:
         said.append(f"There are newer results of {', '.join(newer)}.")
     return said
 
 
-def _newer(runs: Iterable[int]) -> list[str]:
-    """Names of contenders that have finished one of these benchmarks again, with the same settings, since."""
-    return sorted({run.contender.name for run, last in _latest(runs) if last > run.pk})
-
-
-def newest(runs: Iterable[int]) -> list[int]:
+def newest(runs: Sequence[int]) -> list[int]:
     """The newest finished runs of the same contenders on the same benchmarks, with the same settings."""
-    return list(dict.fromkeys(last for _, last in _latest(runs)))
+    return list(dict.fromkeys(run.newest for run in _under_review(runs)))
 
 
-def _latest(runs: Iterable[int]) -> list[tuple[Run, int]]:
-    """Each run with the id of the newest one of its cell; what somebody keeps private is nobody else's news."""
-    frozen = list(Run.objects.filter(pk__in=list(runs)).select_related("contender").order_by("pk"))
-    done = Run.objects.filter(
-        contender__in={run.contender_id for run in frozen},
-        version__in={run.version_id for run in frozen},
-        state=Run.State.DONE,
-        subset=None,
-        team__in={run.team_id for run in frozen},
-    ).exclude(visibility=Visibility.PRIVATE)
-    columns = "contender", "version", "settings"
-    last: dict[tuple[int, int, str], int] = {}
-    for contender, version, settings, pk in (
-        done.values(*columns).annotate(last=Max("pk")).values_list(*columns, "last")
-    ):
-        cell = contender, version, _key(settings)
-        last[cell] = max(pk, last.get(cell, 0))
-    return [(run, max(run.pk, last.get((run.contender_id, run.version_id, _key(run.settings)), 0))) for run in frozen]
+@dataclass(frozen=True)
+class UnderReview:
+    """A run as it is now. newest: the last one that finished its benchmark with the same settings, itself if none did
+    since; what somebody keeps private is nobody else's news."""
+
+    pk: int
+    facts: list[str]
+    contender: str
+    newest: int
+
+
+def _with_later(runs: Sequence[int]) -> QuerySet[Run, Any]:
+    """By the index of newest runs: what is older than a run is not read, however much of it there is."""
+    cell = {"contender": OuterRef("contender"), "version": OuterRef("version"), "pk__gt": OuterRef("pk")}
+    later = Run.objects.filter(**cell, state=Run.State.DONE, subset=None).exclude(visibility=Visibility.PRIVATE)
+    rows = Run.objects.filter(OneOf("pk", runs, BigIntegerField())).order_by("pk")
+    said = JSONObject(run="pk", team="team", settings="settings")
+    settings = Cast("settings", TextField())  # read only where there are later ones to compare with
+    return rows.values_list(*FACTS, "contender__name", "team", settings, ArraySubquery(later.values(said=said)))
+
+
+_rows_under_review = Prepared(_with_later, [-1])
+
+
+def _under_review(runs: Sequence[int]) -> list[UnderReview]:
+    """One query."""
+    rows = [(row[: len(FACTS)], *row[len(FACTS) :]) for row in _rows_under_review.rows(list(runs))]
+    teams = {team for _, _, team, _, _ in rows}
+    return [
+        UnderReview(
+            pk=facts[0],
+            facts=[str(value) for value in facts],
+            contender=name,
+            newest=_newest(facts[0], settings, [one for one in later if one["team"] in teams]),
+        )
+        for facts, name, _, settings, later in rows
+    ]
+
+
+def _newest(pk: int, settings: str, later: Sequence[Mapping[str, Any]]) -> int:
+    same = _key(json.loads(settings)) if later else ""
+    again: list[int] = [one["run"] for one in later if _key(one["settings"]) == same]
+    return max([pk, *again])
+
+
+def _hash(runs: Iterable[UnderReview], report: Report | None) -> str:
+    subject: dict[str, object] = {"runs": [run.facts for run in runs]}
+    if report is not None:
+        subject["report"] = [report.analysis, report.analysis_version, report.parameters, to_json(report.result)]
+    return hashlib.sha256(json.dumps(subject, sort_keys=True, allow_nan=False).encode()).hexdigest()
 
 
 def _key(settings: Mapping[str, object]) -> str:

@@ -359,7 +359,7 @@ def recheck() -> int:
     It looks at those that were looked at longest ago, so that a sweep costs the same with any number of them. None that
     has to go back is published meanwhile: who publishes looks anew.
     """
-    approved = Review.objects.filter(state=State.APPROVED).select_related("team", "report")
+    approved = Review.objects.filter(state=State.APPROVED).select_related("team", "report").defer("frozen")
     longest = approved.order_by(F("checked_at").asc(nulls_first=True), "pk")
     looked = list(longest.select_for_update(of=("self",), skip_locked=True)[:LOOKS])
     stale = [review for review in looked if selectors.stale_because(review)]

@@ -120,6 +120,28 @@ def test_a_newer_run_makes_approvals_stale(review: Review, rita: User, runs: lis
     assert "stale" in review.reason
 
 
+def test_what_is_no_newer_result_leaves_approvals_alone(review: Review, runs: list[Run], charlie: User) -> None:
+    """Other settings, somebody's private run, another team's, an older one; another repetition is news."""
+
+    def again(**differs: Any) -> None:
+        run = Run.objects.get(pk=runs[0].pk)
+        run.pk, run.identity, run.settings = None, f"{Run.objects.count():064}", dict(run.settings)
+        for name, value in differs.items():
+            setattr(run, name, value)
+        run.save(force_insert=True)
+
+    again(settings={**runs[0].settings, "seed": 7})
+    again(visibility="private")
+    again(team=charlie.memberships.get().team)
+    again(state=Run.State.FAILED)
+    again(pk=-1)
+    assert selectors.stale_because(review) == []
+    assert selectors.newest(review.runs) == review.runs
+    again(settings={**runs[0].settings, "repeat": 1, "batch_size": 8})
+    assert selectors.stale_because(review) == [f"There are newer results of {runs[0].contender.name}."]
+    assert selectors.newest(review.runs) == [Run.objects.latest("pk").pk, *review.runs[1:]]
+
+
 def test_a_sweep_looks_at_a_bounded_number_those_first_that_waited_longest(
     review: Review, rita: User, runs: list[Run], monkeypatch: pytest.MonkeyPatch, django_assert_num_queries: Any
 ) -> None:
@@ -133,7 +155,7 @@ def test_a_sweep_looks_at_a_bounded_number_those_first_that_waited_longest(
         review.save()
     for _ in range(3):
         assert services.recheck() == 0
-    with django_assert_num_queries(7):  # two of a savepoint, the review, its numbers, two for newer ones, the mark
+    with django_assert_num_queries(5):  # two of a savepoint, the review, its numbers with newer ones, the mark
         services.recheck()
     Run.objects.filter(pk=runs[0].pk).update(mean=0.5)
     assert [services.recheck() for _ in range(4)] == [1, 1, 1, 0]
