@@ -14,12 +14,14 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
+from itertools import groupby
 from typing import Any, Generic, TypeVar
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import DEFAULT_DB_ALIAS, connections
 from django.db.backends.postgresql.base import ServerBindingCursor
 from django.db.models import BooleanField, DateField, F, Field, Func, Model, QuerySet, Value
+from django.db.models.expressions import DatabaseDefault
 from django.db.models.query import get_related_populators
 from psycopg.sql import Literal
 
@@ -102,21 +104,41 @@ class PreparedInsert(Generic[M]):
         self._sqls: dict[tuple[Field[Any, Any], ...], str] = {}
 
     def __call__(self, rows: Sequence[M]) -> list[M]:
-        """Those that were inserted, now with their ids: what breaks a unique constraint is left out."""
+        """Those that were inserted, now with their ids: what breaks a unique constraint is left out. What was left to
+        the database is read from there when somebody asks for it."""
         inserted = []
-        with _cursor() as cursor:
-            self._send(cursor, rows, returning=True)
-            for row in rows:
-                for (row.pk,) in cursor:
-                    row._state.adding, row._state.db = False, DEFAULT_DB_ALIAS
-                    inserted.append(row)
-                cursor.nextset()
+        for alike in self._alike(rows):
+            with _cursor() as cursor:
+                self._send(cursor, alike, returning=True)
+                for row in alike:
+                    for (row.pk,) in cursor:
+                        row._state.adding, row._state.db = False, DEFAULT_DB_ALIAS
+                        self._forget(row)
+                        inserted.append(row)
+                    cursor.nextset()
         return inserted
 
     def append(self, rows: Sequence[M]) -> None:
         """The same where nobody asks for the ids: the rows get none."""
-        with _cursor() as cursor:
-            self._send(cursor, rows, returning=False)
+        for alike in self._alike(rows):
+            with _cursor() as cursor:
+                self._send(cursor, alike, returning=False)
+
+    def _alike(self, rows: Sequence[M]) -> list[Sequence[M]]:
+        """In their order; apart where one leaves to the database what the next one says."""
+        if not self._left:
+            return [rows]
+        return [list(alike) for _, alike in groupby(rows, lambda row: [_is_left(row, name) for name in self._left])]
+
+    @cached_property
+    def _left(self) -> list[str]:
+        """The fields whose default is the database's alone."""
+        return [field.attname for field, usual in self._usual.items() if isinstance(usual, DatabaseDefault)]
+
+    def _forget(self, row: M) -> None:
+        for name in self._left:
+            if _is_left(row, name):
+                delattr(row, name)
 
     def _send(self, cursor: Any, rows: Sequence[M], *, returning: bool) -> None:
         database, said = _database(), self._said(rows)
@@ -151,6 +173,8 @@ class PreparedInsert(Generic[M]):
         return f"INSERT INTO {table} ({columns}) VALUES ({values}) ON CONFLICT DO NOTHING RETURNING {key}"  # noqa: S608
 
     def _literal(self, field: Field[Any, Any]) -> str:
+        if field.attname in self._left:
+            return "DEFAULT"
         database = _database()
         return _written(database, field.get_db_prep_save(self._usual[field], database))
 
@@ -163,6 +187,10 @@ class PreparedInsert(Generic[M]):
 
 
 _VARIES = object()
+
+
+def _is_left(row: Model, name: str) -> bool:
+    return isinstance(vars(row)[name], DatabaseDefault)
 
 
 def _makes_values(field: Field[Any, Any]) -> bool:

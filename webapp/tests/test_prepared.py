@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 from django.db import IntegrityError, connection, transaction
-from django.db.models import CharField, Count
+from django.db.models import CharField, Count, JSONField, Model
 from django.db.models.functions import Now
 from django.db.transaction import TransactionManagementError
-from django.test.utils import CaptureQueriesContext
+from django.test.utils import CaptureQueriesContext, isolate_apps
 from django.utils import timezone
 from psycopg.pq import PipelineStatus
 
@@ -148,6 +148,33 @@ def test_each_choice_of_stated_fields_is_inserted(alice: User, team: Team) -> No
             assert getattr(stored, field.attname) == getattr(row, field.attname), field.name
     last = AuditEvent.objects.order_by("-pk")[:2]
     assert [(event.verb, event.after) for event in last] == [("", {"b": None}), ("100 %", {})]
+
+
+@isolate_apps("webapp.jobs")
+def test_what_is_left_to_the_database_is_its_default() -> None:
+    """Which a new column has, so that the version before may insert rows without it."""
+
+    class Parcel(Model):  # noqa: DJ008 - nobody reads its name
+        name = CharField(max_length=20)
+        kind = CharField(max_length=20, db_default="small")
+        facts = JSONField(db_default={"heavy": False})
+
+        class Meta:
+            app_label = "jobs"
+
+    with connection.schema_editor() as editor:
+        editor.create_model(Parcel)
+    insert = PreparedInsert(Parcel)
+    rows = [Parcel(name="a"), Parcel(name="b"), Parcel(name="c", kind="large"), Parcel(name="d", facts=[])]
+    assert insert(rows) == rows
+    insert.append([Parcel(name="e", kind="flat"), Parcel(name="f")])
+    stored = list(Parcel.objects.order_by("pk").values_list("name", "kind", "facts"))
+    plain = {"heavy": False}
+    assert stored == [
+        ("a", "small", plain), ("b", "small", plain), ("c", "large", plain), ("d", "small", []),
+        ("e", "flat", plain), ("f", "small", plain),
+    ]  # fmt: skip
+    assert [(row.name, row.kind, row.facts) for row in rows] == stored[:4], "and so the rows say"
 
 
 def test_what_is_asked_at_once_is_answered_together(alice: User, team: Team) -> None:
