@@ -45,10 +45,14 @@ class Lab:
     def entry(self, name: str = "tiny-xs") -> EntryVersion:
         return factories.entry(self.owner, self.team, name, CHECKPOINTS / name)
 
-    def job(self, entry: EntryVersion, *, size: int = 40, kind: str = "choice", **more: Any) -> Job:
+    def sums(self, size: int, kind: str = "choice") -> Suite:
+        """Of that many sums, as `choice-40`."""
         name = f"{kind}-{size}"
         version = factories.benchmark(self.owner, self.team, name, size, kind=kind)
-        self.suite = factories.suite(self.owner, self.team, name, [version])
+        return factories.suite(self.owner, self.team, name, [version])
+
+    def job(self, entry: EntryVersion, *, size: int = 40, kind: str = "choice", **more: Any) -> Job:
+        self.suite = self.sums(size, kind)
         return factories.job(self.owner, self.team, self.suite, [entry], **more)
 
 
@@ -103,15 +107,15 @@ Start = Callable[..., Process]
 
 @contextmanager
 def starting(folder: Path) -> Iterator[Start]:
-    """Starts `python -m ...` on the test database; whatever still runs at the end is stopped."""
+    """Starts `python -m ...` on the test database; whatever still runs at the end is stopped. tree: of another code."""
     running: list[Process] = []
 
-    def start_one(*arguments: str, **more: str) -> Process:
+    def start_one(*arguments: str, tree: Path = conf.BASE_DIR, **more: str) -> Process:
         log = folder / f"process-{len(running)}.log"
         with log.open("wb") as out:
             child = subprocess.Popen(
                 [sys.executable, "-m", *arguments],
-                cwd=conf.BASE_DIR,
+                cwd=tree,
                 env=environment(**more),
                 stdout=out,
                 stderr=subprocess.STDOUT,

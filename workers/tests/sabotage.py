@@ -52,6 +52,20 @@ def fill(module):
     module.LocalModel.answers = answers
 wait_for("evaluation.inference.harness", fill)
 """
+# A run with a batch size of 13 waits in its middle for a file; one of 7 takes its time for each sample.
+SLOW = """
+import os
+def slow(module):
+    honest = module.LocalModel.answers
+    def answers(self, *a, **k):
+        for at, answer in enumerate(honest(self, *a, **k)):
+            while at == 20 and self.batch_size == 13 and not os.path.exists(os.environ["GATE"]):
+                time.sleep(0.05)
+            time.sleep(0.3 if self.batch_size == 7 else 0)
+            yield answer
+    module.LocalModel.answers = answers
+wait_for("evaluation.inference.harness", slow)
+"""
 MEMORY = """
 import torch
 def fill(module):
