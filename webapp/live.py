@@ -82,8 +82,9 @@ class LivePage(AsyncWebsocketConsumer):  # type: ignore[misc]
     The page connects with `?version=` of what it shows; the socket answers with the fragment at once when there is a
     newer one (so a reconnect catches up), and again after every change. A page that takes its time gets the newest one
     next, not all that it missed. With `?packed=1` it is a binary message with gzip, with `?changes=1` too without the
-    rows that the page has already. A page that the person may not see is accepted and closed with 4404: a refused
-    handshake would look like a network fault, and the page would try again for ever.
+    rows that the page has already. It opens once no change is missed any more: before that no page is live. A page that
+    the person may not see is accepted and closed with 4404: a refused handshake would look like a network fault, and
+    the page would try again for ever.
     """
 
     # It hears of changes in its room: a channel for each of a thousand sockets takes longer than all else.
@@ -113,20 +114,23 @@ class LivePage(AsyncWebsocketConsumer):  # type: ignore[misc]
         raise TypeError("a live page renders a fragment")
 
     async def connect(self) -> None:
-        await self.accept()
         asked = self.query
         self.packed, self.partial = asked.get("packed") == "1", asked.get("changes") == "1"
         self.shown = _number(asked.get("version", ""))
         if not await database_sync_to_async(self.find)(self.scope["user"]):
+            await self.accept()
             await self.close(code=GONE)
             return
         self.news = asyncio.Event()
         try:
             async with asyncio.timeout(OPEN_SECONDS):
                 self.room = await Room.entered(self)
-        except TimeoutError:  # a frozen layer: the page polls, and connects again
-            await self.close(code=1011)
+        except TimeoutError:  # a frozen layer: the page must not take itself for live, but poll and try again
+            await self.close()
             return
+        if self not in self.room.viewers:  # closed meanwhile
+            return
+        await self.accept()
         version, drawn = await database_sync_to_async(self._found_version)(), self.room.frame
         if version is None:
             await self.room.part_with(self)
@@ -238,7 +242,8 @@ class Room:
         except* Exception:
             log.exception("pages of %s are closed and connect again", self.page.group)
             self.rooms.pop(self.key, None)
-            for viewer in list(self.viewers):
+            viewers, self.viewers = self.viewers, set()
+            for viewer in viewers:
                 with suppress(OSError):
                     await viewer.close(code=1011)
         finally:

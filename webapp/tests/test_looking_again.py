@@ -37,10 +37,15 @@ SENT: list[object] = ["websocket.send"]
 QUIET: list[object] = []
 
 
-async def accepted(user: Viewer, path: str) -> ApplicationCommunicator:
+async def knocked(user: Viewer, path: str) -> ApplicationCommunicator:
     scope = {"type": "websocket", "path": path, "headers": [], "user": user, "query_string": b""}
     socket = ApplicationCommunicator(URLRouter(websocket_urlpatterns), scope)
     await socket.send_input({"type": "websocket.connect"})
+    return socket
+
+
+async def accepted(user: Viewer, path: str) -> ApplicationCommunicator:
+    socket = await knocked(user, path)
     assert (await socket.receive_output(5))["type"] == "websocket.accept"
     return socket
 
@@ -228,16 +233,45 @@ def test_a_page_that_shows_all_is_left_alone(job, main, bob, monkeypatch):
     check(lambda: None, *((bob, path, QUIET) for path in (MAIN, MAIN + "tournament/", f"ws/jobs/{job.pk}/")))
 
 
-def test_a_page_that_opens_while_the_layer_is_frozen_is_told_to_try_again(main, bob, monkeypatch):
+def test_a_page_that_opens_while_the_layer_is_frozen_is_refused_and_does_not_take_itself_for_live(
+    main, bob, monkeypatch
+):
     class Frozen:
         async def new_channel(self) -> str:
             await asyncio.sleep(60)
             return ""
 
     monkeypatch.setattr(live, "OPEN_SECONDS", 0.2)
+
+    async def answers() -> list[object]:
+        socket = await knocked(bob, MAIN)
+        answer = await socket.receive_output(5)
+        await left(socket)
+        return [answer["type"], socket.output_queue.qsize()]
+
     monkeypatch.setattr(live, "get_channel_layer", Frozen)
-    assert async_to_sync(first_answer)(bob, MAIN) == 1011
+    assert async_to_sync(answers)() == ["websocket.close", 0], "nothing was accepted, so the page tries again"
     assert not Room.rooms
+
+
+def test_a_page_that_is_closed_while_it_opens_is_not_accepted_after_all(main, alice, bob, monkeypatch):
+    """Its room hears that it is not for them any more while they are on their way in."""
+    entered = Room.entered
+
+    async def on_the_way(viewer: LivePage) -> Room:
+        room = await entered(viewer)
+        await database_sync_to_async(boards.change_leaderboard)(actor=alice, board=main, visibility="private")
+        await room.look()
+        return room
+
+    async def answers() -> list[object]:
+        socket = await knocked(bob, MAIN)
+        answer = await socket.receive_output(5)
+        await left(socket)
+        return [answer["type"], socket.output_queue.qsize()]
+
+    monkeypatch.setattr(Room, "entered", on_the_way)
+    assert async_to_sync(answers)() == ["websocket.close", 0]
 
 
 def test_one_question_for_each_person_of_the_teams_pages_alone(main, alice, bob, charlie, monkeypatch):

@@ -3,7 +3,9 @@ they are not for their reader any more."""
 
 from __future__ import annotations
 
+import os
 import re
+import signal
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
@@ -12,10 +14,11 @@ from django.db import connections
 from django.test import Client
 from playwright.sync_api import Browser, Page, expect
 
+from deploy.local.servers import EmbeddedValkey
 from webapp.accounts.services import remove_member, set_member
 from webapp.leaderboards.models import Leaderboard
 from webapp.tests import factories
-from workers.tests.conftest import Lab, Web, wait_until
+from workers.tests.conftest import Lab, Start, Web, free_port, wait_until
 from workers.tests.test_live_tournament import land
 
 pytestmark = [pytest.mark.browser, pytest.mark.process, pytest.mark.django_db(transaction=True)]
@@ -37,11 +40,7 @@ def opened(lab: Lab, field: None, site: str, browser: Browser) -> Open:
     """The board in a browser of its owner; blocked: what a proxy does that knows no WebSockets."""
 
     def visit(*, blocked: bool = False) -> Page:
-        client = Client()
-        client.force_login(lab.owner)
-        context = browser.new_context()
-        context.add_cookies([{"name": "sessionid", "value": client.cookies["sessionid"].value, "url": site}])
-        page = context.new_page()
+        page = signed_in(browser, site, lab)
         if blocked:
             page.route_web_socket(re.compile("/ws/"), lambda socket: socket.close(code=1011))
         page.goto(f"{site}/boards/lab/main/")
@@ -49,6 +48,14 @@ def opened(lab: Lab, field: None, site: str, browser: Browser) -> Open:
         return page
 
     return visit
+
+
+def signed_in(browser: Browser, site: str, lab: Lab) -> Page:
+    client = Client()
+    client.force_login(lab.owner)
+    context = browser.new_context()
+    context.add_cookies([{"name": "sessionid", "value": client.cookies["sessionid"].value, "url": site}])
+    return context.new_page()
 
 
 def version(page: Page) -> int:
@@ -85,6 +92,37 @@ def test_a_page_catches_up_by_its_version_when_the_server_is_back(opened: Open, 
     expect(page.locator("#standings tbody")).to_contain_text("50.0", timeout=SECONDS)
     assert version(page) == Leaderboard.objects.get().version > before
     assert page.evaluate("window.neverReloaded")
+
+
+# Keeps each word that the sign of a page shows, however short.
+WATCH = """() => {
+  const sign = document.querySelector("[data-live-state]");
+  window.shown = [sign.textContent];
+  new MutationObserver(() => window.shown.push(sign.textContent)).observe(sign, { childList: true });
+}"""
+
+
+def test_a_page_that_opens_while_valkey_is_frozen_polls_and_is_live_only_once_it_hears(
+    lab: Lab, field: None, start: Start, static_files: dict[str, str], broker: EmbeddedValkey, browser: Browser
+) -> None:
+    """It tries again and again, and each try ends in silence: none of them is a live page."""
+    site = Web(start, {**static_files, "CHANNEL_LAYER_URL": broker.channel_layer_url()}, free_port())
+    site.up()
+    assert broker.process is not None
+    os.kill(broker.process.pid, signal.SIGSTOP)
+    page = signed_in(browser, site.address, lab)
+    page.goto(f"{site.address}/boards/lab/main/")
+    page.evaluate(WATCH)
+    sign = page.locator("[data-live-state]")
+    expect(sign).to_have_text("Polling every 3 s", timeout=SECONDS)
+
+    factories.finish(RIGHTS)
+    factories.refresh(Leaderboard.objects.get())
+
+    expect(page.locator("#standings tbody")).to_contain_text("50.0", timeout=SECONDS)
+    assert "Live" not in page.evaluate("window.shown")
+    os.kill(broker.process.pid, signal.SIGCONT)
+    expect(sign).to_have_text("Live", timeout=SECONDS)
 
 
 def test_a_page_whose_reader_left_the_team_says_so_and_asks_no_more(opened: Open, lab: Lab) -> None:
