@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import httpx
+import psycopg
 import pytest
 from django.test import Client
 
@@ -25,6 +27,7 @@ from workers.tests.conftest import (
     Start,
     analysis_worker,
     answers,
+    environment,
     evaluation_worker,
     free_port,
     living,
@@ -153,3 +156,22 @@ def test_a_new_version_comes_while_runs_are_in_flight(
     wait_until(lambda: Standing.objects.filter(position=1).exists(), of=analysis)
     old.process.stop()
     assert new.pages(runs) == {200}
+
+
+@contextmanager
+def reading(table: str) -> Iterator[None]:
+    """Somebody reads for long, as an export and a backup do."""
+    with psycopg.connect(environment()["DATABASE_URL"]) as other:
+        other.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+        other.execute(f"SELECT count(*) FROM {table}")  # noqa: S608
+        yield
+
+
+def test_a_migration_that_waits_for_a_table_holds_up_nobody(tree: str, start: Start) -> None:
+    with reading("jobs_run"):
+        migrating = start(*MIGRATE, tree=tree)
+        while "tries again soon" not in migrating.log.read_text():
+            assert migrating.child.poll() is None, migrating.log.read_text()
+            with psycopg.connect(environment()["DATABASE_URL"], options="-c statement_timeout=10s") as somebody:
+                somebody.execute("SELECT count(*) FROM jobs_run")
+    assert migrating.child.wait(120) == 0
