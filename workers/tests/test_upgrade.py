@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 import psycopg
 import pytest
+from django.db import connection
 from django.test import Client
 
 from webapp.accounts.models import Scope
@@ -175,3 +176,22 @@ def test_a_migration_that_waits_for_a_table_holds_up_nobody(tree: str, start: St
             with psycopg.connect(environment()["DATABASE_URL"], options="-c statement_timeout=10s") as somebody:
                 somebody.execute("SELECT count(*) FROM jobs_run")
     assert migrating.child.wait(120) == 0
+
+
+def test_a_migration_that_was_interrupted_is_made_again(tree: str, start: Start) -> None:
+    """What is built beside the work of others is no transaction: half of an index is left."""
+
+    def asked(sql: str) -> object:
+        with connection.cursor() as cursor:
+            cursor.execute(sql)
+            return cursor.fetchone()
+
+    valid = "SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass('run_by_release')"
+    with reading("accounts_user"):  # whose end an index waits for, and a column does not
+        migrating = start(*MIGRATE, tree=tree)
+        wait_until(lambda: asked(valid) == (False,), of=migrating)
+        asked("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'CREATE INDEX CONCURRENTLY%'")
+    assert migrating.child.wait(120) != 0
+    assert asked(valid) == (False,)
+    assert start(*MIGRATE, tree=tree).child.wait(120) == 0
+    assert asked(valid) == (True,)

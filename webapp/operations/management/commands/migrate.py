@@ -12,6 +12,7 @@ from typing import Any
 from django.core.management.commands import migrate
 from django.db import OperationalError, connections
 from django.db.backends.postgresql.schema import DatabaseSchemaEditor
+from django.db.models import Index, Model
 from psycopg.errors import DeadlockDetected, LockNotAvailable
 
 WAIT_SECONDS = 2  # for a lock; less than the shortest lease
@@ -20,13 +21,19 @@ PATIENCE = 900.0  # seconds, for all tries
 
 
 class Briefly(DatabaseSchemaEditor):
-    """Waits briefly for locks."""
+    """Waits briefly for locks, and can repeat what was interrupted."""
 
     def __enter__(self) -> Briefly:
         super().__enter__()
         if self.atomic_migration:  # what is built concurrently waits for others, and they do not wait for it
             self.execute(f"SET LOCAL lock_timeout = '{WAIT_SECONDS}s'")
         return self
+
+    def add_index(self, model: type[Model], index: Index, concurrently: bool = False) -> None:
+        """A try that was interrupted leaves an index that is not valid, or one that nobody has noted."""
+        if concurrently:
+            self.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {self.quote_name(index.name)}")
+        super().add_index(model, index, concurrently)
 
 
 class Command(migrate.Command):
