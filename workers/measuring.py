@@ -1,7 +1,7 @@
 """Measures contenders by the fixed protocol between two runs: what people asked for, and what has just been evaluated.
 
 No lease of a run is held meanwhile; that of a request is kept by signs of life. A request stops when the worker is to
-stop or has lost it, and what nobody asked for also stops as soon as a run waits.
+stop or has lost it, and what nobody asked for also stops as soon as a run waits, or somebody pauses the worker.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from evaluation.protocol import LOCAL, REMOTE, Efficiency
 from evaluation.records import BenchmarkSpec, Checkpoint, Endpoint, RunSpec
 from evaluation.schemes import SCHEMES
 from webapp.errors import DomainError
+from webapp.jobs import leases
 from webapp.jobs.models import Run, default_settings
 from webapp.results import measurements
 from webapp.results.models import Measurement
@@ -177,7 +178,7 @@ class _Watch:
 
     def _look(self) -> None:
         if self.asked is None:
-            if measurements.runs_wait(self.owner.schemes):
+            if leases.is_held(self.owner.name) or measurements.runs_wait(self.owner.schemes):
                 raise Interrupted
         elif not measurements.keep(measurement=self.asked):
             log.warning("measuring %s took too long without a sign of life: another worker may have it", self.asked)

@@ -129,8 +129,7 @@ def evaluate_next() -> bool:
         return False
     _me.presence.busy()
     try:
-        if _me.presence.mode == Worker.Mode.WORKING:
-            _measuring(_me).asked()
+        _measuring(_me).asked()
         worked = _take_and_finish(_me)
         _measuring(_me).idle()
     finally:

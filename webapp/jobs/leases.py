@@ -67,7 +67,7 @@ def database_now() -> datetime:
 def claim(*, worker: str, schemes: Sequence[str], resources: Sequence[str] = (CPU,)) -> Run | None:
     """Take the next queued run that this worker can do, or None. Two workers never get the same one, and one that was
     paused gets none."""
-    if Worker.objects.filter(name=worker).exclude(mode=Worker.Mode.WORKING).exists():
+    if is_held(worker):
         return None
     run = _next(schemes, resources)
     if run is None:
@@ -353,6 +353,11 @@ def worker_alive(name: str, usage: Usage | None = None) -> str | None:
         counted_seconds=usage.seconds,
     )
     return Worker.objects.filter(name=name).values_list("mode", flat=True).first()
+
+
+def is_held(worker: str) -> bool:
+    """Whether somebody paused it, or drains it: it is to take nothing new."""
+    return Worker.objects.filter(name=worker).exclude(mode=Worker.Mode.WORKING).exists()
 
 
 def pause_myself(*, name: str, reason: str) -> None:

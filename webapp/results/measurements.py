@@ -27,6 +27,7 @@ from webapp.catalog.models import Contender, ModelEntry, Source
 from webapp.catalog.selectors import contenders
 from webapp.celery import enqueue
 from webapp.errors import Unprocessable
+from webapp.jobs.leases import is_held
 from webapp.jobs.models import Run, default_settings
 from webapp.results.models import Measurement
 
@@ -110,7 +111,10 @@ def basis(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 @transaction.atomic
 def claim(*, worker: str, schemes: Sequence[str]) -> Measurement | None:
-    """The oldest request that this worker can do, or None; two workers never get the same one."""
+    """The oldest request that this worker can do, or None; two workers never get the same one, and one that was paused
+    gets none."""
+    if is_held(worker):
+        return None
     late = Q(state=State.RUNNING) & (Q(leased_until__lt=Now()) | Q(leased_until=None))
     given_up = Measurement.objects.filter(late, attempts__gte=ATTEMPTS)
     given_up.update(state=State.FAILED, reason=f"Given up: {ATTEMPTS} workers did not come back from it.")
