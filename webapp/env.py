@@ -12,6 +12,8 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 
+from webapp.plans import OnePlan
+
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -51,10 +53,6 @@ def database(url: str) -> dict[str, Any]:
     if parts.scheme not in {"postgres", "postgresql"}:
         raise ImproperlyConfigured("DATABASE_URL must start with postgresql://. Crosstable runs on PostgreSQL only.")
     options = dict(parse_qsl(parts.query))
-    prepare = flag("DATABASE_PREPARE", True)
-    if prepare:
-        # One plan of what prepared.py asks, whatever the values: most of them are ids and names.
-        options["options"] = f"{options.get('options', '')} -c plan_cache_mode=force_generic_plan".strip()
     return {
         "ENGINE": "django.db.backends.postgresql",
         "NAME": unquote(parts.path.lstrip("/")) or "postgres",
@@ -71,8 +69,10 @@ def database(url: str) -> dict[str, Any]:
                 # Seconds for which a connection that fails is tried again, ever more rarely; then with each request. At
                 # psycopg's 300 a process stays away long after a PostgreSQL that was away for minutes is back.
                 "reconnect_timeout": 10,
+                # One plan of what prepared.py asks, whatever the values: most of them are ids and names.
+                "connection_class": OnePlan,
             },
-            "prepare_threshold": 5 if prepare else None,  # PostgreSQL keeps what was asked so many times
+            "prepare_threshold": 5,  # PostgreSQL keeps what was asked so many times
         },
     }
 

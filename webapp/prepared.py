@@ -4,7 +4,7 @@ Building a queryset and its SQL takes Django five to twenty times as long as sen
 PostgreSQL plans for longer than it looks rows up. Where the same question is asked hundreds of times a second, by each
 call of REST, that is most of the time of the call.
 
-PostgreSQL keeps one plan of each, whatever the values (`plan_cache_mode`, see env.py): nothing but the stand-ins is a
+PostgreSQL keeps one plan of each, whatever the values (`plan_cache_mode`, see plans.py): nothing but the stand-ins is a
 parameter, so that the plan can rely on the rest, and use an index of queued runs where queued runs are asked for.
 """
 
