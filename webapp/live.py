@@ -106,6 +106,10 @@ class LivePage(AsyncWebsocketConsumer):  # type: ignore[misc]
     def version(self) -> int:
         raise TypeError("a live page has a version")
 
+    def ages(self) -> bool:
+        """Whether it says something that becomes wrong without a new version: it is drawn anew each minute."""
+        return False
+
     def key(self) -> tuple[Any, ...]:
         """Pages with equal keys show the same."""
         raise TypeError("a live page has a key")
@@ -263,8 +267,11 @@ class Room:
         while True:
             await asyncio.sleep(BEAT_SECONDS)
             await self.look()
-            if self.viewers and self.frame and await database_sync_to_async(self.page.version)() != self.frame.version:
+            if self.viewers and self.frame and await database_sync_to_async(self._is_old)(self.frame):
                 self.changed.set()
+
+    def _is_old(self, frame: Frame) -> bool:
+        return self.page.version() != frame.version or self.page.ages()
 
     async def look(self, team: int | None = None, person: int | None = None) -> None:
         """Part with those who may not see it any more. One question for each person, strangers being one."""

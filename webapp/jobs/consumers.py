@@ -9,7 +9,7 @@ from django.template.loader import render_to_string
 
 from webapp.accounts.models import User
 from webapp.jobs import selectors
-from webapp.jobs.models import Job
+from webapp.jobs.models import Job, Run
 from webapp.live import LivePage
 
 
@@ -28,6 +28,10 @@ class JobConsumer(LivePage):
 
     def version(self) -> int:
         return Job.objects.values_list("changes", flat=True).get(pk=self.pk)
+
+    def ages(self) -> bool:
+        """Why its runs wait depends on workers, and on all others that wait."""
+        return Run.objects.filter(jobs=self.pk, state=Run.State.QUEUED).exists()
 
     def key(self) -> tuple[Any, ...]:
         return ("job", self.pk)

@@ -20,6 +20,7 @@ from django.urls import reverse
 from webapp import live
 from webapp.accounts import services as accounts
 from webapp.accounts.models import User
+from webapp.jobs.models import Worker
 from webapp.leaderboards import drawing
 from webapp.leaderboards import services as boards
 from webapp.leaderboards.models import Leaderboard
@@ -222,6 +223,23 @@ def test_what_was_lost_on_its_way_is_made_up_for(main, alice, bob, charlie, monk
         Leaderboard.objects.filter(pk=main.pk).update(version=F("version") + 1, visibility="team")
 
     check(change_in_silence, (charlie, MAIN, CLOSED), (bob, MAIN, SENT))
+
+
+def test_an_open_page_of_a_job_that_waits_says_why_as_it_is_now(job, bob, monkeypatch):
+    """Nothing of the job itself changes when the only worker is paused."""
+    factories.worker("w1")
+
+    async def watch() -> None:
+        socket = await opened(bob, f"ws/jobs/{job.pk}/")
+        for mode in ("paused", "working"):
+            await Worker.objects.aupdate(mode=mode)
+            async with asyncio.timeout(10):
+                while ("is paused or draining" in (await socket.receive_output(10))["text"]) != (mode == "paused"):
+                    pass
+        await left(socket)
+
+    monkeypatch.setattr(live, "BEAT_SECONDS", 0.2)
+    async_to_sync(watch)()
 
 
 def test_a_page_that_shows_all_is_left_alone(job, main, bob, monkeypatch):
