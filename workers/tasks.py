@@ -158,14 +158,18 @@ def _one_by_one(*parts: Callable[[], object]) -> list[object]:
 
 
 @signals.worker_init.connect
-def refuse_bad_settings(sender: Any, **_: Any) -> None:
-    """Better no worker than one that loses or doubles work."""
-    queues = {queue.name for queue in app.amqp.queues.consume_from.values()}
-    found = list(checks.problems(app, queues=queues, pool=_pool_name(sender), name=sender.hostname))
-    for sentence in found:
-        log.error("%s", sentence)
-    if found:
-        raise SystemExit(f"This worker does not start: {len(found)} settings are wrong (see above).")
+def begin(sender: Any, **_: Any) -> None:
+    """What fails here ends the worker, and whoever looks after it starts another. Celery would write the error into the
+    log and go on with a worker that takes nothing and shows no sign of life."""
+    try:
+        _begin(sender, {queue.name for queue in app.amqp.queues.consume_from.values()})
+    except Exception as error:
+        log.exception("this worker could not begin")
+        raise SystemExit("This worker does not start (see above).") from error
+
+
+def _begin(sender: Any, queues: set[str]) -> None:
+    _refuse_bad_settings(sender, queues)
     if "evaluation" in queues:
         _die_with_supervisor()
         from workers import pipeline
@@ -181,6 +185,15 @@ def refuse_bad_settings(sender: Any, **_: Any) -> None:
 
         belfry.gather()  # a broker that is cut off, and lets each bell wait, keeps no lost run from being found
         Sweeper().start()
+
+
+def _refuse_bad_settings(sender: Any, queues: set[str]) -> None:
+    """Better no worker than one that loses or doubles work."""
+    found = list(checks.problems(app, queues=queues, pool=_pool_name(sender), name=sender.hostname))
+    for sentence in found:
+        log.error("%s", sentence)
+    if found:
+        raise SystemExit(f"This worker does not start: {len(found)} settings are wrong (see above).")
 
 
 def _pool_name(worker: Any) -> str:

@@ -6,9 +6,11 @@ import os
 import signal
 
 import pytest
+from django.db import connection, transaction
+from django.db.backends.utils import CursorWrapper
 
 from webapp.jobs import leases
-from webapp.jobs.models import Run
+from webapp.jobs.models import Run, Worker
 from webapp.results.models import Score
 from webapp.tests import factories
 from workers.tests.conftest import CELERY, Lab, Start, analysis_worker, evaluation_worker, living, state, wait_until
@@ -103,6 +105,25 @@ def test_a_misconfigured_worker_refuses_to_start(lab: Lab, start: Start) -> None
     wait_until(lambda: worker.child.poll() is not None, of=worker)
     assert worker.child.returncode != 0
     assert "Start it with -P solo" in worker.log.read_text()
+
+
+def test_a_worker_that_loses_the_database_at_its_start_ends(lab: Lab, start: Start) -> None:
+    """Its supervisor starts another at once. One that went on would take nothing, and be killed after minutes."""
+    name = "evaluation@test"
+    leases.worker_seen(name=name, host="test", device="cpu", schemes=[], environment={})
+    leases.worker_stopped(name)
+    with transaction.atomic(), connection.cursor() as cursor:
+        Worker.objects.select_for_update().get(name=name)  # it says that it lives, and waits for us
+        worker = evaluation_worker(start)
+        wait_until(lambda: _ended_what_waits(cursor), of=worker)
+    wait_until(lambda: worker.child.poll() is not None, of=worker)
+    assert worker.child.returncode != 0
+    assert "does not start" in worker.log.read_text()
+
+
+def _ended_what_waits(cursor: CursorWrapper) -> bool:
+    cursor.execute("SELECT pg_terminate_backend(pid) FROM pg_locks WHERE NOT granted AND locktype = 'transactionid'")
+    return bool(cursor.fetchall())
 
 
 def test_the_supervisor_replaces_a_frozen_worker(lab: Lab, start: Start) -> None:
