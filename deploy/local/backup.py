@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import gzip
 import json
 import os
 import re
@@ -18,6 +19,7 @@ import subprocess
 import sys
 import tarfile
 import tempfile
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -31,8 +33,8 @@ from deploy.local.servers import EmbeddedPostgres, ServerError
 DUMP = "database.dump"
 KEYS = "keys.json"
 KEY_NAMES = ("SECRET_KEY", "SECRET_KEY_FALLBACKS", "CROSSTABLE_RETIRED_SIGNING_KEYS")
-# Made again at each start, or the database itself, which is in the dump.
-LEFT_OUT = frozenset({"postgres", "valkey", "static", "static.sha256", "worker-install.json"})
+# Made again at each start, fetched again when needed, or the database itself, which is in the dump.
+LEFT_OUT = frozenset({"postgres", "valkey", "static", "static.sha256", "worker-install.json", "huggingface", "cache"})
 
 
 class BackupError(Exception):
@@ -53,13 +55,25 @@ def backup(archive: Path, data: Path) -> None:
         keys.write_text(json.dumps({name: os.environ[name] for name in KEY_NAMES if os.environ.get(name)}))
         part = archive.with_name(f".{archive.name}.part")
         descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "wb") as file, tarfile.open(fileobj=file, mode="w:gz") as tar:
+        with os.fdopen(descriptor, "wb") as file, tarfile.open(fileobj=file, mode="w:gz", dereference=True) as tar:
             tar.add(dump, DUMP)
             tar.add(keys, KEYS)
             for path in sorted(data.iterdir()) if data.is_dir() else ():
-                if path.name not in LEFT_OUT:
-                    tar.add(path, f"data/{path.name}")
+                # What begins with a dot is kept by libraries for themselves: the folder is the workers' home.
+                if path.name not in LEFT_OUT and not path.name.startswith("."):
+                    _add(tar, path, f"data/{path.name}")
         part.replace(archive)
+
+
+def _add(tar: tarfile.TarFile, path: Path, name: str) -> None:
+    """A link as what it leads to, since a restore takes no links. What goes away meanwhile was not to be kept."""
+    with contextlib.suppress(FileNotFoundError):
+        if path.is_dir():
+            tar.add(path, name, recursive=False)
+            for below in sorted(path.iterdir()):
+                _add(tar, below, f"{name}/{below.name}")
+        elif path.is_file():
+            tar.add(path, name)
 
 
 def restore(archive: Path, data: Path) -> None:
@@ -72,7 +86,7 @@ def restore(archive: Path, data: Path) -> None:
         raise BackupError(f"the platform runs on {data}. Stop it before a restore.")
     private_folder(data)
     with tempfile.TemporaryDirectory(dir=data, prefix=".restore-") as folder:
-        with tarfile.open(archive) as tar:
+        with _readable(archive), tarfile.open(archive) as tar:
             _unpack(tar, Path(folder))
         dump = Path(folder) / DUMP
         if not dump.is_file():
@@ -81,6 +95,15 @@ def restore(archive: Path, data: Path) -> None:
             _load(dump, Path(folder) / "database.sql", url)
         _copy_files(Path(folder) / "data", data)
         _compare_keys(Path(folder) / KEYS, data)
+
+
+@contextlib.contextmanager
+def _readable(archive: Path) -> Iterator[None]:
+    """Raises BackupError for an archive that is cut short or damaged."""
+    try:
+        yield
+    except (tarfile.TarError, gzip.BadGzipFile, zlib.error, EOFError) as error:
+        raise BackupError(f"{archive} is damaged or cut short ({error}). Nothing was changed.") from error
 
 
 def _compare_keys(keys: Path, data: Path) -> None:
@@ -113,6 +136,9 @@ def _unpack(tar: tarfile.TarFile, folder: Path) -> None:
         with content, target.open("wb") as file:
             shutil.copyfileobj(content, file)
         target.chmod(member.mode & 0o700)
+    # The checksum stands behind the last member.
+    while tar.fileobj is not None and tar.fileobj.read(1 << 20):
+        pass
 
 
 def _load(dump: Path, script: Path, url: str) -> None:

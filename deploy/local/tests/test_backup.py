@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import io
+import random
 import tarfile
+from collections.abc import Callable
 from pathlib import Path
 
 import psycopg
@@ -48,6 +50,49 @@ def test_a_restore_brings_back_rows_and_files_and_nothing_else(data: Path, tmp_p
     assert change(data, "SELECT to_regclass('later')") == [(None,)]
     assert (data / "uploads/a.jsonl").read_text() == "{}\n"
     assert (data / "secret-key").stat().st_mode & 0o777 == 0o600
+
+
+def test_links_come_back_as_files_and_caches_stay_away(data: Path, tmp_path: Path) -> None:
+    """A hub's cache is made of links, and a folder may lie on another disk."""
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "disk/b.jsonl").write_text("[]\n")
+    (data / "imports").symlink_to(tmp_path / "disk")
+    (data / "uploads/same.jsonl").hardlink_to(data / "uploads/a.jsonl")
+    (data / "uploads/gone.jsonl").symlink_to(tmp_path / "nowhere")
+    for kept in ("huggingface/hub/snapshot", "cache/inductor", ".triton"):
+        (data / kept).mkdir(parents=True)
+        (data / kept / "weights").symlink_to(data / "secret-key")
+    archive = tmp_path / "backup.tar.gz"
+    backup(archive, data)
+    restore(archive, tmp_path / "other")
+    there = {str(path.relative_to(tmp_path / "other")) for path in (tmp_path / "other").rglob("*") if path.is_file()}
+    files = {name for name in there if not name.startswith("postgres/")}
+    assert files == {"secret-key", "uploads/a.jsonl", "uploads/same.jsonl", "imports/b.jsonl"}
+    assert (tmp_path / "other/imports/b.jsonl").read_text() == "[]\n"
+
+
+DAMAGES: list[Callable[[bytes], bytes]] = [
+    lambda whole: whole[: len(whole) // 2],
+    lambda whole: whole[:20],
+    lambda whole: whole[:-6],
+    lambda whole: whole[:-8] + bytes([whole[-8] ^ 1]) + whole[-7:],
+    lambda whole: whole[: len(whole) // 2] + bytes(100) + whole[len(whole) // 2 + 100 :],
+]
+
+
+@pytest.mark.parametrize("damage", DAMAGES, ids=["half", "a few bytes", "no end", "checksum", "middle"])
+def test_a_damaged_archive_changes_nothing(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], damage: Callable[[bytes], bytes]
+) -> None:
+    archive = tmp_path / "backup.tar.gz"
+    (data / "uploads/noise").write_bytes(random.Random(1).randbytes(100_000))
+    backup(archive, data)
+    archive.write_bytes(damage(archive.read_bytes()))
+    (data / "uploads/a.jsonl").write_text("newer")
+    assert main_restore([str(archive), "--data", str(data)]) == 1
+    assert "is damaged or cut short" in capsys.readouterr().err
+    assert (data / "uploads/a.jsonl").read_text() == "newer"
+    assert change(data, "SELECT name FROM entry") == [("tiny",)]
 
 
 def test_a_restore_into_a_running_platform_is_refused(data: Path, tmp_path: Path) -> None:

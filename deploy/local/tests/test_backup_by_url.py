@@ -16,6 +16,8 @@ from psycopg import sql
 
 from deploy.local.backup import KeysNeeded, main_backup, main_restore, restore
 from deploy.local.environment import ROOT
+from webapp.accounts.services import create_team
+from webapp.tests import factories
 
 KEY = "production-key-" * 4
 
@@ -37,6 +39,17 @@ def copy(db: None) -> Iterator[str]:
 
 
 @pytest.fixture
+def finished(transactional_db: None) -> None:
+    """A run with its scores."""
+    actor = factories.person("alice")
+    team = create_team(actor=actor, name="lab", title="Lab")
+    factories.worker()
+    suite = factories.suite(actor, team, "sums", [factories.benchmark(actor, team, "sums", size=3)])
+    factories.job(actor, team, suite, factories.many_entries(actor, team, ["tiny"]))
+    factories.finish([True, False, True])
+
+
+@pytest.fixture
 def archive(db: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Of the tests' database with all its tables and triggers, a file, and the keys of the environment."""
     monkeypatch.setenv("DATABASE_URL", address(connection.settings_dict["NAME"]))
@@ -50,25 +63,29 @@ def archive(db: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return path
 
 
-def tables(url: str) -> dict[str, int]:
-    """Tables and how many rows each has; triggers count as one table."""
+def tables(url: str) -> dict[str, tuple[int, str]]:
+    """What each table has: how many rows, and a hash of all of them. Triggers count as one table."""
     with psycopg.connect(url) as database:
         names = database.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'").fetchall()
-        count = sql.SQL("SELECT count(*) FROM {}")
-        counts = {name: database.execute(count.format(sql.Identifier(name))).fetchone()[0] for (name,) in names}
-        triggers = database.execute("SELECT count(*) FROM pg_trigger WHERE NOT tgisinternal").fetchone()[0]
-    return {**counts, "(triggers)": triggers}
+        ask = sql.SQL("SELECT count(*), md5(string_agg(t::text, ' ' ORDER BY t::text)) FROM {} t")
+        found = {name: database.execute(ask.format(sql.Identifier(name))).fetchone() for (name,) in names}
+        triggers = (
+            "SELECT count(*), md5(string_agg(tgname, ' ' ORDER BY tgname)) FROM pg_trigger WHERE NOT tgisinternal"
+        )
+        return {**found, "(triggers)": database.execute(triggers).fetchone()}
 
 
+@pytest.mark.django_db(transaction=True)
 def test_a_platform_moves_to_another_database(
-    archive: Path, copy: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    finished: None, archive: Path, copy: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DATABASE_URL", copy)
     assert main_restore([str(archive), "--data", str(tmp_path / "other")]) == 0
     restored, original = tables(copy), tables(address(connection.settings_dict["NAME"]))
     assert restored == original
-    assert restored["(triggers)"] >= 5
-    assert restored["django_migrations"] > 20
+    assert restored["(triggers)"][0] >= 5
+    assert restored["django_migrations"][0] > 20
+    assert restored["results_score"][0] == 3
     assert (tmp_path / "other/mail/letter").read_text() == "Dear Alice"
     assert not (tmp_path / "other/restored-keys.env").exists()  # this environment has the key
     assert [path.name for path in (tmp_path / "other").iterdir()] == ["mail"]
