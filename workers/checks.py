@@ -16,6 +16,7 @@ from django.db.migrations.executor import MigrationExecutor
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
+from webapp import locks
 from webapp.jobs.selectors import alive_workers
 from workers import presence
 from workers.disk import unwritable
@@ -92,6 +93,9 @@ def _evaluation_problems(pool: str) -> Iterator[str]:
 
 def _database_problems(name: str) -> Iterator[str]:
     try:
+        if not locks.are_kept():
+            yield locks.NOT_KEPT
+            return
         executor = MigrationExecutor(connection)
         waiting = executor.migration_plan(executor.loader.graph.leaf_nodes())
         if not waiting:

@@ -15,6 +15,7 @@ import django
 import psycopg
 from django.conf import settings
 from django.contrib.staticfiles.finders import get_finders
+from django.core.checks import Tags, run_checks
 from django.core.management import call_command
 from django.db import connection
 
@@ -25,6 +26,7 @@ def main() -> int:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "webapp.settings")
     django.setup()
     wait_for_database()
+    refuse_bad_database()
     _step("migrations", "migrate", interactive=False, verbosity=0)
     if os.environ.get("CROSSTABLE_DEMO") == "1":
         _step("demo", "demo")
@@ -51,6 +53,13 @@ def wait_for_database(patience: float = PATIENCE, pause: float = 2) -> None:
             time.sleep(pause)
         else:
             return
+
+
+def refuse_bad_database() -> None:
+    """As `manage.py migrate` does by itself."""
+    found = [problem.msg for problem in run_checks(tags=[Tags.database], databases=["default"]) if problem.is_serious()]
+    if found:
+        raise SystemExit("\n".join(found))
 
 
 def _tell(reason: str, told: str) -> str:

@@ -23,7 +23,7 @@ from django.db.migrations.loader import MigrationLoader
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from webapp import env
+from webapp import env, locks
 from webapp.celery import app
 
 log = logging.getLogger("crosstable.readiness")
@@ -45,7 +45,16 @@ class Part:
 def _database() -> str:
     with _connected() as direct:
         direct.execute("SELECT 1")
-    return ""
+    return "" if sessions_are_kept() else "is behind a pooler that keeps no sessions"
+
+
+@cache
+def sessions_are_kept() -> bool:
+    """Asked once by each process, for whoever changes the pooler can start it again."""
+    kept = locks.are_kept()
+    if not kept:
+        log.error("%s", locks.NOT_KEPT)
+    return kept
 
 
 def _migrations() -> str:
