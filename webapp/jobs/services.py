@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from django.conf import settings as conf
-from django.db import transaction
-from django.db.models import Count, F
+from django.db import IntegrityError, transaction
+from django.db.models import Count, F, QuerySet
 from django.urls import reverse
 from django.utils import timezone
 
@@ -35,6 +35,7 @@ from webapp.prepared import Prepared, PreparedInsert, at_once
 
 State = Run.State
 OVER = frozenset({Job.State.DONE, Job.State.FAILED, Job.State.CANCELLED})
+STOPPED = [State.FAILED, State.CANCELLED]
 
 
 @dataclass(frozen=True)
@@ -275,9 +276,10 @@ def note(run: Run, state: str, text: str) -> None:
     RunEvent.objects.create(run=run, attempt=run.attempt, state=state, text=text)
 
 
-def _locked_after_its_runs(job: Job) -> Job:
+def _locked_after_its_runs(job: Job, more: QuerySet[Run] | None = None) -> Job:
     """Workers lock a run and then its jobs; the other way round a person and a worker would wait for each other."""
-    list(Run.objects.select_for_update(of=("self",)).filter(parts__job=job).order_by("pk"))
+    runs = [*job.runs.values_list("pk", flat=True), *(more.values_list("pk", flat=True) if more is not None else ())]
+    list(Run.objects.select_for_update().filter(pk__in=runs).order_by("pk"))
     return Job.objects.select_for_update().get(pk=job.pk)
 
 
@@ -318,13 +320,18 @@ def retry_job(*, actor: User, job: Job) -> Job:
     Raises OverLimit, which is recorded, when what is left of them does not fit into the team's spending limit.
     """
     require(actor, job.team, May.SUBMIT)
-    with quota.refusals_recorded(actor=actor, team=job.team), transaction.atomic():
-        return _retry(actor, job)
+    with quota.refusals_recorded(actor=actor, team=job.team):
+        try:
+            return _retry(actor, job)
+        except IntegrityError:  # an identical run was made in the same moment: now it is there to be taken
+            return _retry(actor, job)
 
 
+@transaction.atomic
 def _retry(actor: User, job: Job) -> Job:
     limited = quota.hold(job.team)
-    job = _locked_after_its_runs(job)
+    twins = Run.objects.filter(identity__in=job.runs.filter(state__in=STOPPED).values("identity"))
+    job = _locked_after_its_runs(job, twins.filter(state__in=planning.ACTIVE))
     if job.state == Job.State.CANCELLED:
         job.state = Job.State.QUEUED
         job.save(update_fields=["state"])
@@ -341,13 +348,15 @@ def _retry(actor: User, job: Job) -> Job:
 
 
 def _stopped(job: Job) -> list[Run]:
-    """The runs of the job that stopped before they were done; one that exists anew elsewhere is taken from there."""
-    stopped = Run.objects.select_for_update(of=("self",)).filter(
-        parts__job=job, state__in=[State.FAILED, State.CANCELLED]
-    )
+    """The runs of the job that stopped before they were done; one that exists anew elsewhere is taken from there.
+
+    It is locked, so that it does not end before it belongs to the job: whoever ends it settles the jobs that it has.
+    """
+    stopped = Run.objects.select_for_update(of=("self",)).filter(parts__job=job, state__in=STOPPED)
     again = []
     for run in stopped:
-        twin = Run.objects.filter(identity=run.identity, state__in=planning.ACTIVE).first()
+        there = Run.objects.select_for_update(no_key=True).filter(identity=run.identity, state__in=planning.ACTIVE)
+        twin = there.first()
         if twin:
             JobRun.objects.filter(job=job, run=run).update(run=twin, reused=True)
         else:
