@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import runpy
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ import httpx
 import psycopg
 import pytest
 from django.db import connection
+from django.db.migrations.loader import MigrationLoader
 from django.test import Client
 
 from webapp.accounts.models import Scope
@@ -21,6 +23,7 @@ from webapp.jobs.models import Run
 from webapp.leaderboards.models import Standing
 from webapp.results.models import Score
 from webapp.tests import factories
+from webapp.tests.migration_rules import faults
 from workers import checks
 from workers.tests.conftest import (
     Lab,
@@ -157,6 +160,13 @@ def test_a_new_version_comes_while_runs_are_in_flight(
     wait_until(lambda: Standing.objects.filter(position=1).exists(), of=analysis)
     old.process.stop()
     assert new.pages(runs) == {200}
+
+
+def test_its_migrations_keep_the_rules(tmp_path: Path) -> None:
+    state = MigrationLoader(None, ignore_no_migrations=True).project_state()
+    files = sorted((next_version(tmp_path / "next") / "webapp/jobs/migrations").glob("0*.py"))[-2:]
+    made = [runpy.run_path(str(file))["Migration"](file.stem, "jobs") for file in files]
+    assert [fault for migration in made for fault in faults(migration, state)] == []
 
 
 @contextmanager
