@@ -67,7 +67,9 @@ class SubmitForm(AskingForm):
     repeat = forms.IntegerField(
         min_value=0, max_value=1000, initial=0, help_text="Another number runs again what is there already."
     )
-    priority = forms.IntegerField(min_value=-10, max_value=10, initial=0, help_text="-10 to 10; higher goes first.")
+    priority = forms.IntegerField(
+        min_value=-10, max_value=10, initial=0, help_text="-10 to 10; of your team’s runs, higher goes first."
+    )
     resource = forms.ChoiceField(
         choices=[(AUTOMATIC, "As the weights need"), *((name, in_words(name).capitalize()) for name in RESOURCES)],
         required=False,

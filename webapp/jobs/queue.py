@@ -1,9 +1,9 @@
 """The order of the queue: which run a worker takes next. One statement, decided by Postgres.
 
-Higher priority goes first. Within a priority teams take turns: first the team with the fewest runs under way, then the
-one that was served longest ago, then the run that has waited longest. A team at its limit of runs at once is passed
-over. The statement looks at the head of each lane (team, scheme, class of resources) and never walks the queue, so
-that 100,000 waiting runs cost what ten do.
+Teams take turns: first the team with the fewest runs under way, then the one that was served longest ago. Of its runs
+the one of the highest priority goes first, then the one that has waited longest. Priority says nothing to other teams,
+for anybody may choose it. A team at its limit of runs at once is passed over. The statement looks at the head of each
+lane (team, scheme, class of resources) and never walks the queue, so that 100,000 waiting runs cost what ten do.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ FROM turns CROSS JOIN LATERAL (
 ) AS head
 JOIN jobs_run AS run ON run.id = head.id
 WHERE run.state = 'queued'
-ORDER BY head.priority DESC, turns.running, turns.served NULLS FIRST, head.queued_at, head.id
+ORDER BY turns.running, turns.served NULLS FIRST, turns.team_id, head.priority DESC, head.queued_at, head.id
 LIMIT 1
 FOR UPDATE OF run SKIP LOCKED"""  # noqa: S608 - constants of ours
 

@@ -58,7 +58,9 @@ class JobIn(Strict):
     benchmarks = serializers.ListField(child=BenchmarkReference(), required=False, allow_empty=False, max_length=500)
     title = serializers.CharField(max_length=160, required=False, allow_blank=True)
     settings = SettingsIn(required=False)
-    priority = serializers.IntegerField(required=False, min_value=-10, max_value=10)
+    priority = serializers.IntegerField(
+        required=False, min_value=-10, max_value=10, help_text="Of the team's runs, higher goes first."
+    )
     visibility = VisibilityField(required=False)
     resource = serializers.ChoiceField(
         choices=RESOURCES, required=False, help_text="What its runs need; without it, computed from their weights."

@@ -45,7 +45,9 @@ class SearchIn(Strict):
     )
     batch_size = serializers.IntegerField(required=False, min_value=1, max_value=4096, help_text="On the device.")
     title = serializers.CharField(max_length=160, required=False, allow_blank=True)
-    priority = serializers.IntegerField(required=False, min_value=-10, max_value=10)
+    priority = serializers.IntegerField(
+        required=False, min_value=-10, max_value=10, help_text="Of the team's runs, higher goes first."
+    )
     visibility = VisibilityField(required=False)
     dry_run = serializers.BooleanField(default=False, help_text="Answer with the plan and start nothing.")
 

@@ -135,10 +135,23 @@ def test_a_single_worker_serves_teams_in_turn(job: Job, other_team: Team) -> Non
     assert order == ["lab", "others"] * 3
 
 
-def test_priority_goes_before_turns(job: Job, other_team: Team) -> None:
-    queued(other_team, job.runs.order_by("pk")[0], 3, priority=5)
-    order = [run.team.name for run in iter(claim, None)]
-    assert order == ["others"] * 3 + ["lab"] * 4
+def test_priority_orders_the_runs_of_a_team_and_takes_nobody_s_turn(job: Job, other_team: Team) -> None:
+    """Anybody may choose a priority: it must not serve one team at the cost of all others."""
+    like = job.runs.order_by("pk")[0]
+    queued(other_team, like, 2)
+    queued(other_team, like, 2, priority=10)
+    taken = [run for run in iter(claim, None) if run]
+    assert [run.team.name for run in taken] == ["lab", "others"] * 4
+    assert [run.priority for run in taken if run.team == other_team] == [10, 10, 0, 0]
+
+
+def test_priority_orders_across_schemes_and_devices(job: Job) -> None:
+    """They are lanes of their own in the index."""
+    urgent = job.runs.order_by("-pk")[0]
+    Run.objects.filter(pk=urgent.pk).update(resource="gpu-24", priority=1)
+    found = claim(resources=["cpu", "gpu-24"])
+    assert found is not None
+    assert found.pk == urgent.pk
 
 
 class TestLimit:
