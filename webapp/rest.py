@@ -65,6 +65,18 @@ class Page(CursorPagination):
     page_size_query_param = "page_size"
     max_page_size = 500
 
+    def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> list[Any] | None:
+        """A cursor whose position is no value of the ordering's field is not found: the database would fail on it."""
+        cursor = self.decode_cursor(request)
+        if cursor is not None and cursor.position is not None:
+            first = self.ordering if isinstance(self.ordering, str) else self.ordering[0]
+            try:
+                queryset.model._meta.get_field(first.lstrip("-")).clean(cursor.position, None)
+            except ModelValidationError:
+                raise exceptions.NotFound(self.invalid_cursor_message) from None
+        found: list[Any] | None = super().paginate_queryset(queryset, request, view)
+        return found
+
 
 class Named(serializers.CharField):
     """A text that names something, which is looked up once the text itself is valid."""
