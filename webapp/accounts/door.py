@@ -9,6 +9,7 @@ right: many at once do not slip through.
 from __future__ import annotations
 
 import secrets
+import unicodedata
 from dataclasses import dataclass
 
 from django.conf import settings
@@ -68,7 +69,8 @@ def knock_for_an_account(request: HttpRequest) -> None:
 
 
 def _account(username: str) -> str:
-    return username.strip().lower()[:150]
+    """As the form reads it: other spellings of a name are no other account."""
+    return unicodedata.normalize("NFKC", username.strip()[:150]).lower()
 
 
 def _device(request: HttpRequest, username: str) -> str:

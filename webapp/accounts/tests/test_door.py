@@ -33,6 +33,13 @@ def test_an_account_is_guessed_at_ten_times_whatever_addresses_are_used() -> Non
     assert b"too many attempts" in tries[-1].content
 
 
+def test_other_spellings_of_a_name_are_no_further_tries() -> None:
+    for number in range(10):
+        attempt(Client(), "guess", f"192.0.2.{number}")
+    for spelling in ("ALICE", " alice ", "\uff41lice", "a\uff2cic\uff45", "\u24d0lice"):
+        assert attempt(Client(), PASSWORD, "198.51.100.1", spelling).status_code == 429
+
+
 def test_the_right_password_is_not_looked_at_either_while_strangers_wait() -> None:
     for number in range(10):
         attempt(Client(), "guess", f"192.0.2.{number}")
