@@ -72,11 +72,18 @@ def resolve(host: str, port: int, allowed_networks: Collection[str] = ()) -> lis
     return addresses
 
 
+# What Python's own tables call global and is not: RFC 3879's site-local, RFC 6890's protocol assignments, RFC 9637's
+# documentation, and the address at which Azure's hosts answer their guests.
+NOT_PUBLIC = tuple(map(ipaddress.ip_network, ("fec0::/10", "192.0.0.0/24", "3fff::/20", "168.63.129.16/32")))
+
+
 def permitted(address: str, allowed_networks: Collection[str] = ()) -> bool:
     """Whether a numeric address is public, or in one of the allowed networks (CIDR; host names are passed over)."""
     real = _unwrap(ipaddress.ip_address(address.partition("%")[0]))
     if any(real in network for network in _networks(allowed_networks)):
         return True
+    if any(real in network for network in NOT_PUBLIC):
+        return False
     return real.is_global and not real.is_multicast and not real.is_reserved
 
 

@@ -19,6 +19,11 @@ from evaluation.errors import EndpointRefused
         "172.16.0.1",
         "192.168.1.1",
         "169.254.169.254",  # metadata of clouds
+        "168.63.129.16",  # Azure's host
+        "192.0.0.8",
+        "fec0::1",
+        "3fff::1",
+        "::ffff:192.0.0.8",
         "100.64.0.1",
         "0.0.0.0",  # noqa: S104  # an address to refuse, not to bind
         "224.0.0.1",
