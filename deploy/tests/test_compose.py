@@ -1,0 +1,40 @@
+"""What compose.yaml and its settings must say because something went wrong without it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import yaml
+
+from deploy.local.environment import ROOT
+
+FOLDER = ROOT / "deploy"
+SERVICES: dict[str, Any] = yaml.safe_load((FOLDER / "compose.yaml").read_text())["services"]
+
+
+def test_an_image_is_built_once() -> None:
+    """Built by several services it is several images, which differ by their labels: the name changes from one to the
+    other, and containers with it."""
+    built = Counter(service["image"] for service in SERVICES.values() if "build" in service)
+    assert set(built.values()) == {1}
+    for service in SERVICES.values():
+        if "build" not in service and service["image"] in built:
+            assert service["pull_policy"] == "never", "a registry has it not, or somebody else's"
+
+
+def test_postgres_is_healthy_when_it_listens() -> None:
+    """The image sets its first database up with a server that is there on the socket alone, and ends it."""
+    test = SERVICES["postgres"]["healthcheck"]["test"]
+    assert test[test.index("-h") + 1] == "127.0.0.1"
+
+
+def test_rabbitmq_finds_its_messages_in_a_new_container() -> None:
+    assert SERVICES["rabbitmq"]["hostname"]
+
+
+def test_imports_are_spooled_on_a_disk() -> None:
+    """Several GB each: a temporary file system is memory."""
+    analysis = SERVICES["analysis"]
+    volumes = {volume.split(":")[1] for volume in analysis["volumes"]}
+    assert analysis["environment"]["TMPDIR"] in volumes - set(analysis["tmpfs"])
