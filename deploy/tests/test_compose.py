@@ -38,3 +38,9 @@ def test_imports_are_spooled_on_a_disk() -> None:
     analysis = SERVICES["analysis"]
     volumes = {volume.split(":")[1] for volume in analysis["volumes"]}
     assert analysis["environment"]["TMPDIR"] in volumes - set(analysis["tmpfs"])
+
+
+def test_a_build_asks_a_registry_for_nothing_but_what_it_builds_on() -> None:
+    """A syntax directive has a program fetched that reads the file, which Docker can by itself."""
+    first = (FOLDER / "Dockerfile").read_text().partition("\n")[0]
+    assert "syntax=" not in first
