@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from typing import Any
 
@@ -11,6 +12,7 @@ from deploy.local.environment import ROOT
 
 FOLDER = ROOT / "deploy"
 SERVICES: dict[str, Any] = yaml.safe_load((FOLDER / "compose.yaml").read_text())["services"]
+EXAMPLE = (FOLDER / "env.example").read_text()
 
 
 def test_an_image_is_built_once() -> None:
@@ -44,3 +46,18 @@ def test_a_build_asks_a_registry_for_nothing_but_what_it_builds_on() -> None:
     """A syntax directive has a program fetched that reads the file, which Docker can by itself."""
     first = (FOLDER / "Dockerfile").read_text().partition("\n")[0]
     assert "syntax=" not in first
+
+
+def test_what_a_setting_quotes_stands_above_it() -> None:
+    """Compose fills in what it has read so far, and complains of the rest."""
+    quoted = list(re.finditer(r"[A-Z_]+=\S*\$\{([A-Z_]+)\}", EXAMPLE))
+    assert {match[1] for match in quoted} == {"POSTGRES_PASSWORD", "RABBITMQ_PASSWORD"}
+    for match in quoted:
+        listed = re.search(rf"^(?:# )?{match[1]}=", EXAMPLE, re.MULTILINE)
+        assert listed
+        assert listed.start() < match.start(), match[1]
+
+
+def test_rabbitmq_is_addressed_as_the_user_that_it_makes() -> None:
+    user = SERVICES["rabbitmq"]["environment"]["RABBITMQ_DEFAULT_USER"]
+    assert f"BROKER_URL=amqp://{user}:${{RABBITMQ_PASSWORD}}@rabbitmq//" in EXAMPLE
