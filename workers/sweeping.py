@@ -8,7 +8,7 @@ import threading
 import time
 
 from django.conf import settings
-from django.db import connection, connections, transaction
+from django.db import connection, connections
 
 from webapp.jobs import leases
 from webapp.jobs.models import Run
@@ -57,7 +57,5 @@ def leave_the_pool() -> None:
 
 def deal_with_lost_runs() -> None:
     """Requeue them or give them up, ring for what waits, and let boards know."""
-    for run in Run.objects.filter(pk__in=leases.sweep()):
+    for run in Run.objects.filter(pk__in=leases.sweep(landed=lambda run: run_landed(run=run))):
         log.warning("%s was lost and has been dealt with: %s", run, run.reason)
-        with transaction.atomic():
-            run_landed(run=run)

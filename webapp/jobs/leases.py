@@ -6,8 +6,9 @@ that was declared lost and comes back can change nothing.
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -28,6 +29,7 @@ from webapp.jobs.services import note, requeue, ring, run_changed
 from webapp.live import publish
 from webapp.locks import Lock
 
+log = logging.getLogger("crosstable.worker")
 State = Run.State
 LOST = "was lost: no heartbeat"  # of a worker that went silent, in the diary of its run
 READ = ("contender__version__entry", "version__benchmark", "team")
@@ -275,26 +277,36 @@ def _again_or_fail(run: Run, reason: str) -> None:
     run_changed(run)
 
 
-def sweep() -> list[int]:
+def sweep(landed: Callable[[Run], object] = lambda run: None) -> list[int]:
     """Requeue runs whose worker went silent, and ring again for runs that wait while nobody was rung.
 
-    Returns the ids of the lost runs. Safe to run anywhere, any number of times at once.
+    Returns the ids of the lost runs. Safe to run anywhere, any number of times at once. landed: called with each of
+    them in its transaction, for boards stand right of jobs. One that cannot be dealt with holds up no other.
     """
     lost = []
     for pk in Run.objects.filter(state=State.RUNNING, leased_until__lt=Now()).values_list("pk", flat=True):
-        with transaction.atomic():
-            late = Run.objects.select_for_update(skip_locked=True).filter(
-                pk=pk, state=State.RUNNING, leased_until__lt=Now()
-            )
-            run = late.first()
-            if run is None:
-                continue
-            lost.append(run.pk)
-            note_loss(run)
-            _credit_progress(run)
-            _again_or_fail(run, f"Worker {run.worker} {LOST} for {settings.LEASE_SECONDS} s.")
+        try:
+            if _taken_back(pk, landed):
+                lost.append(pk)
+        except Exception:
+            log.exception("run %s was lost, and could not be dealt with", pk)
+            connection.ensure_connection()  # raises where all the others would fail like it
     ring_idle_workers()
     return lost
+
+
+@transaction.atomic
+def _taken_back(pk: int, landed: Callable[[Run], object]) -> bool:
+    """Whether it was still lost, and nobody else was at it."""
+    late = Run.objects.select_for_update(skip_locked=True).filter(pk=pk, state=State.RUNNING, leased_until__lt=Now())
+    run = late.first()
+    if run is None:
+        return False
+    note_loss(run)
+    _credit_progress(run)
+    _again_or_fail(run, f"Worker {run.worker} {LOST} for {settings.LEASE_SECONDS} s.")
+    landed(run)
+    return True
 
 
 @transaction.atomic

@@ -118,6 +118,55 @@ def test_a_board_hears_of_a_run_that_is_given_up(lab: Lab, settings: Settings) -
     assert Leaderboard.objects.get(pk=board.pk).stale_since is not None
 
 
+@contextmanager
+def refused(run: Run, how: str) -> Iterator[None]:
+    """PostgreSQL refuses to change the state of this run."""
+    with connection.cursor() as cursor:
+        body = f"BEGIN IF NEW.state <> 'running' THEN {how}; END IF; RETURN NEW; END"
+        cursor.execute(f"CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ {body} $$")
+        cursor.execute(
+            f"CREATE TRIGGER refused BEFORE UPDATE ON jobs_run FOR EACH ROW WHEN (OLD.id = {run.pk}) "
+            "EXECUTE FUNCTION refuse()"
+        )
+    try:
+        yield
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute("DROP TRIGGER refused ON jobs_run; DROP FUNCTION refuse()")
+
+
+@pytest.mark.parametrize(
+    "how",
+    ["RAISE EXCEPTION 'an odd row'", "PERFORM pg_terminate_backend(pg_backend_pid())"],
+    ids=["the row is odd", "the session ends"],
+)
+@pytest.mark.django_db(transaction=True)
+def test_a_run_that_cannot_be_dealt_with_holds_up_nothing_else(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, how: str
+) -> None:
+    """Neither the other lost runs, nor the boards that show them, nor whoever waits for a bell."""
+    jobs = [lab.job(lab.entry(name), size=size) for name, size in (("tiny-xs", 4), ("tiny-s", 5), ("tiny-m", 6))]
+    runs = [job.runs.get() for job in jobs]
+    boards = [
+        factories.refresh(factories.board(lab.owner, lab.team, f"of-{run.pk}", job.suite))
+        for run, job in zip(runs, jobs, strict=True)
+    ]
+    for _ in runs:
+        factories.claim()
+    Run.objects.update(leased_until=timezone.now() - timedelta(seconds=1), last_attempt=1)
+    rung: list[None] = []
+    ring = leases.ring_idle_workers
+    monkeypatch.setattr(leases, "ring_idle_workers", lambda: rung.append(ring()))
+    with refused(runs[1], how):
+        in_thread(sweeping.Sweeper().look)
+        assert [state(run) for run in runs] == ["failed", "running", "failed"]
+        stale = [Leaderboard.objects.get(pk=board.pk).stale_since is not None for board in boards]
+        assert (stale, len(rung)) == ([True, False, True], 1)
+    assert f"run {runs[1].pk} was lost, and could not be dealt with" in caplog.text
+    in_thread(sweeping.Sweeper().look)
+    assert state(runs[1]) == "failed"
+
+
 def test_a_database_that_is_away_is_told_of_once_and_asked_again(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
