@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 from urllib.parse import urlencode
 
@@ -15,6 +16,7 @@ from django.views.decorators.http import require_POST
 from django.views.decorators.vary import vary_on_headers
 
 from evaluation.analyses import ANALYSES
+from evaluation.errors import NotEnoughData
 from webapp.accounts.selectors import May, may, require
 from webapp.errors import Unprocessable
 from webapp.jobs import selectors as jobs
@@ -225,8 +227,17 @@ def report_sample(request: PageRequest, pk: int, at: int) -> HttpResponse:
     if at >= len(result.samples.names):
         raise Http404
     runs = shown["report"].inputs["runs"]
-    found = sample_answers(request.user, runs, result.samples.names[at], result.contenders)
-    context = {"report": shown["report"], "found": found, "result": result, "at": at, "last": result.n - 1}
+    name, found = result.samples.names[at], None
+    with suppress(NotEnoughData):  # what a report stands on may be deleted; the report stays
+        found = sample_answers(request.user, runs, name, result.contenders)
+    context = {
+        "report": shown["report"],
+        "name": name,
+        "found": found,
+        "result": result,
+        "at": at,
+        "last": result.n - 1,
+    }
     return render(request, "results/_report_sample.html", context)
 
 
