@@ -239,7 +239,7 @@ def _store(run: Run, lease: Lease, evaluation: Evaluation, me: Me, *, already: i
             waiting, flushed = [], now
         if now - beaten >= 1.0:
             _wait(me, lambda: _keep(run, lease, time.monotonic() - began))
-            told = _tell(lease, evaluation, told)
+            told = _wait(me, partial(_tell, lease, evaluation, told))
             beaten = now
         if now - shown >= BOARD_SECONDS:
             _wait(me, lambda: _landed(run))

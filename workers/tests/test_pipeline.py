@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
-from django.db import OperationalError
+from django.db import OperationalError, connection
 from pytest_django import Settings
 
+from evaluation.records import Attempt
 from webapp.catalog.services import create_benchmark, create_suite, register_entry
 from webapp.catalog.sources import SourceRequest
 from webapp.jobs import leases
@@ -71,6 +74,43 @@ def test_a_database_that_goes_away_as_soon_as_a_run_is_claimed_is_waited_for(
     assert pipeline.evaluate_next()
     run = job.runs.get()
     assert (run.state, run.attempt) == (Run.State.DONE, 1)
+
+
+class Searching:
+    """An evaluation whose scheme takes a second for each step of its search."""
+
+    total = None
+
+    def __init__(self) -> None:
+        self.search = {"step": 0}
+
+    def __iter__(self) -> Iterator[list[Attempt]]:
+        for step in (1, 2):
+            time.sleep(1)
+            self.search = {"step": step, "of": 2}
+            yield []
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_restart_of_the_database_is_waited_for_while_a_search_tells_its_steps(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(waiting, "PAUSE", 0.01)
+    run = lab.job(lab.entry()).runs.get()
+    lease = factories.claim("here")
+    Run.objects.filter(pk=run.pk).update(total=None)
+    searched, ends = leases.searched, iter([True, False, False])
+
+    def told(**news: Any) -> None:
+        if next(ends):
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT pg_terminate_backend(pg_backend_pid())")
+        searched(**news)
+
+    monkeypatch.setattr(leases, "searched", told)
+    pipeline._store(run, lease, Searching(), pipeline._me, already=0)
+    run.refresh_from_db()
+    assert (run.attempt, run.provenance) == (1, {"search": {"step": 2, "of": 2}})
 
 
 def test_provenance_says_what_the_numbers_depend_on(lab: Lab) -> None:
