@@ -36,6 +36,11 @@ addEventListener("input", (event) => {
   }
 });
 
+// Enter in a search field of a form that is sent looks for something: it does not send the form.
+addEventListener("keydown", (event) => {
+  if (event.key === "Enter" && event.target.matches?.("form[method=post] input[type=search]")) event.preventDefault();
+});
+
 // Fields that make sense for some choices of another field only: data-when="origin=own" or "source=file|pasted".
 const relevant = () => {
   for (const group of document.querySelectorAll("[data-when]")) {

@@ -25,6 +25,8 @@ from webapp.catalog.models import (
 )
 from webapp.prepared import Asked, OneOf, Prepared
 
+WORDS = 8  # of what somebody looks for, more narrow nothing down
+
 
 def entries(user: Viewer, search: str = "") -> QuerySet[ModelEntry]:
     rows = visible(ModelEntry.objects.all(), user).select_related("team", "created_by")
@@ -52,8 +54,26 @@ def ask_newest_entry_version(user: Viewer, team: str, name: str) -> Asked[EntryV
 
 def latest_versions(user: Viewer) -> QuerySet[EntryVersion]:
     """The newest version of each entry that the person may see, by name of the entry."""
+    return _latest_of(visible(ModelEntry.objects.all(), user)).order_by("entry__name", "id")
+
+
+def newest_entries(
+    user: Viewer, limit: int, search: str = "", without: Iterable[EntryVersion] = ()
+) -> list[EntryVersion]:
+    """The latest versions of those that were registered last, first; of the others none is looked up.
+
+    search: words, each a part of the name, the title or the team of an entry, or one of its tags.
+    """
+    rows = visible(ModelEntry.objects.all(), user).exclude(pk__in=[version.entry_id for version in without])
+    for word in search.split()[:WORDS]:
+        named = Q(name__icontains=word) | Q(title__icontains=word) | Q(team__name__icontains=word)
+        rows = rows.filter(named | Q(tags__contains=[word]))
+    return list(_latest_of(rows.order_by("-pk")[:limit]).order_by("-entry_id"))
+
+
+def _latest_of(rows: QuerySet[ModelEntry]) -> QuerySet[EntryVersion]:
     newest = EntryVersion.objects.filter(entry=OuterRef("entry")).order_by("-number").values("id")[:1]
-    return entry_versions(user).filter(id=Subquery(newest)).order_by("entry__name", "id")
+    return EntryVersion.objects.filter(entry__in=rows, id=Subquery(newest)).select_related("entry__team")
 
 
 def contenders(user: Viewer) -> QuerySet[Contender]:

@@ -10,30 +10,21 @@ from typing import Any, ClassVar, cast
 
 from django import forms
 from django.forms.boundfield import BoundWidget
+from django.forms.utils import ErrorDict
 from django.http import QueryDict
+from django.utils.functional import cached_property
 
 from evaluation.schemes import SCHEMES
 from webapp.accounts.models import Team, User, Visibility
 from webapp.accounts.selectors import May, teams_where, usual_team
-from webapp.catalog.models import Contender, EntryVersion, Source, Suite
+from webapp.catalog.models import Contender, EntryVersion, Suite
 from webapp.catalog.selectors import latest_versions, suites
 from webapp.catalog.services import crossed
 from webapp.forms import ServiceForm
+from webapp.jobs.choosing import EntryChoices, entry_choices
 from webapp.jobs.offers import Offer, families, offers
 
 DEFAULT_SCHEME = next(iter(SCHEMES))
-
-
-class VersionChoices(forms.ModelMultipleChoiceField):  # type: ignore[type-arg]
-    def label_from_instance(self, version: EntryVersion) -> str:
-        facts = [str(version), version.entry.team.name]
-        if version.parameters:
-            facts.append(f"{version.parameters:,} parameters")
-        if version.source == Source.ENDPOINT:
-            facts.append("endpoint, as served")
-        if version.source == Source.IMPORTED:
-            facts.append("imported, cannot be run")
-        return " · ".join(facts)
 
 
 class SchemeBoxes(forms.CheckboxSelectMultiple):
@@ -55,7 +46,7 @@ class AskingForm(ServiceForm):
     HELP: ClassVar[Mapping[str, str]] = {}
 
     suite = forms.ModelChoiceField(Suite.objects.none(), empty_label=None)
-    entries = VersionChoices(
+    entries = forms.ModelMultipleChoiceField(
         EntryVersion.objects.none(),
         error_messages={"required": "Choose at least one entry."},
         widget=forms.CheckboxSelectMultiple,
@@ -74,7 +65,13 @@ class AskingForm(ServiceForm):
 
     def __init__(self, user: User, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        rows = {"suite": suites(user), "entries": latest_versions(user), "team": teams_where(user, May.SUBMIT)}
+        self.user = user
+        # Without their items: only those of the one that is chosen are wanted.
+        rows = {
+            "suite": suites(user).prefetch_related(None),
+            "entries": latest_versions(user),
+            "team": teams_where(user, May.SUBMIT),
+        }
         for name, found in rows.items():
             self.fields[name].queryset = found  # type: ignore[attr-defined]
         for name, text in self.HELP.items():
@@ -82,6 +79,22 @@ class AskingForm(ServiceForm):
         self.fields["team"].initial = usual_team(user)
         self.offers = self.offered()
         self.fields["schemes"].widget.reasons = {offer.info.key: offer.reason for offer in self.offers}
+
+    @property
+    def looks(self) -> bool:
+        """Whether the button that finds entries without JavaScript has sent it: who looks has made no mistake yet."""
+        return self.is_bound and "look" in self.data
+
+    @property
+    def errors(self) -> ErrorDict:
+        return ErrorDict() if self.looks else super().errors
+
+    def is_valid(self) -> bool:
+        return not self.looks and super().is_valid()
+
+    @cached_property
+    def entry_choices(self) -> EntryChoices:
+        return entry_choices(self.user, self["entries"].value() or (), self.data.get("find", ""))
 
     def offered(self) -> list[Offer]:
         return offers()

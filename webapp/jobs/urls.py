@@ -6,6 +6,7 @@ app_name = "jobs"
 urlpatterns = [
     path("jobs/", views.jobs, name="jobs"),
     path("jobs/new/", views.submit_job, name="submit_job"),
+    path("jobs/entries/", views.entry_choices, name="entry_choices"),
     path("jobs/estimate/", views.estimate_job, name="estimate_job"),
     path("jobs/<int:pk>/", views.job, name="job"),
     path("jobs/<int:pk>/progress/", views.job_progress, name="job_progress"),

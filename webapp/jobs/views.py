@@ -14,8 +14,8 @@ from django.views.decorators.http import require_POST
 from evaluation.pricing import UnitPrices
 from webapp.accounts.models import Team
 from webapp.accounts.selectors import May, may, teams_where
-from webapp.catalog.selectors import entries, latest_versions
-from webapp.jobs import planning, quota, selectors, services
+from webapp.catalog.selectors import entries, newest_entries
+from webapp.jobs import choosing, planning, quota, selectors, services
 from webapp.jobs.forms import SubmitForm
 from webapp.jobs.models import Job, Run
 from webapp.jobs.queue import queue_position
@@ -86,9 +86,9 @@ def submit_job(request: MemberRequest) -> HttpResponse:
 
 def _initial(request: MemberRequest) -> dict[str, Any]:
     """From the link that led here; else all entries where they are few."""
-    chosen = [int(value) for value in request.GET.getlist("entry") if value.isdigit()]
+    chosen = choosing.ids(request.GET.getlist("entry"))
     if not chosen:
-        newest = list(latest_versions(request.user).values_list("pk", flat=True)[: FEW + 1])
+        newest = [version.pk for version in newest_entries(request.user, FEW + 1)]
         chosen = newest if len(newest) <= FEW else []
     initial: dict[str, Any] = {"entries": chosen, "suite": request.GET.get("suite")}
     if scheme := request.GET.getlist("scheme"):
@@ -96,6 +96,13 @@ def _initial(request: MemberRequest) -> dict[str, Any]:
     if (repeat := request.GET.get("repeat", "")).isdigit():
         initial["repeat"] = int(repeat)
     return initial
+
+
+@require_POST
+def entry_choices(request: MemberRequest) -> HttpResponse:
+    """The chosen entries and those that are found. It is sent: hundreds of ids would make too long an address."""
+    choices = choosing.entry_choices(request.user, request.POST.getlist("entries"), request.POST.get("find", ""))
+    return render(request, "jobs/_entry_choices.html", {"choices": choices})
 
 
 @require_POST

@@ -13,6 +13,7 @@ from django.views.decorators.http import require_POST
 
 from webapp.accounts.selectors import May, may, teams_where
 from webapp.jobs import quota
+from webapp.jobs.choosing import ids
 from webapp.jobs.selectors import alive_workers
 from webapp.requests import MemberRequest, PageRequest
 from webapp.searches import selectors, services
@@ -66,8 +67,7 @@ def _initial(request: MemberRequest) -> dict[str, Any]:
     )
     if earlier is not None:
         return _of(earlier)
-    chosen = [int(value) for value in request.GET.getlist("entry") if value.isdecimal() and len(value) < 10]
-    initial: dict[str, Any] = {"entries": chosen, "suite": request.GET.get("suite")}
+    initial: dict[str, Any] = {"entries": ids(request.GET.getlist("entry")), "suite": request.GET.get("suite")}
     if request.GET.get("goal") in Search.Goal.values:
         initial["goal"] = request.GET["goal"]
     return initial

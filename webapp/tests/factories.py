@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -19,7 +19,16 @@ from webapp.bells import Bell
 from webapp.catalog import prices
 from webapp.catalog import services as catalog
 from webapp.catalog.calibration import create_calibration_set
-from webapp.catalog.models import BenchmarkVersion, CalibrationSet, Contender, EntryVersion, Price, Source, Suite
+from webapp.catalog.models import (
+    BenchmarkVersion,
+    CalibrationSet,
+    Contender,
+    EntryVersion,
+    ModelEntry,
+    Price,
+    Source,
+    Suite,
+)
 from webapp.catalog.sources import SourceRequest
 from webapp.imports import services as imports
 from webapp.imports import work
@@ -73,6 +82,16 @@ def checkpoint(folder: Path, *, width: int = 2) -> Path:
 def entry(actor: User, team: Team, name: str, folder: Path, **fields: Any) -> EntryVersion:
     source = SourceRequest(Source.DIRECTORY, str(folder))
     return catalog.register_entry(actor=actor, team=team, name=name, source=source, **fields)
+
+
+def many_entries(actor: User, team: Team, names: Iterable[str], **fields: Any) -> list[EntryVersion]:
+    """Of folders that are not there: registering reads the files of each."""
+    owned = {"team": team, "created_by": actor, **fields}
+    entries = ModelEntry.objects.bulk_create(ModelEntry(name=name, **owned) for name in names)
+    made = {"source": Source.DIRECTORY, "number": 1, "created_by": actor}
+    return EntryVersion.objects.bulk_create(
+        EntryVersion(entry=one, location=f"/{one.name}", fingerprint=one.name, **made) for one in entries
+    )
 
 
 def price(actor: User, version: EntryVersion, **fields: Any) -> Price:

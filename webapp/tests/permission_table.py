@@ -47,7 +47,7 @@ STATUSES = {
     """,
     # Whatever belongs to the person, or to everybody who signed in.
     "302 200 200 200 200 200": """
-        GET pages:workers
+        GET pages:workers  POST jobs:entry_choices
         GET accounts:profile  GET accounts:change_password  GET accounts:create_team  POST accounts:create_token
         GET accounts:join  GET removals:delete_account
         GET notices:notices  GET notices:unread_count  GET notices:preferences

@@ -45,7 +45,7 @@ ACTIONS |= {
 }  # fmt: skip
 ACTIONS |= {"imports:load_import", "imports:cancel_import"}
 FRAGMENTS = {
-    "pages:setup", "jobs:estimate_job", "jobs:job_progress", "searches:estimate_search", "searches:search_progress",
+    "pages:setup", "jobs:job_progress", "searches:search_progress",
     "jobs:entry_runs", "jobs:team_spending", "results:samples",
     "leaderboards:standings", "leaderboards:tournament_result", "results:report_result",
     "results:report_samples", "results:report_sample", "results:report_efficiency", "results:attempts",
@@ -53,6 +53,8 @@ FRAGMENTS = {
     "reviews:inbox_count", "reviews:review_state", "reviews:sample_comments", "notices:unread_count",
 }  # fmt: skip
 FRAGMENTS |= {"imports:import_state"}
+SENT = {"jobs:estimate_job", "jobs:entry_choices", "searches:estimate_search"}
+FRAGMENTS |= SENT
 ACTIONS |= {"removals:hand_over"}
 FRAGMENTS |= {"removals:removal_state"}
 BOTH = {"results:samples"}
@@ -113,7 +115,7 @@ def test_page_is_drawn_by_the_template_of_its_name(name, client, alice, addresse
 @pytest.mark.parametrize("name", sorted(FRAGMENTS))
 def test_fragment_has_one_root_named_like_its_address(name, client, alice, addresses):
     client.force_login(alice)
-    send = client.post if name in {"jobs:estimate_job", "searches:estimate_search"} else client.get
+    send = client.post if name in SENT else client.get
 
     response = send(reverse(name, args=addresses.get(name, ())), headers={"HX-Request": "true"})
 
