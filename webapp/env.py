@@ -74,6 +74,8 @@ def database(url: str) -> dict[str, Any]:
             },
             "prepare_threshold": 5,  # PostgreSQL keeps what was asked so many times
         },
+        # Before the pool gives a connection away: one that a restart of PostgreSQL has ended would be somebody's error.
+        "CONN_HEALTH_CHECKS": True,
     }
 
 
