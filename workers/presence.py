@@ -12,6 +12,7 @@ from pathlib import Path
 from django.db import Error, connection
 
 from webapp.jobs import leases
+from webapp.jobs.leases import Usage
 from webapp.jobs.models import Worker
 from workers.supervisor import DRAINED, PULSE
 from workers.usage import Throughput, usage
@@ -47,7 +48,8 @@ class Presence(threading.Thread):
 
     @property
     def hangs(self) -> bool:
-        return self._moved is not None and time.monotonic() - self._moved > SILENT_SECONDS
+        moved = self._moved  # the worker may be idle the next moment
+        return moved is not None and time.monotonic() - moved > SILENT_SECONDS
 
     def run(self) -> None:
         while True:
@@ -68,7 +70,7 @@ class Presence(threading.Thread):
         if pulse:
             Path(pulse).touch()
         try:
-            mode = leases.worker_alive(self.worker, usage(self.device, self.throughput))
+            mode = leases.worker_alive(self.worker, self._usage())
             if mode is None and self.introduce:
                 self.introduce()
             self.mode = mode or Worker.Mode.WORKING
@@ -77,6 +79,14 @@ class Presence(threading.Thread):
             connection.close()
         if self.mode == Worker.Mode.WORKING:
             self.started_drained = False
+
+    def _usage(self) -> Usage | None:
+        """None where its device cannot be asked (a driver that failed): that is no reason to be taken for dead."""
+        try:
+            return usage(self.device, self.throughput)
+        except Exception as error:
+            log.warning("cannot tell what is used of %s: %s", self.device, error)
+            return None
 
     def _drained(self) -> bool:
         """Whether people asked it to end, and it has nothing in hand. What the database said is older than this look:

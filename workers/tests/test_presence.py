@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import time
+from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from django.utils import timezone
 
 from webapp import logs
 from webapp.jobs import leases
 from webapp.jobs.models import Worker
-from workers import pipeline, presence
+from webapp.tests import factories
+from workers import pipeline, presence, usage
 from workers.presence import Presence
 from workers.supervisor import PULSE
 
@@ -43,6 +48,26 @@ def test_a_worker_that_hangs_falls_silent(pulse: Path, monkeypatch: pytest.Monke
     worker.idle()
     worker._beat()
     assert pulse.exists()
+
+
+def test_a_worker_that_gets_idle_while_it_is_looked_at_does_not_hang(monkeypatch: pytest.MonkeyPatch):
+    worker = Presence("w")
+    worker.busy()
+    monkeypatch.setattr(presence, "time", SimpleNamespace(monotonic=lambda: worker.idle() or time.monotonic()))
+    assert not worker.hangs
+
+
+def test_a_device_that_cannot_be_asked_silences_nobody(pulse: Path, monkeypatch: pytest.MonkeyPatch):
+    def broken(_: str) -> tuple[int, int]:
+        raise RuntimeError("CUDA error: out of memory")
+
+    monkeypatch.setattr(usage, "memory", broken)
+    silent = timezone.now() - timedelta(days=1)
+    Worker.objects.filter(name=factories.worker("w")).update(mode="paused", seen_at=silent)
+    worker = Presence("w", "cuda")
+    worker._beat()
+    assert pulse.exists()
+    assert (worker.mode, leases.alive_workers().get().name) == ("paused", "w")
 
 
 @pytest.fixture
