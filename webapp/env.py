@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import re
 from dataclasses import dataclass
@@ -40,11 +41,22 @@ def days(name: str, default: int) -> timedelta | None:
     return timedelta(days=int(value)) or None
 
 
-def number(name: str, default: int) -> int:
+def number(name: str, default: int, *, least: int = 0, most: int = 10**15) -> int:
     value = text(name) or str(default)
     if not re.fullmatch(r"[0-9]{1,15}", value):
         raise ImproperlyConfigured(f"{name}={value!r} is not a whole number. Set it to one, such as {default}.")
+    if not least <= int(value) <= most:
+        raise ImproperlyConfigured(f"{name}={value!r} does not work. Set it to a number from {least} to {most}.")
     return int(value)
+
+
+def networks(name: str) -> list[ipaddress.IPv4Network | ipaddress.IPv6Network]:
+    try:
+        return [ipaddress.ip_network(network) for network in words(name)]
+    except ValueError as error:
+        raise ImproperlyConfigured(
+            f"{name}={text(name)!r} is no list of networks ({error}). Write them as CIDR, such as 10.0.0.0/8."
+        ) from None
 
 
 def database(url: str) -> dict[str, Any]:
@@ -64,7 +76,7 @@ def database(url: str) -> dict[str, Any]:
             **options,
             "pool": {
                 "min_size": 1,
-                "max_size": number("DATABASE_POOL", 20),
+                "max_size": number("DATABASE_POOL", 20, least=1),
                 "timeout": 15,
                 # Seconds for which a connection that fails is tried again, ever more rarely; then with each request. At
                 # psycopg's 300 a process stays away long after a PostgreSQL that was away for minutes is back.

@@ -239,12 +239,15 @@ CELERY_BEAT_SCHEDULE = {
 
 # --- runs --------------------------------------------------------------------------------------------------------
 LEASE_SECONDS = env.number("CROSSTABLE_LEASE_SECONDS", 30)
-RUN_ATTEMPTS = env.number("CROSSTABLE_RUN_ATTEMPTS", 3)
+RUN_ATTEMPTS = env.number("CROSSTABLE_RUN_ATTEMPTS", 3, least=1, most=100)
+# A worker gives its sign of life every 5 s, and up to 15 s later while it waits for a database that is away: one that
+# is killed sooner than that would be killed over and over.
+FROZEN_SECONDS = env.number("CROSSTABLE_FROZEN_SECONDS", 30, least=25, most=3600)
 # What fits into so much memory may run on any worker; what needs more waits for a GPU that is large enough.
 CPU_BYTES = env.number("CROSSTABLE_CPU_GB", 16) * 10**9
 # What a GPU is taken to have whose driver does not tell (a GB10, a part of a card).
 GPU_BYTES = env.number("CROSSTABLE_GPU_GB", 8) * 10**9
-RUN_MAX_SECONDS = env.number("CROSSTABLE_RUN_MAX_SECONDS", 14400)
+RUN_MAX_SECONDS = env.number("CROSSTABLE_RUN_MAX_SECONDS", 14400, least=1, most=2**31 - 1)
 # Boards wait behind a report in the same worker, so a request that would take longer than this is refused.
 REPORT_MAX_SECONDS = env.number("CROSSTABLE_REPORT_MAX_SECONDS", 60)
 REPORT_ATTEMPTS = 3
@@ -296,7 +299,7 @@ CACHES = {
 # --- what is seen of it -------------------------------------------------------------------------------------------
 # Who may read /metrics: whoever brings the token, or comes from one of the networks (CIDR). Neither set: nobody.
 METRICS_TOKEN = env.text("CROSSTABLE_METRICS_TOKEN")
-METRICS_NETWORKS = env.words("CROSSTABLE_METRICS_NETWORKS")
+METRICS_NETWORKS = env.networks("CROSSTABLE_METRICS_NETWORKS")
 # "line" for people, "json" for machines: each line names the request or the run that it speaks of.
 LOG_FORMAT = env.text("CROSSTABLE_LOG_FORMAT") or "line"
 if LOG_FORMAT not in {"line", "json"}:

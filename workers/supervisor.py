@@ -13,12 +13,13 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from django.conf import settings
+
 from workers.devices import ORDER
 
 # The environment variable that names the file a worker touches every few seconds (presence.py).
 PULSE = "CROSSTABLE_PULSE"
 log = logging.getLogger("crosstable.supervisor")
-FROZEN_SECONDS = float(os.environ.get("CROSSTABLE_FROZEN_SECONDS", "30"))
 START_SECONDS = 180.0  # the first pulse comes after torch is imported, which a cold disk makes slow
 GRACE_SECONDS = 20.0
 DRAINED = 71  # exit status of a worker that was drained: it is not started again
@@ -54,7 +55,7 @@ class Process:
             silent = time.time() - self.pulse.stat().st_mtime
         except FileNotFoundError:
             return time.monotonic() - self.started > START_SECONDS
-        return silent > FROZEN_SECONDS
+        return silent > settings.FROZEN_SECONDS
 
     def kill(self) -> None:
         if self.child and self.child.poll() is None:

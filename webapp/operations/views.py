@@ -74,4 +74,4 @@ def _is_inside(request: HttpRequest) -> bool:
         address = ipaddress.ip_address(request.META.get("REMOTE_ADDR", ""))
     except ValueError:  # a socket file has no address
         return False
-    return any(address in ipaddress.ip_network(network) for network in settings.METRICS_NETWORKS)
+    return any(address in network for network in settings.METRICS_NETWORKS)

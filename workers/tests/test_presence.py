@@ -8,6 +8,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from django.conf import settings
 from django.utils import timezone
 
 from webapp import logs
@@ -99,3 +100,9 @@ def test_a_worker_that_is_known_does_not_begin_anew(begun: Presence):
     before = Worker.objects.get(name="w@here").started_at
     begun._beat()
     assert Worker.objects.get(name="w@here").started_at == before
+
+
+def test_the_shortest_silence_leaves_room_for_a_database_that_is_away() -> None:
+    """The sign of life comes every 5 s, and only after the worker has waited for a connection."""
+    waits = settings.DATABASES["default"]["OPTIONS"]["pool"]["timeout"]
+    assert presence.SECONDS + waits < 25 <= settings.FROZEN_SECONDS

@@ -128,7 +128,7 @@ def _ended_what_waits(cursor: CursorWrapper) -> bool:
 
 def test_the_supervisor_replaces_a_frozen_worker(lab: Lab, start: Start) -> None:
     """A process that is stopped in mid-run has no pulse: killed, and its run goes on in the next one."""
-    supervisor = start("workers", "--devices", "cpu", CROSSTABLE_FROZEN_SECONDS="6")
+    supervisor = start("workers", "--devices", "cpu", CROSSTABLE_FROZEN_SECONDS="25")
     host_name = "evaluation-0"
     wait_until(lambda: _worker_pid(host_name), of=supervisor)
     frozen = _worker_pid(host_name)

@@ -3,6 +3,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from ipaddress import ip_network
 from typing import Any
 
 import pytest
@@ -104,7 +105,7 @@ def test_strangers_find_no_metrics(client: Client, settings: Any, header: str) -
 @pytest.mark.parametrize(("address", "status"), [("10.1.2.3", 200), ("192.0.2.1", 404), ("", 404)])
 def test_metrics_are_read_from_inside(client: Client, settings: Any, address: str, status: int) -> None:
     """What a client claims in X-Forwarded-For counts nothing here: uvicorn believes only proxies that are named."""
-    settings.METRICS_NETWORKS = ["10.0.0.0/8"]
+    settings.METRICS_NETWORKS = [ip_network("10.0.0.0/8")]
     claimed = {"X-Forwarded-For": "10.1.2.3"}
     assert client.get("/metrics", REMOTE_ADDR=address, headers=claimed).status_code == status
 
