@@ -54,7 +54,6 @@ class AskingForm(ServiceForm):
     schemes = forms.MultipleChoiceField(
         choices=[(info.key, f"{info.key}: {info.title}") for info in SCHEMES.values()],
         error_messages={"required": "Choose at least one scheme."},
-        initial=[DEFAULT_SCHEME],
         widget=SchemeBoxes,
     )
     team = forms.ModelChoiceField(Team.objects.none(), empty_label=None)
@@ -78,6 +77,8 @@ class AskingForm(ServiceForm):
             self.fields[name].help_text = text
         self.fields["team"].initial = usual_team(user)
         self.offers = self.offered()
+        ready = (offer.info.key for offer in self.offers if offer.available)
+        self.fields["schemes"].initial = [next(ready, DEFAULT_SCHEME)]
         self.fields["schemes"].widget.reasons = {offer.info.key: offer.reason for offer in self.offers}
 
     @property

@@ -65,6 +65,16 @@ def test_the_form_groups_them_and_disables_what_cannot_run(
     assert "4.5 bits" in text
 
 
+def test_the_form_begins_with_a_scheme_that_can_be_sent(
+    client: Client, bob: User, suite: Suite, entry: EntryVersion
+) -> None:
+    """A ticked box that is disabled is not sent."""
+    client.force_login(bob)
+    assert client.get("/jobs/new/").context["form"]["schemes"].value() == ["fp32"]
+    worker("a", "bf16", "int8")
+    assert client.get("/jobs/new/").context["form"]["schemes"].value() == ["bf16"]
+
+
 def test_a_sweep_is_one_job(
     client: Client, bob: User, team: Team, suite: Suite, entry: EntryVersion, other_entry: EntryVersion
 ) -> None:
