@@ -22,14 +22,18 @@ Unable to determine the device handle for GPU0000:07:00.0: Unknown Error
 """
 
 
-@pytest.fixture(autouse=True)
-def driver(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A program of this name that answers only what is asked."""
-    tool = tmp_path / "nvidia-smi"
+def driver(folder: Path) -> str:
+    """A program of this name that answers only what is asked; the PATH that finds it."""
+    tool = folder / "nvidia-smi"
     asked = "--query-gpu=index,uuid,name,memory.total --format=csv,noheader,nounits"
     tool.write_text(f'#!/bin/sh\n[ "$*" = "{asked}" ] && cat <<END\n{LISTED}END\n')
     tool.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    return f"{folder}:{os.environ['PATH']}"
+
+
+@pytest.fixture(autouse=True)
+def cards(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", driver(tmp_path))
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
 
 

@@ -138,26 +138,6 @@ def test_a_second_worker_of_the_same_name_is_refused(lab: Lab, start: Start) -> 
     wait_until(lambda: Worker.objects.get().environment["pid"] != pid, of=third)
 
 
-def test_a_drained_worker_finishes_its_run_and_ends(lab: Lab, start: Start) -> None:
-    """Its supervisor, whose only worker it was, ends too. Started again it waits, until it is resumed."""
-    supervisor = supervised(start)
-    run = lab.job(lab.entry("tiny-m"), size=1200, settings=LONG).runs.get()
-    other = lab.job(lab.entry("tiny-xs"), size=10).runs.get()
-    wait_until(lambda: Score.objects.filter(run=run).exists(), of=supervisor)
-    Worker.objects.update(mode=Worker.Mode.DRAINING)
-    wait_until(lambda: supervisor.child.poll() is not None, of=supervisor, seconds=120)
-    assert supervisor.child.returncode == 0
-    assert (state(run), run.attempt, state(other)) == (Run.State.DONE, 1, Run.State.QUEUED)
-    again = supervised(start)
-    worker = Worker.objects.get()
-    wait_until(lambda: Worker.objects.get().seen_at > worker.seen_at, of=again)
-    assert again.child.poll() is None
-    assert state(other) == Run.State.QUEUED
-    Worker.objects.update(mode=Worker.Mode.WORKING)
-    leases.ring_next()
-    wait_until(lambda: state(other) == Run.State.DONE, of=again)
-
-
 def test_a_worker_of_the_old_version_hands_back_and_the_new_one_says_so(lab: Lab, start: Start, tmp_path: Path) -> None:
     """A deploy in mid-run: the kept samples are another version's, which the diary and the provenance tell."""
     old = evaluation_worker(start, "old")
