@@ -13,7 +13,7 @@ from evaluation import benchmarks as format_
 from evaluation.errors import EvaluationError
 from evaluation.schemes import SCHEMES
 from webapp.accounts.models import Team, User, Visibility
-from webapp.accounts.selectors import May, require
+from webapp.accounts.selectors import May, require, visible
 from webapp.accounts.services import record
 from webapp.catalog import sources
 from webapp.catalog.models import (
@@ -35,8 +35,28 @@ from webapp.errors import Conflict, Unprocessable
 R = TypeVar("R", bound=models.Model)
 # The scheme of an endpoint's contender.
 SERVED = "served"
+# What other teams use where it is public; in the order in which it is locked.
+SHARED: tuple[type[ModelEntry | Benchmark | Suite], ...] = (ModelEntry, Benchmark, Suite)
 # What people say of an entry and may change.
 DESCRIPTION = ("title", "description", "tags", "released_on")
+
+
+def hold(*, actor: User, team: Team, rows: Iterable[ModelEntry | Benchmark | Suite]) -> None:
+    """What a team uses of others stays until the transaction ends, as a deletion that looks meanwhile waits for it.
+
+    What is of the team itself goes with it. Raises Conflict where another team's was hidden or deleted a moment ago.
+    Locks: entries, benchmarks, suites, as in `removals.services.remove_team`.
+    """
+    foreign = {(type(row), row.pk): row.name for row in rows if row.team_id != team.pk}
+    for model in SHARED:
+        names = {pk: name for (of, pk), name in foreign.items() if of is model}
+        if not names:
+            continue
+        there = visible(model._default_manager.filter(pk__in=names), actor).order_by("pk")
+        kept = set(there.select_for_update(of=("self",), no_key=True).values_list("pk", flat=True))
+        if gone := sorted(name for pk, name in names.items() if pk not in kept):
+            said = f"{', '.join(gone)} was hidden or deleted in the same moment."
+            raise Conflict(said, remedy="Look at what is still there.")
 
 
 def save_new(row: R, what: str) -> R:
@@ -308,6 +328,7 @@ def create_suite(
         raise Unprocessable("A suite needs a benchmark.", field="benchmarks", remedy="Choose at least one.")
     if len({v.pk for v in versions}) < len(versions):
         raise Unprocessable("A benchmark is in the list twice.", field="benchmarks", remedy="Name each one once.")
+    hold(actor=actor, team=team, rows=[version.benchmark for version in versions])
     suite = Suite(team=team, created_by=actor, name=name, title=title, description=description, visibility=visibility)
     save_new(suite, "a suite")
     SuiteItem.objects.bulk_create(SuiteItem(suite=suite, position=i, version=v) for i, v in enumerate(versions, 1))

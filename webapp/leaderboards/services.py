@@ -20,6 +20,7 @@ from webapp.accounts.selectors import May, require
 from webapp.accounts.services import record
 from webapp.catalog.models import Suite
 from webapp.catalog.selectors import suite_versions
+from webapp.catalog.services import hold
 from webapp.celery import enqueue
 from webapp.errors import Conflict, Unprocessable
 from webapp.jobs.models import Run
@@ -53,6 +54,7 @@ def create_leaderboard(
     require(actor, team, May.SUBMIT)
     if Leaderboard.objects.filter(team=team, name=name).exists():
         raise Conflict("The team has a board of this name.", field="name", remedy="Choose another name.")
+    hold(actor=actor, team=team, rows=[suite])
     board = Leaderboard(
         team=team, created_by=actor, name=name, title=title, suite=suite, description=description, visibility=visibility
     )

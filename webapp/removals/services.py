@@ -12,6 +12,7 @@ from webapp.accounts.models import REMOVED, Invitation, Membership, Team, User, 
 from webapp.accounts.selectors import May, require
 from webapp.accounts.services import record
 from webapp.catalog.models import Benchmark, CalibrationSet, ModelEntry, Suite
+from webapp.catalog.services import SHARED
 from webapp.celery import enqueue
 from webapp.errors import Conflict, NotAllowed, Unprocessable
 from webapp.imports.models import Import
@@ -75,6 +76,7 @@ def remove_team(*, actor: User, team: Team, name: str) -> Removal:
     team = Team.objects.select_for_update().get(pk=team.pk)
     if Removal.objects.filter(kind=Removal.Kind.TEAM, target=team.pk).exists():
         return _asked(Removal.Kind.TEAM, team.pk)
+    _wait_for_users(team)
     preview = selectors.of_team(team)
     refuse(preview.obstacles)
     told = {"sign_offs": _signatures(team), "people": sorted(team.memberships.values_list("user__username", "role"))}
@@ -83,6 +85,13 @@ def remove_team(*, actor: User, team: Team, name: str) -> Removal:
     Team.objects.filter(pk=team.pk).update(name=_unnamed(team.pk))
     look_again(team=team.pk)
     return _begin(actor, Removal.Kind.TEAM, team.pk, team, team.name, preview.goes)
+
+
+def _wait_for_users(team: Team) -> None:
+    """Boards, searches and suites that other teams are just making hold what they use: see `catalog.services.hold`."""
+    for model in SHARED:
+        rows = model._default_manager.select_for_update(no_key=True).filter(team=team)
+        list(rows.order_by("pk").values_list("pk"))
 
 
 def hide(team: Team) -> None:

@@ -13,7 +13,7 @@ from webapp.accounts.models import Team, User, Visibility
 from webapp.accounts.selectors import May, require
 from webapp.accounts.services import record
 from webapp.catalog.models import BenchmarkVersion, Contender, Suite
-from webapp.catalog.services import stored
+from webapp.catalog.services import hold, stored
 from webapp.celery import enqueue
 from webapp.errors import Unprocessable
 from webapp.jobs import growing, planning, quota
@@ -106,6 +106,8 @@ def plan_search(*, actor: User, team: Team, request: SearchRequest) -> Plan:
 def _submit(actor: User, team: Team, request: SearchRequest) -> Search:
     plan = _planned(actor, team, request)
     request = plan.request
+    entries = [one.version.entry for one in request.contenders]
+    hold(actor=actor, team=team, rows=[*entries, *(version.benchmark for version in request.versions)])
     title = request.title or _title(request)
     job = growing.open_job(
         actor=actor,
