@@ -11,10 +11,11 @@ import json
 import logging
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from threading import Event
-from typing import Any
+from typing import Any, TypeVar
 
 from django.conf import settings as conf
 
@@ -33,6 +34,7 @@ from webapp.results.models import Measurement
 from workers import devices
 from workers.presence import Presence
 from workers.specs import calibration_of, model_of
+from workers.waiting import patiently
 
 log = logging.getLogger("crosstable.worker")
 LOOK_SECONDS = 0.3  # between two looks at the queue
@@ -40,6 +42,7 @@ KEEP_SECONDS = 10.0  # between two signs of life for a request
 KEPT = 100  # contenders that wait for an idle moment
 LIBRARIES = ("torch", "transformers", "torchao", "bitsandbytes", "threads", "cuda")  # of the engine's environment
 ENDPOINT = "endpoint"
+T = TypeVar("T")
 Landed = dict[int, tuple[Run, RunSpec]]  # what has been evaluated and not measured yet, by contender
 
 
@@ -66,20 +69,26 @@ class Measuring:
 
     def asked(self) -> None:
         """Serve the oldest request, if there is one."""
-        found = measurements.claim(worker=self.name, schemes=self.schemes)
+        found = self.wait(partial(measurements.claim, worker=self.name, schemes=self.schemes))
         if found is None:
             return
         try:
             self._serve(found)
         except Interrupted:
-            measurements.give_back(measurement=found, reason=f"Worker {self.name} was shut down; waiting for another.")
+            reason = f"Worker {self.name} was shut down; waiting for another."
+            self.wait(partial(measurements.give_back, measurement=found, reason=reason))
         except (EvaluationError, DomainError) as error:
-            measurements.fail(measurement=found, reason=str(error))
+            self.wait(partial(measurements.fail, measurement=found, reason=str(error)))
         except Exception as error:  # a request must never be left without a reason
             reference = uuid.uuid4().hex[:12]
             log.error("measuring %s failed inside, reference %s", found, reference, exc_info=error)
-            measurements.fail(measurement=found, reason=f"Internal error {reference} ({type(error).__name__}).")
-        measurements.ring_again()
+            reason = f"Internal error {reference} ({type(error).__name__})."
+            self.wait(partial(measurements.fail, measurement=found, reason=reason))
+        self.wait(measurements.ring_again)
+
+    def wait(self, call: Callable[[], T]) -> T:
+        """The result of a call that may be made twice; while the database is away it is waited for."""
+        return patiently(call, presence=self.presence, stopping=self.stopping)
 
     def idle(self) -> None:
         """Measure what has been evaluated here, one after the other, until a run waits."""
@@ -97,7 +106,8 @@ class Measuring:
 
     def _measure_landed(self, run: Run, spec: RunSpec, watch: _Watch) -> None:
         known = {"device": self._device, "protocol": LOCAL, "versions": self.versions}
-        if measurements.is_measured(contender_id=run.contender_id, **known) or not self._is_cheap(spec):
+        measured = partial(measurements.is_measured, contender_id=run.contender_id, **known)
+        if self.wait(measured) or not self._is_cheap(spec):
             return
         try:
             found = measure(spec, engine=self.engine, stop=watch)
@@ -111,7 +121,7 @@ class Measuring:
         return not SCHEMES[spec.scheme].needs_calibration or self.engine.holds(spec)
 
     def _serve(self, asked: Measurement) -> None:
-        spec = self._spec(asked)
+        spec = self.wait(partial(self._spec, asked))
         watch = _Watch(self, asked)
         if isinstance(spec.model, Endpoint):
             from evaluation.inference.streaming import measure_endpoint
@@ -137,7 +147,8 @@ class Measuring:
         self, found: Efficiency, contender: int, settings: Mapping[str, Any], asked: Measurement | None = None
     ) -> None:
         remote = found.protocol == REMOTE
-        measurements.store(
+        store = partial(
+            measurements.store,
             contender_id=contender,
             device=ENDPOINT if remote else self._device,
             versions="" if remote else self.versions,
@@ -146,6 +157,7 @@ class Measuring:
             settings=settings,
             measurement=asked,
         )
+        self.wait(store)
 
     @property
     def _device(self) -> str:
@@ -174,7 +186,7 @@ class _Watch:
         now = time.monotonic()
         if now - self._looked > (LOOK_SECONDS if self.asked is None else KEEP_SECONDS):
             self._looked = now
-            self._look()
+            self.owner.wait(self._look)
 
     def _look(self) -> None:
         if self.asked is None:

@@ -23,15 +23,18 @@ def patiently(call: Callable[[], T], *, presence: Presence, stopping: Event) -> 
     """The result of a call that may be made twice, made again until the database answers.
 
     A commit whose answer was lost may have happened: the call must find out, or be refused by the lease. Raises the
-    database's error when the worker is to stop, or after `PATIENCE`.
+    database's error after `PATIENCE`. A worker that is to stop makes a call once more, for it may be its connection
+    alone that is old.
     """
-    began = time.monotonic()
+    began, again = time.monotonic(), False
     while True:
         try:
             return call()
         except AWAY as error:
-            if connection.in_atomic_block or stopping.is_set() or time.monotonic() - began > PATIENCE:
+            hurry = again and stopping.is_set()
+            if connection.in_atomic_block or hurry or time.monotonic() - began > PATIENCE:
                 raise
+            again = True
             log.warning("the database is away (%s): waiting", str(error).partition("\n")[0])
             connection.close()
             presence.busy()

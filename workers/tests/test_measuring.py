@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from django.db import OperationalError, connection
 from django.utils import timezone
 from pytest_django import Settings
 
@@ -21,7 +23,7 @@ from webapp.jobs.models import Worker
 from webapp.results import measurements
 from webapp.results.models import Measurement
 from webapp.tests import factories
-from workers import devices, measuring, pipeline
+from workers import devices, measuring, pipeline, waiting
 from workers.presence import Presence
 from workers.tests.conftest import CHECKPOINTS, Lab
 
@@ -145,6 +147,33 @@ def test_a_worker_that_stops_gives_the_request_back(lab: Lab, monkeypatch: pytes
     left = Measurement.objects.get()
     assert (left.state, left.attempts) == (State.QUEUED, 0)
     assert "was shut down" in left.reason
+
+
+@pytest.mark.parametrize("call", ["claim", "keep", "store", "give_back"])
+@pytest.mark.django_db(transaction=True)
+def test_a_restart_of_the_database_costs_a_request_nothing(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    """Its session has ended when the worker is about to tell the database something."""
+    monkeypatch.setattr(waiting, "PAUSE", 0.01)
+    measurements.request_measurement(actor=lab.owner, contender=contender(version=lab.entry(), scheme="fp32"))
+    real, ends = getattr(measurements, call), iter([True])
+
+    def told(**asked: Any) -> Any:
+        if next(ends, False):
+            with suppress(OperationalError), connection.cursor() as cursor:
+                cursor.execute("SELECT pg_terminate_backend(pg_backend_pid())")
+        return real(**asked)
+
+    monkeypatch.setattr(measurements, call, told)
+    if call == "give_back":
+        monkeypatch.setattr(
+            "evaluation.inference.efficiency.Bench.paces", lambda bench: pipeline.stopping.set() or bench.stop()
+        )
+    pipeline.evaluate_next()
+    left = Measurement.objects.get()
+    assert (left.state, left.attempts) == ((State.QUEUED, 0) if call == "give_back" else (State.DONE, 1))
+    assert next(ends, None) is None, "it was told"
 
 
 def test_weights_that_are_not_the_registered_ones_are_not_measured(
