@@ -103,7 +103,6 @@ def test_a_worker_is_drained_over_rest(operator: Lab, start: Start, ask: Ask, wh
     assert (state(other.runs.get()), other.runs.get().attempt) == (Run.State.QUEUED, 0)
     assert why(other).startswith("No worker is running. Runs start by themselves when one does")
 
-    worker.refresh_from_db()
     again = supervised(start)
     wait_until(lambda: Worker.objects.get().seen_at > Worker.objects.get().started_at, of=again)
     assert again.child.poll() is None
