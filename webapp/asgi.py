@@ -18,6 +18,7 @@ from channels.auth import AuthMiddlewareStack  # noqa: E402 - models may be impo
 from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
 from channels.security.websocket import AllowedHostsOriginValidator  # noqa: E402
 
+from webapp.accounts.authentication import is_known  # noqa: E402
 from webapp.celery import belfry  # noqa: E402
 from webapp.garbage import settle  # noqa: E402
 from webapp.handler import ThreadHandler  # noqa: E402
@@ -39,7 +40,7 @@ async def lifespan(scope: Any, receive: Any, send: Any) -> None:
 application = ProtocolTypeRouter(
     {
         "lifespan": lifespan,
-        "http": ThreadHandler(),
+        "http": ThreadHandler(is_known),
         "websocket": AllowedHostsOriginValidator(
             counting_sockets(AuthMiddlewareStack(URLRouter(websocket_urlpatterns)))
         ),

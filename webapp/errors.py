@@ -23,6 +23,7 @@ class DomainError(Exception):
     """A rule of the product was broken. message: what is wrong; field: which input; remedy: what to do."""
 
     status = 400
+    wait = 0  # seconds after which it may be tried again; also said in the header Retry-After
 
     def __init__(self, message: str, *, field: str = "", remedy: str = "", status: int | None = None) -> None:
         self.message, self.field, self.remedy = message, field, remedy
@@ -42,9 +43,19 @@ class Unprocessable(DomainError):
     status = 422
 
 
-class TooOften(DomainError):
-    """wait: seconds after which it may be tried again; also said in the header Retry-After."""
+class TooLarge(DomainError):
+    status = 413
 
+
+class Busy(DomainError):
+    status = 503
+
+    def __init__(self, message: str, *, wait: int) -> None:
+        self.wait = wait
+        super().__init__(message, remedy="Try again in a moment.")
+
+
+class TooOften(DomainError):
     status = 429
 
     def __init__(self, message: str, *, wait: int) -> None:
@@ -76,16 +87,25 @@ class DomainErrorMiddleware:
         # PostgreSQL's text has no NUL. Forms and serializers refuse one; here it is refused in an address.
         if "\0" in request.path or "%00" in request.META.get("QUERY_STRING", ""):
             return bad_address(request)
-        return self.get_response(request)
+        refusal: DomainError | None = getattr(request, "refusal", None)
+        return refused(request, refusal) if refusal else self.get_response(request)
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
         error = gone(error) or error
         if isinstance(error, DomainError):
-            page = error_page(request, error.status, error.message, error.remedy)
-            if isinstance(error, TooOften):
-                page.headers["Retry-After"] = str(error.wait)
-            return page
+            return refused(request, error)
         return None
+
+
+def refused(request: HttpRequest, error: DomainError) -> HttpResponse:
+    if is_api(request):
+        body = problem(error.status, error.message, **({"remedy": error.remedy} if error.remedy else {}))
+        answer: HttpResponse = JsonResponse(body, status=error.status, content_type=PROBLEM)
+    else:
+        answer = error_page(request, error.status, error.message, error.remedy)
+    if error.wait:
+        answer.headers["Retry-After"] = str(error.wait)
+    return answer
 
 
 def error_page(request: HttpRequest, status: int, message: str, remedy: str = "") -> HttpResponse:

@@ -7,10 +7,28 @@ from typing import Any, TypeVar
 
 from django import forms
 from django.db import transaction
+from django.forms.fields import InvalidJSONInput
 
+from webapp.bounds import BadJSON, loads
 from webapp.errors import DomainError
 
 T = TypeVar("T")
+
+
+class JSONText(forms.JSONField):
+    """A JSON object that people type or paste; what they typed stays as it is when the form is shown again."""
+
+    def to_python(self, value: Any) -> Any:
+        try:
+            found = loads(value) if isinstance(value, str) and value.strip() else None
+        except BadJSON as error:
+            raise forms.ValidationError(f"This cannot be read as JSON: {error}.", code="invalid") from error
+        if found is not None and not isinstance(found, dict):
+            raise forms.ValidationError("This is not a JSON object.", code="invalid")
+        return found
+
+    def bound_data(self, data: Any, initial: Any) -> Any:
+        return initial if self.disabled else InvalidJSONInput(data or "")
 
 
 class ServiceForm(forms.Form):

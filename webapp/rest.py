@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 import threading
 from collections.abc import Iterable, Iterator, Mapping
@@ -11,7 +10,6 @@ from contextlib import contextmanager
 from http import HTTPStatus
 from typing import Any, Literal, TypeVar, cast
 
-from django.conf import settings
 from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
 from django.core.exceptions import ValidationError as ModelValidationError
 from drf_spectacular.openapi import AutoSchema
@@ -21,13 +19,14 @@ from rest_framework import exceptions, serializers
 from rest_framework.fields import empty
 from rest_framework.generics import GenericAPIView
 from rest_framework.pagination import CursorPagination
-from rest_framework.parsers import JSONParser
+from rest_framework.parsers import BaseParser
 from rest_framework.permissions import SAFE_METHODS, BasePermission, IsAuthenticated, IsAuthenticatedOrReadOnly
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView, exception_handler
 
-from webapp.errors import PROBLEM, DomainError, gone, internal_problem, problem
+from webapp.bounds import SMALL, BadJSON, bounds_of, in_words, loads
+from webapp.errors import PROBLEM, DomainError, TooLarge, gone, internal_problem, problem
 from webapp.prepared import Asked, at_once
 
 S = TypeVar("S", bound=serializers.BaseSerializer[Any])
@@ -133,7 +132,10 @@ class JSONObject(serializers.JSONField):
     """A JSON object; in a multipart body it is written as text."""
 
     def to_internal_value(self, data: Any) -> dict[str, Any]:
-        value = super().to_internal_value(data)
+        try:
+            value = loads(data) if getattr(data, "is_json_string", False) else super().to_internal_value(data)
+        except BadJSON as error:
+            raise serializers.ValidationError(f"This cannot be read as JSON: {error}.") from error
         if not isinstance(value, dict):
             raise serializers.ValidationError("This is not a JSON object.")
         return value
@@ -151,23 +153,21 @@ class Problem(serializers.Serializer[Any]):
     reference = serializers.CharField(required=False, help_text="Names an internal error in the server's log.")
 
 
-class TooLarge(exceptions.APIException):
-    status_code = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
-    default_detail = "The body is too large."
+class BoundedJSONParser(BaseParser):
+    """JSON within the bounds of its resource: the length that a client claims is not believed. DRF hands its own JSON
+    parser no stream but the body of a request, which is small everywhere."""
 
-
-class BoundedJSONParser(JSONParser):
-    """JSON of bounded size and depth: the length that a client claims is not believed."""
+    media_type = "application/json"
 
     def parse(self, stream: Any, media_type: str | None = None, parser_context: Mapping[str, Any] | None = None) -> Any:
-        limit = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
-        body = stream.read(limit + 1)
-        if len(body) > limit:
-            raise TooLarge
+        bounds = bounds_of((parser_context or {}).get("view"))
+        body = stream.read(bounds.text + 1)
+        if len(body) > bounds.text:
+            raise TooLarge(f"The body is too large: JSON may have {in_words(bounds.text)} here.")
         try:
-            return super().parse(io.BytesIO(body), media_type, parser_context)
-        except RecursionError as error:
-            raise exceptions.ParseError("The body is nested too deeply.") from error
+            return loads(body, bounds)
+        except BadJSON as error:
+            raise exceptions.ParseError(f"The body cannot be read as JSON: {error}.") from error
 
 
 class ProblemSchema(AutoSchema):
@@ -219,7 +219,7 @@ def kept(serializer: type[S], context: Mapping[str, Any]) -> Iterator[S]:
 
 
 class Resource(GenericAPIView[Any]):
-    """Signed-in people and tokens; reading needs the scope `read`, writing the view's `scope`."""
+    """Signed-in people and tokens; reading needs the scope `read`, writing the view's `scope`. `bounds`: of a body."""
 
     permission_classes = [IsAuthenticated, InScope]
     # Not in the settings: DRF would import this file while it imports the generic views that this file needs.
@@ -228,6 +228,7 @@ class Resource(GenericAPIView[Any]):
     schema = ProblemSchema()
     metadata_class = None  # OPTIONS: what there is to know stands in the OpenAPI schema
     scope = "submit"
+    bounds = SMALL
 
     @property
     def actor(self) -> Any:
@@ -256,8 +257,11 @@ class PublicResource(Resource):
 def problem_details(error: Exception, context: dict[str, Any]) -> Response | None:
     """DRF's EXCEPTION_HANDLER."""
     error = gone(error) or error
+    if isinstance(error, RequestDataTooBig):
+        error = TooLarge(f"The fields of a form may have {in_words(SMALL.size)}.", remedy="Send a file.")
     if isinstance(error, DomainError):
-        return _as_problem(Response(_of_domain(error), status=error.status))
+        headers = {"Retry-After": str(error.wait)} if error.wait else None
+        return _as_problem(Response(_of_domain(error), status=error.status, headers=headers))
     error = _translated(error)
     response = exception_handler(error, context)
     if response is None:
@@ -277,8 +281,6 @@ def _translated(error: Exception) -> Exception:
     if isinstance(error, ModelValidationError):
         by_field = error.message_dict if hasattr(error, "error_dict") else {"body": error.messages}
         return exceptions.ValidationError(by_field)
-    if isinstance(error, RequestDataTooBig):
-        return TooLarge()
     return exceptions.ParseError(str(error)) if isinstance(error, SuspiciousOperation) else error
 
 

@@ -142,7 +142,9 @@ SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if SECURE_COOKIES else None
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
-DATA_UPLOAD_MAX_MEMORY_SIZE = 64 * 2**20
+# What a request may bring (bounds.py): any one, and those of people who are signed in where files are uploaded.
+DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 2**20
+UPLOAD_BYTES = 64 * 2**20
 # Folders below which a local checkpoint may lie. A path outside is refused, at submit and on the worker.
 MODEL_ROOTS = [
     Path(p).resolve() for p in env.words("CROSSTABLE_MODEL_ROOTS", str(BASE_DIR / "deploy/demo/checkpoints"), ":")

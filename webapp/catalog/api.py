@@ -13,6 +13,7 @@ from rest_framework.parsers import MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from webapp.bounds import UPLOAD
 from webapp.catalog import calibration, price_list, prices, selectors, services
 from webapp.catalog.models import Benchmark, BenchmarkVersion, CalibrationSet, ModelEntry, Price, Sample, Suite
 from webapp.catalog.serializers import (
@@ -159,6 +160,7 @@ class Benchmarks(PublicResource, ListAPIView[Benchmark]):
     serializer_class = BenchmarkOut
     queryset = Benchmark.objects.none()
     parser_classes = [BoundedJSONParser, MultiPartParser]
+    bounds = UPLOAD
 
     def get_queryset(self) -> QuerySet[Benchmark]:
         return selectors.benchmarks(self.request.user, self.request.query_params.get("q", ""))
@@ -192,6 +194,7 @@ class BenchmarkDetail(NamedBenchmark, RetrieveAPIView[Benchmark]):
 class BenchmarkVersions(NamedBenchmark):
     serializer_class = BenchmarkVersionDetail
     parser_classes = [BoundedJSONParser, MultiPartParser]
+    bounds = UPLOAD
 
     @extend_schema(request=ContentIn, responses={201: BenchmarkVersionDetail})
     def post(self, request: Request, team: str, name: str) -> Response:
@@ -257,6 +260,7 @@ class CalibrationSets(PublicResource, ListAPIView[CalibrationSet]):
 
     serializer_class = CalibrationSetOut
     queryset = CalibrationSet.objects.none()
+    bounds = UPLOAD
 
     def get_queryset(self) -> QuerySet[CalibrationSet]:
         return selectors.calibration_sets(self.request.user)

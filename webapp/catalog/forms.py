@@ -20,7 +20,7 @@ from webapp.catalog.selectors import latest_benchmark_versions, suites
 from webapp.catalog.services import SERVED
 from webapp.catalog.sources import SourceRequest
 from webapp.errors import DomainError
-from webapp.forms import ServiceForm
+from webapp.forms import JSONText, ServiceForm
 
 STYLES = [("completions", "Completions: log-likelihoods and text"), ("chat", "Chat: text only")]
 SLUG_HELP = "Stands in addresses and tables. Lower-case letters, digits, dots, dashes."
@@ -187,7 +187,7 @@ class QuestionsForm(TeamedForm):
         "origin=own",
     )
     more = _only_when(
-        forms.JSONField(
+        JSONText(
             required=False,
             initial=dict,
             label="Other fields of the definition",

@@ -17,6 +17,7 @@ from django.views.decorators.http import require_POST
 
 from evaluation.schemes import SCHEMES
 from webapp.accounts.selectors import May, may, require, teams_where
+from webapp.bounds import brings_files
 from webapp.catalog import calibration, prices, selectors, services
 from webapp.catalog import price_list as listings
 from webapp.catalog.expert_costs import suggested
@@ -216,6 +217,7 @@ def set_expert_cost(request: MemberRequest, team: str, name: str) -> HttpRespons
     return redirect("catalog:benchmark", team, name)
 
 
+@brings_files
 def create_benchmark(request: MemberRequest) -> HttpResponse:
     form = BenchmarkForm(request.user, request.POST or None, request.FILES or None)
     if request.method == "POST" and (version := form.attempt(services.create_benchmark, actor=request.user)):
@@ -224,6 +226,7 @@ def create_benchmark(request: MemberRequest) -> HttpResponse:
     return render(request, "catalog/create_benchmark.html", context, status=form.status)
 
 
+@brings_files
 def add_benchmark_version(request: MemberRequest, team: str, name: str) -> HttpResponse:
     found = _benchmark(request, team, name)
     require(request.user, found.team, May.SUBMIT)
@@ -276,6 +279,7 @@ def calibration_sets(request: PageRequest) -> HttpResponse:
     return _listing(request, "catalog/calibration_sets.html", rows, search)
 
 
+@brings_files
 def create_calibration_set(request: MemberRequest) -> HttpResponse:
     form = CalibrationSetForm(request.user, request.POST or None, request.FILES or None)
     if request.method == "POST" and (made := form.attempt(calibration.create_calibration_set, actor=request.user)):

@@ -18,11 +18,13 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from webapp.accounts.selectors import May, require
+from webapp.bounds import PIECE
+from webapp.errors import TooLarge
 from webapp.imports import selectors, services
 from webapp.imports.models import Import
 from webapp.imports.serializers import ImportIn, ImportOut
 from webapp.imports.services import ImportRequest
-from webapp.rest import Resource, TooLarge
+from webapp.rest import Resource
 
 STATE = OpenApiParameter("state", str, enum=Import.State.values, description="Only those in this state.")
 OFFSET = OpenApiParameter(
@@ -45,7 +47,7 @@ class BytesParser(BaseParser):
     def parse(self, stream: Any, media_type: str | None = None, parser_context: Mapping[str, Any] | None = None) -> Any:
         data: bytes = stream.read(settings.IMPORT_CHUNK_BYTES + 1)
         if len(data) > settings.IMPORT_CHUNK_BYTES:
-            raise TooLarge
+            raise TooLarge(f"A piece may have {settings.IMPORT_CHUNK_BYTES:,} bytes.", remedy="Send smaller pieces.")
         return data
 
 
@@ -98,6 +100,7 @@ class ImportDetail(NamedImport, RetrieveAPIView[Import]):
     """An import: its state, how far it is, what it makes, what is wrong."""
 
     parser_classes = [BytesParser, PlainBytesParser]
+    bounds = PIECE
 
     @extend_schema(
         request={"application/octet-stream": OpenApiTypes.BINARY},

@@ -17,7 +17,7 @@ from webapp.accounts.models import Team, User, Visibility
 from webapp.accounts.selectors import May, require
 from webapp.accounts.services import record
 from webapp.celery import enqueue
-from webapp.errors import Conflict, DomainError, Unprocessable
+from webapp.errors import Conflict, TooLarge, Unprocessable
 from webapp.imports import selectors
 from webapp.imports.models import Import, ImportChunk, ImportProgress
 from webapp.live import publish
@@ -37,10 +37,6 @@ class WrongOffset(Conflict):
         super().__init__(
             f"The upload goes on at byte {offset}.", field="Upload-Offset", remedy="Send the bytes from there."
         )
-
-
-class TooLarge(DomainError):
-    status = 413
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from django.views.decorators.http import require_POST
 from evaluation.importing import FORMATS
 from evaluation.importing.rows import COLUMNS
 from webapp.accounts.selectors import May, may, teams_where
+from webapp.bounds import brings_files
 from webapp.imports import selectors, services
 from webapp.imports.forms import ImportForm
 from webapp.imports.models import Import
@@ -44,6 +45,7 @@ def imports(request: MemberRequest) -> HttpResponse:
     return render(request, "imports/imports.html", context)
 
 
+@brings_files
 def new_import(request: MemberRequest) -> HttpResponse:
     form = ImportForm(request.user, request.POST or None, request.FILES or None)
     if request.method == "POST" and (made := form.attempt(services.import_file, actor=request.user)):

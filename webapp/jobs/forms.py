@@ -9,6 +9,7 @@ from django import forms
 from webapp.accounts.models import User
 from webapp.catalog.models import CalibrationSet
 from webapp.catalog.selectors import calibration_sets, suite_versions
+from webapp.forms import JSONText
 from webapp.jobs.asking import AskingForm
 from webapp.jobs.resources import AUTOMATIC, RESOURCES, in_words
 from webapp.jobs.services import JobRequest
@@ -36,7 +37,7 @@ class SubmitForm(AskingForm):
         label="Calibration set",
         help_text="What schemes marked “calibrated” look at before they are applied. The others ignore it.",
     )
-    bits = forms.JSONField(
+    bits = JSONText(
         required=False,
         label="Map of bits per layer",
         help_text="For evopress_map alone: the content of a file that the page of a searched run offers for download.",

@@ -17,6 +17,7 @@ from rest_framework.response import Response
 from evaluation.analyses import ANALYSES
 from evaluation.features import MAXIMUM_FEATURES, MAXIMUM_ROWS
 from webapp.accounts.selectors import May, may, require, teams_where
+from webapp.bounds import UPLOAD, brings_files
 from webapp.catalog.models import BenchmarkVersion
 from webapp.catalog.selectors import benchmark_versions
 from webapp.requests import MemberRequest
@@ -32,6 +33,7 @@ from webapp.results.serializers import AuditIn, ReportOut
 CHOICES = "multiple_choice"
 
 
+@brings_files
 def linear_audit(request: MemberRequest) -> HttpResponse:
     """Upload a table, or take the margins of a benchmark, say what is near and what is far, and ask for the audit."""
     asked = (request.POST if request.method == "POST" else request.GET).dict()
@@ -86,6 +88,7 @@ def _may_submit(request: MemberRequest, found: Candidates | None) -> bool:
 class LinearAudits(PublicResource):
     serializer_class = ReportOut
     parser_classes = [BoundedJSONParser, MultiPartParser]
+    bounds = UPLOAD
 
     @extend_schema(
         request=AuditIn, responses={202: OpenApiResponse(ReportOut, "Queued; `Location` is where it will be.")}
