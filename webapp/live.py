@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from contextlib import suppress
 from copy import copy
 from functools import partial
@@ -34,6 +34,7 @@ OPEN_SECONDS = 5.0
 BEAT_SECONDS = 60.0
 EVERY_ROOM = "rooms"
 GONE = 4404  # to the page: do not try again
+UNHEARD = (OSError, RuntimeError)  # what uvicorn raises to who sends: nobody is there, or it closes by itself
 
 
 def publish(group: str, **message: Any) -> None:
@@ -92,6 +93,7 @@ class LivePage(AsyncWebsocketConsumer):  # type: ignore[misc]
     room: Room | None = None
     seen: Frame | None = None
     following: asyncio.Task[None] | None = None
+    closing: asyncio.Task[None] | None = None
     pk: int
     team: int
 
@@ -137,7 +139,7 @@ class LivePage(AsyncWebsocketConsumer):  # type: ignore[misc]
         await self.accept()
         version, drawn = await database_sync_to_async(self._found_version)(), self.room.frame
         if version is None:
-            await self.room.part_with(self)
+            self.room.part_with([self])
         if self not in self.room.viewers:
             return
         self.following = asyncio.create_task(self._follow(self.room))
@@ -164,7 +166,7 @@ class LivePage(AsyncWebsocketConsumer):  # type: ignore[misc]
             await self.room.left(self)
 
     async def _follow(self, room: Room) -> None:
-        with suppress(OSError):  # who is gone is told by another message
+        with suppress(*UNHEARD):  # who is gone is told by another message
             while True:
                 await self.news.wait()
                 self.news.clear()
@@ -246,10 +248,7 @@ class Room:
         except* Exception:
             log.exception("pages of %s are closed and connect again", self.page.group)
             self.rooms.pop(self.key, None)
-            viewers, self.viewers = self.viewers, set()
-            for viewer in viewers:
-                with suppress(OSError):
-                    await viewer.close(code=1011)
+            self.part_with(list(self.viewers), code=1011)
         finally:
             await layer.group_discard(self.page.group, channel)
             await layer.group_discard(EVERY_ROOM, channel)
@@ -282,18 +281,16 @@ class Room:
             if person is not None:
                 asked = {person: asked[person]} if person in asked else {}
             blind = await database_sync_to_async(_blind)(asked) if asked else set()
-            for viewer in [one for one in self.viewers if one.scope["user"].pk in blind]:
-                await self.part_with(viewer)
+            self.part_with([one for one in self.viewers if one.scope["user"].pk in blind])
 
-    async def part_with(self, viewer: LivePage) -> None:
-        """Nothing that is drawn from now on reaches it."""
-        if viewer not in self.viewers:
-            return
-        self.viewers.discard(viewer)
-        if viewer.following:
-            viewer.following.cancel()
-        with suppress(OSError):
-            await viewer.close(code=GONE)
+    def part_with(self, viewers: Iterable[LivePage], code: int = GONE) -> None:
+        """Nothing that is drawn from now on reaches them. Each is told by itself, however long that takes: a page that
+        does not read holds up what is sent to it, its close too, and hears of it when it reads again."""
+        for viewer in self.viewers.intersection(viewers):
+            self.viewers.discard(viewer)
+            if viewer.following:
+                viewer.following.cancel()
+            viewer.closing = asyncio.create_task(_closed(viewer, code))
 
     async def _draw(self) -> None:
         while True:
@@ -317,6 +314,11 @@ def _blind(asked: Mapping[int | None, LivePage]) -> set[int | None]:
     active = get_user_model().objects.filter(is_active=True)
     people: dict[int | None, Any] = {None: AnonymousUser(), **active.in_bulk(asked.keys() - {None})}
     return {pk for pk, page in asked.items() if pk not in people or not page.finds_again(people[pk])}
+
+
+async def _closed(viewer: LivePage, code: int) -> None:
+    with suppress(*UNHEARD):
+        await viewer.close(code=code)
 
 
 def _drawn(page: LivePage, before: Frame | None) -> Frame:
