@@ -26,6 +26,7 @@ class Sweeper(threading.Thread):
     def __init__(self) -> None:
         super().__init__(name="sweeper", daemon=True)
         self.away = False
+        self.rests_until = float("-inf")
 
     def run(self) -> None:
         leave_the_pool()
@@ -34,9 +35,15 @@ class Sweeper(threading.Thread):
             self.look()
 
     def look(self) -> None:
-        """A database that is away is in the log once, and asked again."""
+        """A database that is away is in the log once, and asked again. When it is back nobody is lost for the length of
+        a lease: living workers could not keep their runs, and do so as soon as they have noticed."""
         try:
-            deal_with_lost_runs()
+            if self.away or time.monotonic() < self.rests_until:
+                leases.ring_idle_workers()
+            else:
+                deal_with_lost_runs()
+            if self.away:
+                self.rests_until = time.monotonic() + settings.LEASE_SECONDS
             self.away = False
         except AWAY as error:
             if not self.away:

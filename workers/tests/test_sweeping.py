@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -178,11 +179,52 @@ def test_a_database_that_is_away_is_told_of_once_and_asked_again(
             raise answer
 
     monkeypatch.setattr(sweeping, "deal_with_lost_runs", asked)
+    monkeypatch.setattr(leases, "ring_idle_workers", asked)
     sweeper = sweeping.Sweeper()
     for _ in range(4):
         in_thread(sweeper.look)
     assert answers == []
     assert (caplog.text.count("it is away"), caplog.text.count("RuntimeError: an odd row")) == (1, 1)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_worker_that_lives_keeps_its_run_when_the_database_comes_back(lab: Lab, settings: Settings) -> None:
+    """It was away for longer than a lease, and the sweeper is the first to notice that it is back."""
+    alive, dead = (lab.job(lab.entry(name), size=size).runs.get() for name, size in (("tiny-xs", 4), ("tiny-s", 5)))
+    lease = factories.claim()
+    factories.claim("dead")
+    sweeper = sweeping.Sweeper()
+
+    def look() -> None:
+        sweeping.leave_the_pool()
+        sweeper.look()
+
+    with no_connections():
+        in_thread(look)
+    assert sweeper.away
+    Run.objects.update(leased_until=timezone.now() - timedelta(seconds=1))
+
+    in_thread(look)
+    assert (sweeper.away, state(alive)) == (False, "running")
+    in_thread(look)
+    assert state(alive) == "running", "a lease has not passed since"
+    leases.keep(lease)
+    assert settings.LEASE_SECONDS - 1 < sweeper.rests_until - time.monotonic() <= settings.LEASE_SECONDS
+    sweeper.rests_until = time.monotonic()
+    in_thread(look)
+    assert (state(alive), state(dead)) == ("running", "queued")
+
+
+@contextmanager
+def no_connections() -> Iterator[None]:
+    """PostgreSQL takes nobody in, as while it starts. Whoever is there already stays."""
+    name = connection.ops.quote_name(connection.settings_dict["NAME"])
+    with connection._nodb_cursor() as cursor:
+        cursor.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
+        try:
+            yield
+        finally:
+            cursor.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
 
 
 @pytest.mark.django_db(transaction=True)
