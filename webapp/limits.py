@@ -8,7 +8,6 @@ When Valkey is away each process counts for itself: limits become wider, and not
 from __future__ import annotations
 
 import hashlib
-import ipaddress
 import logging
 import math
 import time
@@ -18,10 +17,12 @@ from typing import Any
 from django.core.cache import caches
 from django.http import HttpRequest
 from redis.exceptions import RedisError
+from rest_framework.exceptions import Throttled
 from rest_framework.request import Request
 from rest_framework.throttling import AnonRateThrottle, SimpleRateThrottle, UserRateThrottle
 
 from webapp.cache import Tally
+from webapp.clients import client_of
 
 log = logging.getLogger("crosstable.limits")
 
@@ -75,19 +76,14 @@ class Limit:
         return f"limit.{self.name}.{digest}.{int(now // self.seconds)}"
 
 
-def client_of(request: HttpRequest | Request) -> str:
-    """Where a request comes from. X-Forwarded-For is not read here: uvicorn has, from the proxies that are named.
+REFUSED = Limit("refused.address", 60, 60)
 
-    An IPv6 client owns a whole /64, and counts as one.
-    """
-    text = str(request.META.get("REMOTE_ADDR", ""))
-    try:
-        address = ipaddress.ip_address(text)
-    except ValueError:
-        return text
-    if isinstance(address, ipaddress.IPv6Address):
-        return str(address.ipv4_mapped or ipaddress.ip_network((address, 64), strict=False))
-    return text
+
+def count_refused(request: HttpRequest | Request) -> None:
+    """Call it where somebody fails to show who they are. Raises Throttled for an address that does so again and again;
+    whoever calls from there with a good token is served."""
+    if wait := REFUSED.spend(client_of(request)):
+        raise Throttled(wait)
 
 
 class Throttle(SimpleRateThrottle):

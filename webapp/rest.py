@@ -27,6 +27,7 @@ from rest_framework.views import APIView, exception_handler
 
 from webapp.bounds import SMALL, BadJSON, bounds_of, in_words, loads
 from webapp.errors import PROBLEM, DomainError, TooLarge, gone, internal_problem, problem
+from webapp.limits import count_refused
 from webapp.prepared import Asked, at_once
 
 S = TypeVar("S", bound=serializers.BaseSerializer[Any])
@@ -229,6 +230,21 @@ class Resource(GenericAPIView[Any]):
     metadata_class = None  # OPTIONS: what there is to know stands in the OpenAPI schema
     scope = "submit"
     bounds = SMALL
+
+    def perform_authentication(self, request: Request) -> None:
+        try:
+            super().perform_authentication(request)
+        except exceptions.PermissionDenied:  # a session without its proof (CSRF); wrong tokens are counted as such
+            count_refused(request)
+            raise
+
+    def check_permissions(self, request: Request) -> None:
+        """DRF would count what is allowed. Calls that are refused cost as much."""
+        super().check_throttles(request)
+        super().check_permissions(request)
+
+    def check_throttles(self, request: Request) -> None:
+        """Done: before the permissions."""
 
     @property
     def actor(self) -> Any:

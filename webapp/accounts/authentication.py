@@ -16,6 +16,7 @@ from rest_framework.request import Request
 
 from webapp.accounts.models import Token, User
 from webapp.accounts.selectors import token_of
+from webapp.limits import count_refused
 
 # Writing "last used" at every call would make each read a write.
 USE_RESOLUTION = timedelta(minutes=1)
@@ -30,6 +31,7 @@ class TokenAuthentication(BaseAuthentication):
             return None
         token = token_of(secret.strip())
         if token is None:
+            count_refused(request)
             raise AuthenticationFailed(
                 "This token is unknown, revoked or expired. Make a new one on your profile page."
             )

@@ -16,8 +16,9 @@ from django.conf import settings
 from django.core import signing
 from django.http import HttpRequest, HttpResponse
 
+from webapp.clients import client_of
 from webapp.errors import TooOften
-from webapp.limits import Limit, client_of
+from webapp.limits import Limit
 
 BY_ADDRESS = Limit("sign-in.address", 30, 600)
 BY_ACCOUNT = Limit("sign-in.account", 10, 600)

@@ -19,7 +19,8 @@ from hypothesis import strategies as st
 from webapp.accounts.models import User
 from webapp.accounts.services import create_token
 from webapp.cache import PlainJSON
-from webapp.limits import Limit, PersonThrottle, client_of
+from webapp.clients import client_of
+from webapp.limits import Limit, PersonThrottle
 
 TEN = Limit("test", 10, 60)
 START = 1_000_000.0 * 60  # the first moment of a span
@@ -170,3 +171,47 @@ def test_a_person_is_counted_over_all_tokens(
     assert [call(token) for token in (first, second) * 2] == [200] * 4
     assert [call(token) for token in (first, second)] == [429] * 2
     assert call(other) == 200
+
+
+def tokens_of(*people: User) -> list[dict[str, str]]:
+    secrets = [create_token(actor=one, name="ci", scopes=["read"], days=1)[1] for one in people]
+    return [{"Authorization": f"Bearer {secret}"} for secret in secrets]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("path", ["/api/v1/me/", "/api/v1/analyses/", "/api/schema/"])
+def test_wrong_tokens_are_counted_by_address(client: Client, alice: User, path: str) -> None:
+    """Whoever shares the address and has a good one is served."""
+    [good] = tokens_of(alice)
+
+    def status(headers: dict[str, str]) -> int:
+        return client.get(path, headers=headers).status_code
+
+    wrong = [{"Authorization": f"Bearer ct_{number}"} for number in range(62)]
+    assert [status(one) for one in wrong] == [401] * 60 + [429] * 2
+    refused = client.get(path, headers=wrong[0])
+    assert 0 < int(refused.headers["Retry-After"]) <= 61
+    assert status(good) == 200
+    assert client.get(path, headers=wrong[0], REMOTE_ADDR="192.0.2.7").status_code == 401
+
+
+@pytest.mark.django_db
+def test_what_a_token_may_not_is_counted(client: Client, alice: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(PersonThrottle, "THROTTLE_RATES", {"user": "4/min"})
+    [token] = tokens_of(alice)
+    calls = [client.post("/api/v1/jobs/", headers=token).status_code for _ in range(6)]
+    assert calls == [403] * 4 + [429] * 2
+
+
+@pytest.mark.django_db
+def test_what_strangers_may_not_is_counted(client: Client) -> None:
+    assert [client.get("/api/v1/me/").status_code for _ in range(62)] == [401] * 60 + [429] * 2
+
+
+@pytest.mark.django_db
+def test_sessions_without_their_proof_are_counted(alice: User) -> None:
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(alice)
+    calls = [client.post("/api/v1/teams/").status_code for _ in range(62)]
+    assert calls == [403] * 60 + [429] * 2
+    assert client.get("/api/v1/me/").status_code == 200
