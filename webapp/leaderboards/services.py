@@ -144,6 +144,14 @@ def _make_stale(teams: Collection[int], versions: Collection[int]) -> None:
         enqueue("refresh_leaderboard", pk)
 
 
+def entries_changed(*, entries: Collection[int]) -> None:
+    """What boards show of entries beside their cells changed, and the database raised their versions (migration 0009):
+    open pages hear of it at once, not with their next look."""
+    boards = Leaderboard.objects.filter(standings__contender__version__entry__in=entries).distinct()
+    for pk, version in boards.values_list("pk", "version"):
+        publish(f"leaderboard.{pk}", board=pk, version=version)
+
+
 def refresh_stale() -> None:
     """From the sweep: a refresh whose doorbell was lost."""
     with transaction.atomic():

@@ -13,6 +13,7 @@ from django.db.models import Case, ExpressionWrapper, F, TextField, When
 from psycopg.types.numeric import Int4
 
 from evaluation.schemes import SCHEMES
+from webapp.accounts.models import REMOVED
 from webapp.catalog.models import Source, SuiteItem
 from webapp.jobs.models import Run
 from webapp.leaderboards.cells import STORED, Cell, Line
@@ -208,10 +209,12 @@ def _read(leaderboard: Leaderboard, since: int, known: Mapping[int, Line]) -> Ta
     )
 
 
-# The facts of a board's contenders in order, and the JSON of their cells, null where they are as in version `since`: as
-# the column is sent, for a cast would write all of it once more.
+# The facts of a board's contenders in order, without those that are being deleted; and the JSON of their cells, null
+# where they are as in version `since`: as the column is sent, for a cast would write all of it once more.
 _standings = Prepared(
-    lambda board, since: Standing.objects.filter(leaderboard=board).values_list(
+    lambda board, since: Standing.objects.filter(leaderboard=board)
+    .exclude(contender__version__entry__visibility=REMOVED)
+    .values_list(
         *PATHS, Case(When(changed_in__gt=since, then=ExpressionWrapper(F("cells"), output_field=TextField())))
     ),
     10**9, Int4(10**9 + 1),  # of the type that Django gives to the column's values

@@ -18,7 +18,7 @@ from webapp.errors import Conflict, NotAllowed, Unprocessable
 from webapp.imports.models import Import
 from webapp.jobs.models import Job, Run
 from webapp.leaderboards.models import Leaderboard
-from webapp.leaderboards.services import runs_landed
+from webapp.leaderboards.services import entries_changed, runs_landed
 from webapp.live import look_again, publish
 from webapp.locks import in_peace
 from webapp.notices.models import Webhook
@@ -59,6 +59,7 @@ def remove_entry(*, actor: User, entry: ModelEntry, name: str) -> Removal:
     runs.update(visibility=REMOVED)
     runs_landed(runs=runs.filter(subset=None).order_by("team_id", "version_id").distinct("team_id", "version_id"))
     ModelEntry.objects.filter(pk=entry.pk).update(visibility=REMOVED, name=_unnamed(entry.pk))
+    entries_changed(entries=[entry.pk])
     for pk in Job.objects.filter(runs__in=runs.values("pk")).order_by("pk").distinct().values_list("pk", flat=True):
         publish(f"job.{pk}", job=pk)
     return _begin(actor, Removal.Kind.ENTRY, entry.pk, entry.team, preview.title, preview.goes)
@@ -156,6 +157,7 @@ def hand_over(*, actor: User, team: Team, to: Team) -> list[Shared]:
         said = {"before": {"team": team.name}, "after": {"team": to.name}}
         for owner in (team, to):
             record(actor=actor, team=owner, verb="handed over", target=one, **said)
+    entries_changed(entries=[one.pk for one in moved if isinstance(one, ModelEntry)])
     return moved
 
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from webapp.accounts.models import User
+from webapp.catalog.models import EntryVersion
+from webapp.catalog.services import describe_entry
 from webapp.jobs.models import Job
 from webapp.leaderboards import services, tables
 from webapp.leaderboards.cells import STORED, Cell, Line
@@ -85,3 +88,17 @@ def test_a_board_without_contenders_has_columns_without_ends(board: Leaderboard)
     found = table(board)
     assert found.rows == []
     assert [(column.best, column.low) for column in found.columns] == [(None, None)] * 2
+
+
+def test_what_people_say_of_an_entry_is_shown_at_once(half: Leaderboard, alice: User, entry: EntryVersion) -> None:
+    elsewhere = factories.board(alice, half.team, "empty", half.suite)
+    before = table(half).version
+    describe_entry(actor=alice, entry=entry.entry, title="The small one", tags=["fresh"])
+    half.refresh_from_db()
+    [row] = [row for row in table(half).rows if row.name == "small@fp32"]
+    assert (row.standing.title, row.standing.tags, table(half).tags) == ("The small one", ["fresh"], ["fresh"])
+    assert half.version == before + 1
+    describe_entry(actor=alice, entry=entry.entry, description="No board shows this.")
+    half.refresh_from_db()
+    elsewhere.refresh_from_db()
+    assert (half.version, elsewhere.version) == (before + 1, 0)
