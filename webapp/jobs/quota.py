@@ -77,11 +77,13 @@ class Spending:
 def spending(teams: Iterable[Team], now: datetime | None = None) -> list[Spending]:
     """Of each team in the month of `now` (else this one), in the order of the teams.
 
-    One query, hence one snapshot: in it a run is either there or in a total.
+    One query, hence one snapshot: in it a run is either there or in a total. This month has no end: runs end by the
+    database's clock, which may be ahead of ours.
     """
-    teams, now = list(teams), now or timezone.now()
+    teams, until = list(teams), Q() if now is None else Q(finished_at__lte=now)
+    now = now or timezone.now()
     month = datetime(now.year, now.month, 1, tzinfo=UTC)
-    ended = ~UNDER_WAY & Q(finished_at__gte=month, finished_at__lte=now, done__gt=0)
+    ended = ~UNDER_WAY & until & Q(finished_at__gte=month, done__gt=0)
     cost, more = Coalesce("cost_usd", "estimated_usd"), Greatest("cost_usd", "estimated_usd")
     nothing = Q(cost_usd=None, estimated_usd=None)
     runs = Run.objects.filter(ended | UNDER_WAY, team__in=teams).values("team").order_by()

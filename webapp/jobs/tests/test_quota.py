@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
 from django.db import DatabaseError, connection, transaction
+from django.utils import timezone
 
 from evaluation.pricing import UnitPrices, dollars
 from webapp.accounts.models import AuditEvent, Team, User
@@ -189,6 +190,16 @@ def test_spending_is_of_the_month_in_which_runs_ended(
     assert (now.spent, now.uncosted) == (0, 2)
     assert now.expected == pytest.approx(2 * RUN)
     assert quota.spending([team], datetime(2026, 12, 2, tzinfo=UTC))[0].resets_on == date(2027, 1, 1)
+
+
+def test_a_run_is_spent_at_once_where_our_clock_is_behind_the_databases(
+    alice: User, team: Team, suite: Suite, entry: EntryVersion, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    factories.price(alice, entry, **BY_TOKENS)
+    history(alice, team, suite, entry)
+    real = timezone.now
+    monkeypatch.setattr(timezone, "now", lambda: real() - timedelta(minutes=2))
+    assert quota.spending([team])[0].spent == pytest.approx(2 * RUN)
 
 
 def test_what_deleted_runs_cost_stays_spent_in_its_month(
