@@ -1,19 +1,23 @@
-"""What a platform costs as it grows: sweep, claim, /metrics and pages over 1,000, 10,000 and 100,000 finished runs.
+"""What a platform costs as it grows: sweep, claim, /metrics, pages and a submission over REST at three sizes.
 
     python -m bench.growth [--requests 20] [--layers 1 10 100]
 
-Throw-away servers; the same questions at each size, with the same work under way (bench.history says what grows). Times
-are processor time of this process and of its PostgreSQL together, since others' load cannot change that; every
-cost also as a ratio to a plain Django page that makes one query. What is over must not be felt: what grows with the
-history is marked.
+The sizes are 1,000, 10,000 and 100,000 finished runs, on throw-away servers; the same questions at each, with the same
+work under way (bench.history says what grows). Times are processor time of this process and of its PostgreSQL together,
+since others' load cannot change that; every cost also as a ratio to a plain Django page that makes one query. What is
+over must not be felt: what grows with the history is marked.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
+import os
 import time
+import uuid
 from collections.abc import Callable
 from functools import cache, partial
+from itertools import count
 from typing import TYPE_CHECKING
 
 from bench import history
@@ -27,6 +31,7 @@ if TYPE_CHECKING:
     from webapp.accounts.models import User
 
 GROWS = 3.0  # times the cost at the first size
+SEEDS = count(2000)  # no two submissions ask for the same runs
 Action = Callable[[], object]
 
 
@@ -35,6 +40,7 @@ def main() -> None:
     parser.add_argument("--requests", type=int, default=20)
     parser.add_argument("--layers", type=int, nargs="+", default=[1, 10, 100])
     options = parser.parse_args()
+    os.environ["CROSSTABLE_API_RATE"] = "1000000/min"  # how much, not how often a person may
     ready()
     as_in_production()
     plain_page(options.requests)
@@ -82,6 +88,7 @@ def _questions(world: World) -> dict[str, Action]:
         "spending": reverse("jobs:team_spending", args=[world.team.name]),
     }  # fmt: skip
     asked: dict[str, Action] = {"lost runs": deal_with_lost_runs, "sweep": sweep, "claim": _claim, "/metrics": _scrape}
+    asked["submit over REST"] = partial(_submit, world)
     asked |= {name: partial(_as, world.owner, address) for name, address in pages.items()}
     few = "home", "jobs", "submit a job", "reports"
     return asked | {f"{name}, newcomer": partial(_as, world.newcomer, pages[name]) for name in few}
@@ -96,6 +103,28 @@ def _claim() -> None:
     with transaction.atomic():
         assert leases.claim(worker="worker-1", schemes=history.SCHEMES) is not None
         transaction.set_rollback(True)
+
+
+def _submit(world: World) -> None:
+    """A job of new runs on all benchmarks, checked as a commit would check it, and then not at all."""
+    from django.db import connection, transaction
+
+    team = world.team.name
+    job = {"team": team, "entries": [f"{team}/{history.SUBMITTED}"], "schemes": ["bf16"], "suite": f"{team}/suite"}
+    body = json.dumps({**job, "settings": {"seed": next(SEEDS)}})
+    headers = {"Authorization": f"Bearer {_token(world.owner)}", "Idempotency-Key": str(uuid.uuid4())}
+    with transaction.atomic():
+        answer = _client(None).post("/api/v1/jobs/", body, content_type="application/json", headers=headers)
+        assert answer.status_code == 202, answer.content
+        connection.check_constraints()
+        transaction.set_rollback(True)
+
+
+@cache
+def _token(user: User) -> str:
+    from webapp.accounts.services import create_token
+
+    return create_token(actor=user, name="bench", scopes=["read", "submit"], days=1)[1]
 
 
 def _scrape() -> None:

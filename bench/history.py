@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 RUNS, CONTENDERS, BENCHMARKS, SAMPLES, REPEATS = 1000, 20, 10, 10, 5
 SCHEMES = ("bf16", "int8", "nf4", "fp8")
+SUBMITTED = "entry-now-0"  # the entry that has a price: its team has a spending limit
 THEN = datetime(2026, 1, 1, tzinfo=UTC)
 MEASURED = {
     "mean": 0.5, "standard_error": 0.17, "low": 0.2, "high": 0.8, "total": SAMPLES, "done": SAMPLES, "score_sum": 5.0,
@@ -55,6 +56,7 @@ class World:
 
 def begun() -> World:
     from webapp.accounts.models import Team
+    from webapp.catalog.models import Price
     from webapp.jobs import leases
     from webapp.notices.models import Event
     from webapp.notices.webhooks import SECRETS
@@ -68,6 +70,7 @@ def begun() -> World:
     )
     now = _contenders(world, "now")
     _waiting(world, now[: len(now) // 2])
+    copied([Price(entry=now[0].version.entry, hour_usd=1, source="Rent", valid_from=THEN.date(), created_by=owner)])
     runs = _finished(World(newcomer, small, newcomer, small, world.versions), now[:1], repeats=1, first=-1)
     _jobs(newcomer, small, runs)
     for name in ("worker-1", "worker-2", "worker-3"):
