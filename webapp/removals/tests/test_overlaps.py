@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -14,8 +15,9 @@ from webapp.accounts.services import create_team
 from webapp.catalog.models import Benchmark, EntryVersion, ModelEntry, Suite
 from webapp.errors import Conflict
 from webapp.removals import work
+from webapp.removals.leaving import remove_account
 from webapp.removals.models import Removal
-from webapp.removals.services import remove_entry, remove_team
+from webapp.removals.services import hand_over, remove_entry, remove_team
 from webapp.tests import factories
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -85,3 +87,31 @@ def test_a_search_that_others_are_making_keeps_its_entry(alice, entry, use):
     refused = overlapping(use, lambda: remove_entry(actor=alice, entry=entry.entry, name="small"))
     assert isinstance(refused, Conflict)
     assert ModelEntry.objects.filter(name="small").exists()
+
+
+def test_of_two_operators_who_leave_at_once_one_stays(alice, charlie):
+    both = User.objects.filter(pk__in=[alice.pk, charlie.pk])
+    both.update(is_superuser=True)
+    refused = overlapping(
+        lambda: remove_account(actor=alice, name="alice", password=factories.PASSWORD),
+        lambda: remove_account(actor=charlie, name="charlie", password=factories.PASSWORD),
+    )
+    assert isinstance(refused, Conflict)
+    assert "only operator" in str(refused)
+    assert both.get(is_superuser=True, is_active=True) == charlie
+
+
+def test_a_name_that_is_taken_in_the_same_moment_moves_nothing(alice, charlie, team, suite, tmp_path):
+    """Entries of one name come from two teams to a third."""
+    labs = [team, create_team(actor=alice, name="lab-2", title="Lab 2")]
+    heirs = create_team(actor=alice, name="heirs", title="Heirs")
+    rivals = create_team(actor=charlie, name="rivals", title="Rivals")
+    for lab in labs:
+        entry = factories.entry(alice, lab, "same", factories.checkpoint(tmp_path / lab.name, width=lab.pk))
+        ModelEntry.objects.filter(name="same").update(visibility=Visibility.PUBLIC)
+        own = factories.suite(charlie, rivals, lab.name, [factories.benchmark(charlie, rivals, lab.name)])
+        factories.job(charlie, rivals, own, [entry])
+    refused = overlapping(*(partial(hand_over, actor=alice, team=lab, to=heirs) for lab in labs))
+    assert isinstance(refused, Conflict)
+    assert "heirs has something called same already" in str(refused)
+    assert ModelEntry.objects.get(name="same", team=labs[1])
