@@ -6,7 +6,7 @@ import secrets
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from django.db import models, transaction
+from django.db import IntegrityError, models, transaction
 
 from webapp.accounts.models import REMOVED, Invitation, Membership, Team, User, Visibility
 from webapp.accounts.selectors import May, require
@@ -163,7 +163,12 @@ def hand_over(*, actor: User, team: Team, to: Team) -> list[Shared]:
 
 def _moved(one: Shared, to: Team) -> bool:
     rows = type(one)._default_manager
+    said = f"{to.name} has something called {one.name} already."
+    taken = Conflict(said, field="to", remedy="Choose another team.")
     if rows.filter(team=to, name=one.name).exists():
-        said = f"{to.name} has something called {one.name} already."
-        raise Conflict(said, field="to", remedy="Choose another team.")
-    return bool(rows.filter(pk=one.pk).update(team=to))
+        raise taken
+    try:
+        with transaction.atomic():
+            return bool(rows.filter(pk=one.pk).update(team=to))
+    except IntegrityError as error:  # two at once
+        raise taken from error
