@@ -14,7 +14,9 @@ from typing import Any
 from evaluation.importing.cells import cells, parquet_schema, to_object, to_record
 from evaluation.importing.rows import NAMES, Row, canonical
 from webapp.catalog.models import Sample
+from webapp.errors import Conflict
 from webapp.exports.files import Encoding
+from webapp.jobs.estimates import attempts_of
 from webapp.jobs.models import Run
 from webapp.results.models import Score
 
@@ -41,16 +43,19 @@ def pages(runs: Sequence[Run], questions: str = "once") -> Iterator[list[Row]]:
 
 
 def _run_pages(run: Run, questions: str, told: set[int]) -> Iterator[list[Row]]:
-    """By key, so that any page of ten million rows costs the same; a finished run does not change meanwhile.
+    """By key, so that any page of ten million rows costs the same; a finished run does not change meanwhile. It may be
+    deleted: that raises Conflict, so that the transfer breaks off and no file passes for a whole one.
 
     told: samples whose questions were told by the runs before, which need not have asked all of them; it grows.
     """
     about = _about(run)
-    last = (-1, 0)
+    last, came = (-1, 0), 0
     while found := _after(run, last):
-        last = (found[-1]["index"], found[-1]["attempt"])
+        last, came = (found[-1]["index"], found[-1]["attempt"]), came + len(found)
         known = _questions(run, found, told, questions)
         yield [_row(about, score, known.get(score["index"], {})) for score in found]
+    if came < run.done * attempts_of(run.settings):
+        raise Conflict(f"Run {run.pk} was deleted while it was read.", remedy="Export again what is left.")
 
 
 def _after(run: Run, last: tuple[int, int]) -> list[dict[str, Any]]:

@@ -12,8 +12,11 @@ from django.test import AsyncClient
 from evaluation.importing.limits import Limits
 from evaluation.importing.tables import read_csv, read_jsonl, read_parquet
 from webapp.catalog.models import Sample
+from webapp.errors import Conflict
 from webapp.exports import scores, selectors
 from webapp.jobs.models import Run
+from webapp.removals import work
+from webapp.removals.services import remove_entry
 from webapp.results.models import Score
 
 READERS = {"csv": read_csv, "jsonl": read_jsonl, "parquet": read_parquet}
@@ -80,6 +83,7 @@ def test_a_partial_run_before_a_whole_one_costs_no_question(filled, monkeypatch,
     part, whole = runs[:2]
     assert part.version_id == whole.version_id
     Score.objects.filter(run=part).exclude(index=2).delete()
+    part.done = 1
 
     rows = [row for page in scores.pages([part, whole]) for row in page]
 
@@ -151,6 +155,21 @@ def test_more_runs_than_one_file_takes_are_refused_and_never_cut_off(reader, fil
 
     assert answer.status_code == 400
     assert "more than 3 runs" in answer.json()["errors"]["leaderboard"][0]
+
+
+def test_a_file_breaks_off_where_its_runs_are_deleted(reader, filled, alice, monkeypatch):
+    monkeypatch.setattr(scores, "PAGE", 2)
+    run = Run.objects.order_by("pk").first()
+    pieces = reader.get(f"/api/v1/exports/scores.csv?runs={run.pk}").streaming_content
+    header, two = next(pieces), next(pieces)
+    assert len(rows_of(header + two, "csv")) == 2
+    entry = run.contender.version.entry
+    removal = remove_entry(actor=alice, entry=entry, name=entry.name)
+    while not work.work_on(removal_id=removal.pk):
+        pass
+
+    with pytest.raises(Conflict, match="was deleted while it was read"):
+        list(pieces)
 
 
 @pytest.mark.django_db(transaction=True)
