@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections import Counter
 from collections.abc import Hashable, Iterable, Mapping
 from contextlib import suppress
 from copy import copy
@@ -16,11 +17,13 @@ from asgiref.sync import async_to_sync
 from channels.db import database_sync_to_async
 from channels.generic.websocket import AsyncWebsocketConsumer
 from channels.layers import get_channel_layer
+from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AnonymousUser
 from django.core.exceptions import ObjectDoesNotExist
 from django.db import transaction
 
+from webapp.clients import viewer_of
 from webapp.frames import Frame
 from webapp.metrics import DRAWINGS
 
@@ -34,6 +37,7 @@ OPEN_SECONDS = 5.0
 BEAT_SECONDS = 60.0
 EVERY_ROOM = "rooms"
 GONE = 4404  # to the page: do not try again
+CROWDED = 4429  # to the page: poll, and try again later
 UNHEARD = (OSError, RuntimeError)  # what uvicorn raises to who sends: nobody is there, or it closes by itself
 
 
@@ -85,11 +89,13 @@ class LivePage(AsyncWebsocketConsumer):  # type: ignore[misc]
     next, not all that it missed. With `?packed=1` it is a binary message with gzip, with `?changes=1` too without the
     rows that the page has already. It opens once no change is missed any more: before that no page is live. A page that
     the person may not see is accepted and closed with 4404: a refused handshake would look like a network fault, and
-    the page would try again for ever.
+    the page would try again for ever. So is one more than a person, or a stranger's address, may have open (4429).
     """
 
     # It hears of changes in its room: a channel for each of a thousand sockets takes longer than all else.
     channel_layer_alias = "none"
+    sockets: Counter[str] = Counter()  # that are open in this process, by whose they are
+    owner = ""
     room: Room | None = None
     seen: Frame | None = None
     following: asyncio.Task[None] | None = None
@@ -119,13 +125,22 @@ class LivePage(AsyncWebsocketConsumer):  # type: ignore[misc]
     def render(self) -> str:
         raise TypeError("a live page renders a fragment")
 
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        self.owner = viewer_of(scope)
+        self.sockets[self.owner] += 1
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self.sockets[self.owner] -= 1
+            if not self.sockets[self.owner]:
+                del self.sockets[self.owner]
+
     async def connect(self) -> None:
         asked = self.query
         self.packed, self.partial = asked.get("packed") == "1", asked.get("changes") == "1"
         self.shown = _number(asked.get("version", ""))
         if not await database_sync_to_async(self.find)(self.scope["user"]):
-            await self.accept()
-            await self.close(code=GONE)
+            await self._turn_away(GONE)
             return
         self.news = asyncio.Event()
         try:
@@ -133,6 +148,9 @@ class LivePage(AsyncWebsocketConsumer):  # type: ignore[misc]
                 self.room = await Room.entered(self)
         except TimeoutError:  # a frozen layer: the page must not take itself for live, but poll and try again
             await self.close()
+            return
+        except Crowded:
+            await self._turn_away(CROWDED)
             return
         if self not in self.room.viewers:  # closed meanwhile
             return
@@ -145,6 +163,10 @@ class LivePage(AsyncWebsocketConsumer):  # type: ignore[misc]
         self.following = asyncio.create_task(self._follow(self.room))
         if drawn and drawn.version != version:  # its message was lost, or is still on its way
             self.room.changed.set()
+
+    async def _turn_away(self, code: int) -> None:
+        await self.accept()
+        await self.close(code=code)
 
     def _found_version(self) -> int | None:
         """None where it was hidden after it was found: before the room could hear of it."""
@@ -190,11 +212,17 @@ def _number(version: str) -> int:
     return int(version) if version.isdigit() and len(version) < 10 else -1
 
 
+class Crowded(Exception):
+    """Who asks has as many pages open, or has opened as many views, as they may."""
+
+
 class Room:
     """The sockets of this process that show one subject in one view. A change is drawn once, however many look.
 
     Several changes while one is being drawn become one. The first drawing is made when the room opens, so that the
     first change is known from it. A room that cannot go on closes its sockets: their pages connect again and catch up.
+    Each room is a drawing at every change, so one person, or one stranger's address, may open only so many; a room that
+    is open takes everybody.
     """
 
     rooms: dict[Hashable, Room] = {}
@@ -208,9 +236,11 @@ class Room:
 
     @classmethod
     async def entered(cls, viewer: LivePage) -> Room:
-        """Once it returns no change is missed any more."""
+        """Once it returns no change is missed any more. Raises Crowded."""
+        if viewer.sockets[viewer.owner] > settings.LIVE_SOCKETS:
+            raise Crowded
         key = (asyncio.get_running_loop(), *viewer.key())
-        room = cls.rooms.get(key) or cls.rooms.setdefault(key, cls(key, viewer))
+        room = cls.rooms.get(key) or cls._made(key, viewer)
         room.viewers.add(viewer)
         viewer.news.set()
         try:
@@ -221,6 +251,12 @@ class Room:
             await room.left(viewer)
             raise
         return room
+
+    @classmethod
+    def _made(cls, key: Hashable, viewer: LivePage) -> Room:
+        if sum(room.page.owner == viewer.owner for room in cls.rooms.values()) >= settings.LIVE_VIEWS:
+            raise Crowded
+        return cls.rooms.setdefault(key, cls(key, viewer))
 
     async def left(self, viewer: LivePage) -> None:
         self.viewers.discard(viewer)

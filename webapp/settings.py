@@ -275,6 +275,10 @@ KEEP_WORKERS = env.days("CROSSTABLE_KEEP_WORKERS_DAYS", 90)
 KEEP_DIARIES = env.days("CROSSTABLE_KEEP_DIARIES_DAYS", 0)
 KEEP_SIZES = env.days("CROSSTABLE_KEEP_SIZES_DAYS", 730)
 
+# --- live pages: what one person, or one address without a sign-in, may have open in each web process ----------------
+LIVE_VIEWS = env.number("CROSSTABLE_LIVE_VIEWS", 50)  # opened first by them: each is drawn anew at every change
+LIVE_SOCKETS = env.number("CROSSTABLE_LIVE_SOCKETS", 2000)
+
 # --- Channels ----------------------------------------------------------------------------------------------------
 CHANNEL_LAYERS = {
     "default": {

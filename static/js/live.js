@@ -7,12 +7,15 @@ import { patch } from "./patch.js";
 
 const POLL_MS = 3000;
 const LONGEST_WAIT_MS = 15000;
+const CROWDED_WAIT_MS = 60000;
 const GONE = 4404;
+const CROWDED = 4429;
 const WORDS = {
   live: "Live",
   reconnecting: "Reconnecting…",
   polling: "Polling every 3 s",
   ended: "Not live: sign in again",
+  crowded: "Polling every 3 s: too many live pages are open",
   gone: "Not live: not open to you any more",
 };
 
@@ -110,8 +113,9 @@ class Live {
   closed(code) {
     if (code === GONE) return this.show("gone");
     this.tries += 1;
-    this.show(this.tries > 2 ? "polling" : "reconnecting");
-    const wait = Math.min(LONGEST_WAIT_MS, 500 * 2 ** this.tries) * (0.5 + Math.random() / 2);
+    const crowded = code === CROWDED;
+    this.show(crowded ? "crowded" : this.tries > 2 ? "polling" : "reconnecting");
+    const wait = (crowded ? CROWDED_WAIT_MS : Math.min(LONGEST_WAIT_MS, 500 * 2 ** this.tries)) * (0.5 + Math.random() / 2);
     clearTimeout(this.timer);
     this.timer = setTimeout(() => this.connect(), wait);
   }

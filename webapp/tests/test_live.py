@@ -17,7 +17,7 @@ from webapp.accounts.models import Team, User
 from webapp.frames import changes
 from webapp.leaderboards import drawing
 from webapp.leaderboards.models import Leaderboard
-from webapp.live import Room, publish
+from webapp.live import CROWDED, LivePage, Room, publish
 from webapp.metrics import DRAWINGS
 from webapp.tests import factories
 from webapp.urls import websocket_urlpatterns
@@ -36,10 +36,13 @@ def board(transactional_db: None, tmp_path: Path) -> Leaderboard:
     return factories.refresh(made)
 
 
-async def viewer(board: Leaderboard, query: str) -> ApplicationCommunicator:
+async def viewer(
+    board: Leaderboard, query: str, address: str = "192.0.2.1", user: User | None = None
+) -> ApplicationCommunicator:
     """query: may name another version than the board's."""
     scope = {
-        "type": "websocket", "path": f"ws/boards/owner/{board.name}/", "headers": [], "user": AnonymousUser(),
+        "type": "websocket", "path": f"ws/boards/owner/{board.name}/", "headers": [], "client": (address, 5000),
+        "user": user or AnonymousUser(),
         "query_string": "&".join([f"version={board.version}", query]).encode(),
     }  # fmt: skip
     socket = ApplicationCommunicator(URLRouter(websocket_urlpatterns), scope)
@@ -131,6 +134,62 @@ def test_a_room_ends_with_its_last_viewer(board):
         return open_rooms
 
     assert async_to_sync(watch)() == [1, 1, 0]
+
+
+async def turned_away(socket: ApplicationCommunicator) -> bool:
+    """Accepted and closed at once: a page that is let in is sent nothing."""
+    if await socket.receive_nothing(0.5):
+        return False
+    closed = await socket.receive_output(5)
+    await leave(socket)
+    assert (closed["type"], closed["code"]) == ("websocket.close", CROWDED)
+    return True
+
+
+def test_one_address_opens_so_many_views_and_looks_at_any(board, settings):
+    """Each view is drawn at every change. A thousand people behind one proxy look at the same."""
+    settings.LIVE_VIEWS = 3
+    person, other = User.objects.get(username="owner"), factories.person("other")
+
+    async def attack() -> list[bool]:
+        opened = [await viewer(board, f"q={number}") for number in range(3)]
+        assert not any([await turned_away(socket) for socket in opened])
+        refused = [await turned_away(await viewer(board, f"q={number}")) for number in range(3, 6)]
+        told = []
+        for query, address, user in (
+            ("q=1", "192.0.2.1", None),  # it is open
+            ("q=9", "192.0.2.2", None),
+            ("q=10", "192.0.2.1", person),
+            ("q=11", "192.0.2.1", other),
+        ):
+            opened.append(await viewer(board, query, address, user))
+            told.append(await turned_away(opened[-1]))
+        await leave(opened.pop(0))
+        opened.append(await viewer(board, "q=12"))
+        told.append(await turned_away(opened[-1]))
+        for socket in opened:
+            await leave(socket)
+        assert not LivePage.sockets
+        return refused + told
+
+    assert async_to_sync(attack)() == [True] * 3 + [False] * 5
+
+
+def test_one_address_has_so_many_pages_open(board, settings):
+    settings.LIVE_SOCKETS = 2
+
+    async def attack() -> list[bool]:
+        opened = [await viewer(board, "") for _ in range(2)]
+        told = [await turned_away(await viewer(board, "")) for _ in range(2)]
+        opened.append(await viewer(board, "", "2001:db8::1"))
+        await leave(opened.pop(0))
+        opened.append(await viewer(board, ""))
+        told += [await turned_away(socket) for socket in opened]
+        for socket in opened:
+            await leave(socket)
+        return told
+
+    assert async_to_sync(attack)() == [True] * 2 + [False] * 3
 
 
 def test_a_drawing_that_fails_closes_its_sockets_and_the_next_ones_open(board, monkeypatch):

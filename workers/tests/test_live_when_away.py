@@ -75,6 +75,25 @@ def test_a_page_whose_sockets_are_blocked_polls_and_says_so(opened: Open) -> Non
     assert page.evaluate("window.neverReloaded")
 
 
+def test_a_page_beyond_what_one_person_may_open_polls_and_says_so(
+    lab: Lab, field: None, start: Start, static_files: dict[str, str], browser: Browser
+) -> None:
+    site = Web(start, {**static_files, "CROSSTABLE_LIVE_VIEWS": "1"}, free_port())
+    site.up()
+    first, second = (signed_in(browser, site.address, lab) for _ in range(2))
+    first.goto(f"{site.address}/boards/lab/main/")
+    expect(first.locator("[data-live-state]")).to_have_text("Live", timeout=SECONDS)
+
+    second.goto(f"{site.address}/boards/lab/main/?q=tiny")
+
+    words = "Polling every 3 s: too many live pages are open"
+    expect(second.locator("[data-live-state]")).to_have_text(words, timeout=SECONDS)
+    with second.expect_response(re.compile(r"/standings/\?"), timeout=SECONDS) as polled:
+        pass
+    assert polled.value.ok
+    expect(second.locator("[data-live-state]")).to_have_text(words)
+
+
 def test_a_page_catches_up_by_its_version_when_the_server_is_back(opened: Open, web: Web) -> None:
     page = opened()
     sign = page.locator("[data-live-state]")
