@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import uuid
 
-from django.db import transaction
+from django.db import InterfaceError, OperationalError, transaction
 from django.urls import reverse
 from django.utils import timezone
 
@@ -19,6 +19,7 @@ from webapp.celery import enqueue
 from webapp.errors import DomainError
 from webapp.jobs import growing
 from webapp.jobs.models import Job, Run
+from webapp.locks import in_peace
 from webapp.notices.models import Kind
 from webapp.notices.services import News
 from webapp.searches import selectors
@@ -31,6 +32,7 @@ UNDER_WAY = [State.QUEUED, State.RUNNING]
 RINGS = 16  # of a sweep
 
 
+@in_peace
 @transaction.atomic
 def advance(*, job_id: int) -> bool:
     """Look at the search of this job, if it is under way and waits for no run. Returns whether anything was decided."""
@@ -42,6 +44,8 @@ def advance(*, job_id: int) -> bool:
             _advance(search)
     except (EvaluationError, DomainError) as error:
         _end(search, State.FAILED if isinstance(error, EvaluationError) else State.STOPPED, str(error))
+    except (OperationalError, InterfaceError):  # of the database, not of the search: the sweep rings again
+        raise
     except Exception:  # a search must never be left without a reason
         reference = uuid.uuid4().hex[:12]
         log.exception("search %s failed, reference %s", search.pk, reference)

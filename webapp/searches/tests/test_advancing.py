@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 
 import numpy as np
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 
 from evaluation.analyses.adaptive import AdaptiveParams, compute
 from evaluation.analyses.searching.bounds import Spending
@@ -17,13 +18,14 @@ from evaluation.estimators import random_mean
 from evaluation.tables import ScoreTable
 from webapp.accounts.models import Team
 from webapp.jobs import leases
-from webapp.jobs.models import Run
+from webapp.jobs.models import Job, Run
 from webapp.notices.models import Delivery, Notice
 from webapp.searches import advancing, selectors, services
-from webapp.searches.knowledge import Found
+from webapp.searches.knowledge import Found, Look
 from webapp.searches.models import Batch, Search
 from webapp.searches.tests.conftest import SIZES, score
 from webapp.tests import factories
+from workers.tests.conftest import wait_until
 
 N = sum(SIZES)
 
@@ -248,6 +250,41 @@ def test_an_internal_error_leaves_a_reference(ask, monkeypatch):
     search.refresh_from_db()
     assert search.state == "failed"
     assert "Tell the operator this reference" in search.reason
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_search_that_meets_another_in_a_circle_begins_its_step_again(ask, monkeypatch):
+    """Another transaction has the job and waits for the search, which comes to wait for the job: PostgreSQL ends the
+    one that is the first to look around."""
+    search = ask()
+    held, taken = threading.Event(), threading.Event()
+
+    def circle():
+        try:
+            with transaction.atomic(), connection.cursor() as cursor:
+                cursor.execute("SET LOCAL deadlock_timeout = '30s'")
+                Job.objects.select_for_update().get(pk=search.job_id)
+                held.set()
+                assert taken.wait(timeout=10)
+                Search.objects.select_for_update().get(pk=search.pk)
+        finally:
+            connection.close()
+
+    def look(search):
+        if not taken.is_set():
+            taken.set()
+            with connection.cursor() as cursor:
+                wait_until(lambda: cursor.execute("SELECT 1 FROM pg_locks WHERE NOT granted").fetchone())
+        return Look(search)
+
+    monkeypatch.setattr(advancing, "Look", look)
+    with ThreadPoolExecutor(1) as pool:
+        other = pool.submit(circle)
+        assert held.wait(timeout=10)
+        assert advancing.advance(job_id=search.job_id)
+        other.result(timeout=30)
+    search.refresh_from_db()
+    assert (search.state, len(batches(search))) == ("running", 3)
 
 
 def test_the_sweep_rings_for_searches_whose_doorbell_was_lost(ask, answer, django_capture_on_commit_callbacks):
