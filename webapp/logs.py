@@ -43,6 +43,11 @@ def facts() -> dict[str, str]:
     return {**_process, **_facts.get()}
 
 
+def request_id() -> str:
+    """Of the request that is being answered here; "" outside of one."""
+    return _facts.get().get("request", "")
+
+
 def escaped(text: str) -> str:
     """Without line breaks, terminal codes or signs that turn the direction of reading: each shown as its escape."""
     if text.isprintable():

@@ -320,8 +320,9 @@ LOGGING = {
         "crosstable": {"level": env.text("CROSSTABLE_LOG_LEVEL", "INFO")},
         # Its lines hold paths, which may be the secret of an invitation. Ours hold routes; errors have a reference.
         "django.request": {"level": "CRITICAL"},
-        # People at a terminal do not want a line per request.
+        # People at a terminal do not want a line per request, nor per run.
         "crosstable.request": {"level": "INFO" if LOG_FORMAT == "json" else "WARNING"},
+        "crosstable.run": {"level": "INFO" if LOG_FORMAT == "json" else "WARNING"},
         # The server's own lines come as ours do, without one for each socket; those of its access log hold paths, too.
         "uvicorn": {"level": "WARNING", "handlers": [], "propagate": True},
         "uvicorn.access": {"handlers": [], "propagate": False},

@@ -145,7 +145,9 @@ def _take_and_finish(me: Me) -> bool:
     run = _wait(me, lambda: leases.claim(worker=me.name, schemes=me.schemes, resources=me.resources))
     if run is None:
         return False
-    with logs.bound(run=run.pk, attempt=run.attempt):
+    asked = {"request": run.request_id} if run.request_id else {}
+    with logs.bound(run=run.pk, attempt=run.attempt, **asked):
+        logging.getLogger("crosstable.run").info("takes %s", run)
         _see_through(run, leases.lease_of(run), me)
     return True
 

@@ -7,12 +7,14 @@ from typing import Any
 
 from django.conf import settings as conf
 
+from webapp import logs
 from webapp.accounts.models import Team, User
 from webapp.catalog.models import BenchmarkVersion, Contender, Suite
 from webapp.jobs import planning, quota
 from webapp.jobs.estimates import Estimate
 from webapp.jobs.models import Job
 from webapp.jobs.services import add_runs, settle
+from webapp.jobs.tracing import tell
 from webapp.notices.services import News, notify
 
 
@@ -29,7 +31,7 @@ def open_job(
 ) -> Job:
     """A job without runs. Raises OverLimit when what is expected of it does not fit into the team's limit."""
     quota.require_room(quota.hold(team), expected)
-    return Job.objects.create(
+    job = Job.objects.create(
         team=team,
         created_by=actor,
         visibility=visibility,
@@ -40,7 +42,10 @@ def open_job(
         estimate=expected.to_json(),
         grows=True,
         reason="What to ask first is decided.",
+        request_id=logs.request_id(),
     )
+    tell(job, "opened for a search")
+    return job
 
 
 def grow(

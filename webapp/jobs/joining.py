@@ -68,6 +68,7 @@ def _made(job: Job, cell: Cell, max_seconds: int, resource: str) -> Run:
         version=cell.version,
         settings=dict(cell.settings),
         identity=cell.identity,
+        request_id=job.request_id,
         resource=resource_of(cell.contender, resource),
         priority=job.priority,
         max_seconds=max_seconds,

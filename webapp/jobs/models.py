@@ -45,6 +45,8 @@ class Run(models.Model):
     version = models.ForeignKey(BenchmarkVersion, on_delete=models.CASCADE, related_name="runs")
     settings = models.JSONField(default=default_settings)
     identity = models.CharField(max_length=64)
+    # Of the request that queued it, for the lines that its worker logs (logs.py); "": no request did.
+    request_id = models.CharField(max_length=64, blank=True, default="", db_default="")
     # The samples that a partial run asks, in their order; None: the whole benchmark (or its start, with a limit).
     subset = ArrayField(models.PositiveIntegerField(), null=True, blank=True)
     origin = models.CharField(max_length=8, choices=Origin, default=Origin.HERE)
@@ -158,6 +160,8 @@ class Job(Owned):
     changes = models.PositiveIntegerField(default=0)
     idempotency_key = models.CharField(max_length=100, blank=True)
     request_hash = models.CharField(max_length=64, blank=True)
+    # Of the request that submitted it; the runs that are made for it carry it on.
+    request_id = models.CharField(max_length=64, blank=True, default="", db_default="")
 
     class Meta:
         constraints = [

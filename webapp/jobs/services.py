@@ -13,6 +13,7 @@ from django.db.models import Count, F, QuerySet
 from django.urls import reverse
 from django.utils import timezone
 
+from webapp import logs
 from webapp.accounts.models import Team, User, Visibility
 from webapp.accounts.selectors import May, require
 from webapp.accounts.services import record
@@ -27,6 +28,7 @@ from webapp.jobs.joining import Taken, attach, call_back, take_runs
 from webapp.jobs.models import Job, JobRun, Run, RunEvent
 from webapp.jobs.resources import AUTOMATIC, doorbell
 from webapp.jobs.selectors import classes_lately_served, classes_served, counted_as
+from webapp.jobs.tracing import tell
 from webapp.live import publish
 from webapp.locks import in_peace
 from webapp.notices.models import Kind
@@ -78,6 +80,7 @@ def submit_job(*, actor: User, team: Team, request: JobRequest) -> tuple[Job, bo
             if earlier is None:
                 raise
     refuse_another_body(earlier, request.body_hash)
+    tell(earlier, "was there")
     return earlier, False
 
 
@@ -111,6 +114,7 @@ def _submitted(actor: User, team: Team, request: JobRequest) -> Job:
         priority=request.priority,
         idempotency_key=request.key,
         request_hash=request.body_hash,
+        request_id=logs.request_id(),
     )
     taken = take_runs(job, cells, max_seconds=_time_limit(request), resource=request.resource)
     states = Counter(run.state for run in taken.runs)
@@ -121,6 +125,7 @@ def _submitted(actor: User, team: Team, request: JobRequest) -> Job:
     with at_once():
         _joined(job, cells, taken)
         record(actor=actor, team=team, verb="submitted", target=job, after={"runs": len(cells), "new": len(taken.new)})
+    tell(job, "submitted", runs=len(cells), new=len(taken.new))
     if job.state in OVER:
         _tell_of_end(job)
     return counted_as(job, states)
@@ -344,6 +349,7 @@ def _retry(actor: User, job: Job) -> Job:
     enqueue("job_changed", job.pk, joined=True)
     ring(run.resource for run in again)
     record(actor=actor, team=job.team, verb="retried", target=job, after={"runs": len(again)})
+    tell(job, "queued again", runs=len(again))
     return job
 
 
@@ -375,6 +381,6 @@ def requeue(run: Run, reason: str, *, fresh_attempts: bool = True) -> None:
     run.state, run.reason, run.worker, run.leased_until, run.cancel_requested = State.QUEUED, reason, "", None, False
     run.finished_at = None
     if fresh_attempts:
-        run.last_attempt = run.attempt + conf.RUN_ATTEMPTS
+        run.last_attempt, run.request_id = run.attempt + conf.RUN_ATTEMPTS, logs.request_id()
     run.save()
     note(run, State.QUEUED, reason)
