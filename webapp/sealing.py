@@ -38,6 +38,13 @@ class Sealing:
                 f"{self.what} cannot be decrypted.", remedy=f"SECRET_KEY has changed: {self.remedy}"
             ) from error
 
+    def opens(self, sealed: bytes | memoryview) -> bool:
+        try:
+            self.unseal(sealed)
+        except DomainError:
+            return False
+        return True
+
     def resealed(self, sealed: bytes | memoryview) -> bytes:
         """The same secret under the present key; unchanged when it is already. Raises DomainError as `unseal`."""
         try:
@@ -56,3 +63,8 @@ class Sealing:
     def _of(self, key: str) -> Fernet:
         derive = HKDF(algorithm=hashes.SHA256(), length=32, salt=None, info=self.purpose.encode())
         return Fernet(base64.urlsafe_b64encode(derive.derive(key.encode())))
+
+
+def sealed_at(sealed: bytes) -> int:
+    """When it was sealed, in seconds since 1970: that much can be read without a key."""
+    return int.from_bytes(base64.urlsafe_b64decode(sealed[:12])[1:9])

@@ -18,7 +18,7 @@ from redis.exceptions import RedisError
 
 from webapp import locks
 from webapp.jobs.selectors import alive_workers
-from workers import presence
+from workers import hosts, presence
 from workers.disk import unwritable
 
 # A worker keeps its lease about once a second; a slow commit must not cost it.
@@ -46,6 +46,7 @@ def problems(app: Celery, *, queues: set[str], pool: str, name: str = "") -> Ite
         yield f"{trouble}: runs would fail on it. Make room, or set TMPDIR to a folder that has some."
     if "evaluation" in queues:
         yield from _evaluation_problems(pool)
+        yield from hosts.root_problems()
     yield from _database_problems(name if "evaluation" in queues else "")
 
 
@@ -100,6 +101,7 @@ def _database_problems(name: str) -> Iterator[str]:
         waiting = executor.migration_plan(executor.loader.graph.leaf_nodes())
         if not waiting:
             yield from _clock_problems()
+            yield from hosts.key_problems()
             yield from _namesake_problems(name)
     except DatabaseError as error:
         yield f"The database cannot be used ({error}). Check DATABASE_URL."

@@ -31,7 +31,7 @@ from webapp.jobs import leases
 from webapp.jobs.models import Run, default_settings
 from webapp.results import measurements
 from webapp.results.models import Measurement
-from workers import devices
+from workers import devices, hosts
 from workers.presence import Presence
 from workers.specs import calibration_of, model_of
 from workers.waiting import patiently
@@ -78,13 +78,22 @@ class Measuring:
             reason = f"Worker {self.name} was shut down; waiting for another."
             self.wait(partial(measurements.give_back, measurement=found, reason=reason))
         except (EvaluationError, DomainError) as error:
-            self.wait(partial(measurements.fail, measurement=found, reason=str(error)))
+            self._failed(found, str(error))
         except Exception as error:  # a request must never be left without a reason
             reference = uuid.uuid4().hex[:12]
             log.error("measuring %s failed inside, reference %s", found, reference, exc_info=error)
             reason = f"Internal error {reference} ({type(error).__name__})."
             self.wait(partial(measurements.fail, measurement=found, reason=reason))
         self.wait(measurements.ring_again)
+
+    def _failed(self, asked: Measurement, reason: str) -> None:
+        """Unless this host is to blame: then it stands aside, and another one measures."""
+        trouble = self.wait(partial(hosts.trouble, asked.contender.version))
+        if not trouble:
+            self.wait(partial(measurements.fail, measurement=asked, reason=reason))
+            return
+        self.wait(partial(hosts.stand_aside, self.name, trouble))
+        self.wait(partial(measurements.give_back, measurement=asked, reason=f"Worker {self.name}: {trouble}."))
 
     def wait(self, call: Callable[[], T]) -> T:
         """The result of a call that may be made twice; while the database is away it is waited for."""

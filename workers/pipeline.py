@@ -33,7 +33,7 @@ from webapp.jobs.models import Run, Worker
 from webapp.jobs.resources import served_by
 from webapp.leaderboards.services import run_landed
 from webapp.results.services import finish_run, finished_attempts, record_scores, store_questions
-from workers import devices
+from workers import devices, hosts
 from workers.disk import is_full
 from workers.measuring import Landed, Measuring
 from workers.presence import Presence
@@ -162,7 +162,7 @@ def _see_through(run: Run, lease: Lease, me: Me) -> None:
     except Stop as stop:
         _close(run, lease, stop.state, stop.reason)
     except Exception as error:  # a run must never be left without a reason
-        _failed(run, lease, error)
+        _failed(run, lease, error, me)
 
 
 def _announce(run: Run, lease: Lease) -> None:
@@ -306,11 +306,13 @@ def _landed(run: Run) -> None:
         run_landed(run=run)
 
 
-def _close(run: Run, lease: Lease, state: str, reason: str) -> None:
+def _close(run: Run, lease: Lease, state: str, reason: str, *, blameless: bool = False) -> None:
+    """blameless: what sends it back to the queue says nothing against the run."""
+
     def close() -> None:
         with transaction.atomic():
             if state == Run.State.QUEUED:
-                back = leases.hand_over if stopping.is_set() else leases.give_back
+                back = leases.hand_over if blameless or stopping.is_set() else leases.give_back
                 back(lease=lease, reason=reason)
             else:
                 leases.end(lease=lease, state=state, reason=reason)
@@ -322,9 +324,14 @@ def _close(run: Run, lease: Lease, state: str, reason: str) -> None:
         log.warning("lost the lease of %s before it could be closed", run)
 
 
-def _failed(run: Run, lease: Lease, error: Exception) -> None:
-    """What the job's author can mend fails the run. Anything else is tried again, a bounded number of times."""
-    if is_full(error):
+def _failed(run: Run, lease: Lease, error: Exception, me: Me) -> None:
+    """What the job's author can mend fails the run. Anything else is tried again, a bounded number of times; for what
+    the operator of this host has to mend, by other hosts."""
+    trouble = _wait(me, lambda: hosts.trouble(run.contender.version))
+    if trouble:
+        _wait(me, lambda: hosts.stand_aside(lease.worker, trouble))
+        _close(run, lease, Run.State.QUEUED, f"Worker {lease.worker}: {trouble}.", blameless=True)
+    elif is_full(error):
         _close(run, lease, Run.State.QUEUED, f"The disk of worker {lease.worker} is full.")
         leases.pause_myself(name=lease.worker, reason="Paused itself: its disk is full. Make room, then resume it.")
         log.error("no space is left: this worker takes no more runs", exc_info=error)

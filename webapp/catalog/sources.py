@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,7 +15,7 @@ from django.conf import settings
 
 from evaluation import checkpoints, endpoints
 from evaluation.errors import EvaluationError
-from webapp.catalog.models import Source
+from webapp.catalog.models import EntryVersion, Source
 from webapp.errors import Unprocessable
 
 # Hashing reads every byte: larger weights are hashed by the first worker that loads them.
@@ -62,6 +64,37 @@ def allowed_directory(location: str, name: str = "location") -> Path:
     if not real.is_dir():
         raise Unprocessable(f"There is no folder {real}.", field=name, remedy="Check the path on the server.")
     return real
+
+
+def folder_of(version: EntryVersion) -> str:
+    """The folder of the hosts that it needs; "" where it needs none."""
+    folders = {Source.DIRECTORY.value: version.location, Source.ENDPOINT.value: version.tokenizer}
+    return folders.get(version.source, "")
+
+
+def roots_above(folder: str) -> list[Path]:
+    """The allowed roots below which the folder begins, wherever links further down lead."""
+    return [root for root in settings.MODEL_ROOTS if _begins_below(Path(folder), root)]
+
+
+def _begins_below(path: Path, root: Path) -> bool:
+    """A root may have become a link since the path was noted."""
+    return path.is_relative_to(root) or any(
+        Path(os.path.realpath(place)).is_relative_to(root) for place in (path, *path.parents)
+    )
+
+
+def refuse_outside(versions: Iterable[EntryVersion], *, field: str) -> None:
+    """Raises Unprocessable for what was registered below a root that is allowed no longer. Workers would take it for
+    their own mistake."""
+    for version in versions:
+        folder = folder_of(version)
+        if folder and not any(_begins_below(Path(folder), root) for root in settings.MODEL_ROOTS):
+            raise Unprocessable(
+                f"{version}: {folder} is outside the allowed roots by now.",
+                field=field,
+                remedy="Register it anew where it lies now, or ask the operator to extend CROSSTABLE_MODEL_ROOTS.",
+            )
 
 
 def _directory(request: SourceRequest) -> dict[str, Any]:

@@ -242,9 +242,9 @@ def give_back(*, lease: Lease, reason: str) -> None:
 
 @transaction.atomic
 def hand_over(*, lease: Lease, reason: str) -> None:
-    """Return the run of a worker that was asked to stop. That says nothing against the run, so it gets another attempt
-    for it: a new version on three hosts would fail it otherwise. Not for ever, because a run that fills its host gets
-    its worker evicted each time."""
+    """Return the run of a worker that was asked to stop, or whose host is not fit for it. That says nothing against the
+    run, so it gets another attempt for it: a new version on three hosts would fail it otherwise. Not for ever, because
+    a run that fills its host gets its worker evicted each time."""
     run = locked(lease)
     run.last_attempt += run.attempt < HAND_OVERS
     _again_or_fail(run, reason)

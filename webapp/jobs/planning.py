@@ -20,6 +20,7 @@ from webapp.catalog.models import IMPORTED_KIND, BenchmarkVersion, CalibrationSe
 from webapp.catalog.selectors import ask_prices, chosen_prices, unit_prices
 from webapp.catalog.services import contender as contender_row
 from webapp.catalog.services import stored
+from webapp.catalog.sources import refuse_outside
 from webapp.errors import Unprocessable
 from webapp.jobs.estimates import Estimate, ask_history, attempts_of
 from webapp.jobs.map_layers import check_layers
@@ -178,6 +179,7 @@ def check(
     if len(contenders) * len(versions) > MAX_RUNS:
         raise Unprocessable(f"This job has more than {MAX_RUNS} runs.", field="contenders", remedy="Split it.")
     _check_imported(contenders, versions)
+    refuse_outside({contender.version_id: contender.version for contender in contenders}.values(), field="contenders")
     for contender in contenders:
         _check_endpoint(team, contender, versions)
     idle = next((key for key in LATER if settings.get(key, LATER[key]) != LATER[key]), None)

@@ -18,8 +18,9 @@ from webapp.accounts.models import Team, User, Visibility
 from webapp.accounts.selectors import May, require
 from webapp.accounts.services import record
 from webapp.bells import MOST
-from webapp.catalog.models import BenchmarkVersion, CalibrationSet, Contender, Suite
+from webapp.catalog.models import BenchmarkVersion, CalibrationSet, Contender, EntryVersion, Suite
 from webapp.catalog.selectors import calibration_sets
+from webapp.catalog.sources import refuse_outside
 from webapp.celery import enqueue
 from webapp.errors import DomainError, Unprocessable
 from webapp.jobs import planning, quota
@@ -341,6 +342,7 @@ def _retry(actor: User, job: Job) -> Job:
         job.state = Job.State.QUEUED
         job.save(update_fields=["state"])
     again = _stopped(job)
+    refuse_outside(EntryVersion.objects.filter(contenders__runs__in=again).distinct(), field="contenders")
     quota.require_room(limited, _of_the_rest(again))
     for run in again:
         requeue(run, f"Queued again by {actor}; {run.done} finished samples are kept.")

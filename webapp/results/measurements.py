@@ -25,6 +25,7 @@ from webapp.accounts.selectors import May, Viewer, require
 from webapp.accounts.services import record
 from webapp.catalog.models import Contender, ModelEntry, Source
 from webapp.catalog.selectors import contenders
+from webapp.catalog.sources import refuse_outside
 from webapp.celery import enqueue
 from webapp.errors import Unprocessable
 from webapp.jobs.leases import is_held
@@ -81,6 +82,7 @@ def request_measurement(*, actor: User, contender: Contender) -> Measurement:
         raise Unprocessable(
             f"{contender} is known from imported results alone: there is nothing here to measure.", field="contender"
         )
+    refuse_outside([contender.version], field="contender")
     Contender.objects.select_for_update().get(pk=contender.pk)  # two who ask at once: the second one finds the row
     waiting = Measurement.objects.filter(contender=contender, state__in=WAITING).first()
     if waiting:

@@ -15,8 +15,10 @@ from django.db.migrations.recorder import MigrationRecorder
 from pytest_django import Settings
 
 from deploy.local.servers import EmbeddedValkey
+from webapp.accounts.services import create_team
 from webapp.jobs import leases
 from webapp.jobs.models import Worker
+from webapp.tests import factories
 from workers import checks, presence
 
 pytestmark = [pytest.mark.engine, pytest.mark.django_db]
@@ -118,3 +120,23 @@ def test_a_namesake_that_lives_elsewhere(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(Worker, "refresh_from_db", heard)
     assert "A worker called w@a is at work on elsewhere" in told(name="w@a")
     assert told(name="another@a") == ""
+
+
+def test_a_model_root_that_is_not_there(settings: Settings, tmp_path: Path) -> None:
+    """An empty one is: that of a new platform holds no models yet."""
+    settings.MODEL_ROOTS = [tmp_path]
+    assert told() == ""
+    settings.MODEL_ROOTS = [tmp_path, tmp_path / "gone"]
+    assert f"CROSSTABLE_MODEL_ROOTS names {tmp_path / 'gone'}, which cannot be read (No such file" in told()
+    assert told(queues="analysis", pool="threads") == "", "it loads no models"
+    (tmp_path / "gone").touch()
+    assert "(Not a directory)" in told()
+
+
+@pytest.mark.parametrize(("queues", "pool"), [("evaluation", "solo"), ("analysis", "threads")])
+def test_a_secret_key_that_does_not_open_what_others_seal(settings: Settings, queues: str, pool: str) -> None:
+    owner = factories.person("alice")
+    factories.webhook(owner, create_team(actor=owner, name="lab", title="The lab"))
+    assert told(queues=queues, pool=pool) == ""
+    settings.SECRET_KEY = "that of another platform"
+    assert "SECRET_KEY does not open what was sealed last" in told(queues=queues, pool=pool)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from io import StringIO
 from typing import Any
 
@@ -18,7 +19,7 @@ from webapp.catalog.sealing import KEYS
 from webapp.errors import DomainError
 from webapp.notices.models import Webhook
 from webapp.notices.webhooks import SECRETS
-from webapp.operations.rotation import SEALED
+from webapp.operations.rotation import SEALED, has_present_key
 from webapp.reviews import services as reviews
 from webapp.reviews.record import sign_off, verified
 from webapp.reviews.subjects import Subject
@@ -121,3 +122,30 @@ def test_old_sign_offs_verify_with_the_fallback_and_then_with_the_key_that_is_pr
     document["record"]["team"] = "another"
     with pytest.raises(DomainError, match="does not fit"):
         verified(document)
+
+
+class TestPresentKey:
+    """Of a host: that which sealed last, here or elsewhere."""
+
+    def test_is_any_while_nothing_is_sealed(self, settings: Any, entry: EntryVersion) -> None:
+        settings.SECRET_KEY = NEW
+        assert has_present_key()
+
+    def test_is_not_that_of_another_platform(self, settings: Any, sealed: EntryVersion) -> None:
+        assert has_present_key()
+        settings.SECRET_KEY = NEW
+        assert not has_present_key()
+        settings.SECRET_KEY_FALLBACKS = [OLD]
+        assert has_present_key()
+
+    def test_is_that_of_a_new_secret_before_and_after_the_others_are_sealed_anew(
+        self, settings: Any, sealed: EntryVersion, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """One row that no key opens any more stops nobody."""
+        honest = time.time
+        monkeypatch.setattr(time, "time", lambda: honest() + 2)
+        settings.SECRET_KEY = NEW
+        Webhook.objects.update(sealed_secret=SECRETS.seal("whsec-2"))
+        assert has_present_key()
+        settings.SECRET_KEY = OLD
+        assert not has_present_key()
