@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -13,7 +13,7 @@ from django.db.models import Count, F, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Coalesce, Now
 from django.utils import timezone
 
-from webapp.accounts.models import User, Visibility
+from webapp.accounts.models import REMOVED, User, Visibility
 from webapp.accounts.selectors import Viewer, teams_where, visible
 from webapp.jobs.estimates import Estimate, Rate, attempts_of, rates
 from webapp.jobs.models import Job, JobRun, Run, Worker
@@ -67,6 +67,13 @@ _public_run = Prepared(lambda pk: runs(AnonymousUser()).filter(pk=pk), -1)
 def readable_run(user: Viewer, pk: int) -> Run | None:
     """One of `runs`, for pages that take little longer than making its SQL would."""
     return _run_of_person.first(user.pk, pk) if user.is_authenticated else _public_run.first(pk)
+
+
+def still_there(runs: Iterable[int]) -> set[int]:
+    """Of these ids those whose runs are neither deleted nor about to be: what speaks of runs can outlive them."""
+    wanted = set(runs)
+    rows = Run.objects.filter(pk__in=wanted).exclude(visibility=REMOVED)
+    return set(rows.values_list("pk", flat=True)) if wanted else set()
 
 
 def newest_finished(user: Viewer) -> int | None:

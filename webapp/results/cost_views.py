@@ -67,7 +67,9 @@ def report_efficiency(request: PageRequest, pk: int) -> HttpResponse:
     found = get_object_or_404(selectors.reports(request.user), pk=pk)
     mine = jobs.runs(request.user).filter(pk__in=found.inputs["runs"])
     ids = sorted(mine.values_list("pk", flat=True))
-    context: dict[str, Any] = {"report": found, "hidden": len(set(found.inputs["runs"])) - len(ids)}
+    there = jobs.still_there(found.inputs["runs"])
+    gone = len(set(found.inputs["runs"])) - len(there)
+    context: dict[str, Any] = {"report": found, "ids": ids, "hidden": len(there) - len(ids), "gone": gone}
     context["found"], context["repeats"] = _measured(found, mine, ids)
     return render(request, "results/_report_efficiency.html", context)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,6 +13,7 @@ from django.contrib.auth.models import AnonymousUser
 from django.contrib.postgres.expressions import ArraySubquery
 from django.db.models import BooleanField, F, Func, IntegerField, QuerySet
 from django.urls import reverse
+from django.utils.functional import SimpleLazyObject
 from psycopg.types.numeric import Int4
 
 from evaluation.analyses import ANALYSES
@@ -24,6 +25,7 @@ from webapp.catalog.models import Sample
 from webapp.catalog.selectors import benchmark_versions
 from webapp.jobs.estimates import attempts_of
 from webapp.jobs.models import Run
+from webapp.jobs.selectors import still_there
 from webapp.prepared import OneOf, Prepared
 from webapp.results.cost_report import CostOfPassView
 from webapp.results.figures import figures
@@ -37,6 +39,7 @@ from webapp.results.tournament import TournamentView
 
 PAGE = 50
 OTHERS = 50  # contenders beside one sample
+LINKED = 40  # runs of a report
 LISTED = ("run", "index", "attempt", "score", "answer", "tokens_in", "tokens_out", "cost_usd")
 OUTCOMES = {"all": {}, "right": {"score__gte": 1.0}, "wrong": {"score__lt": 1.0}}
 
@@ -82,6 +85,7 @@ def report_context(pk: int | None) -> dict[str, Any]:
     if report is None:
         return {"report": None}
     context: dict[str, Any] = {"report": report, "analysis": ANALYSES.get(report.analysis), **_files(report.analysis)}
+    context["linked"] = SimpleLazyObject(partial(_linked, report.inputs.get("runs", [])))  # for who draws them
     if report.state != Report.State.DONE:
         return context
     # Of an older version of the analysis only the plain numbers are sure to be understood.
@@ -92,6 +96,13 @@ def report_context(pk: int | None) -> dict[str, Any]:
         drawn = view(report.result, report.parameters, *more)
         return {**context, name: drawn, "drawn": drawn}
     return {**context, "figures": figures(report.result or {})}
+
+
+def _linked(runs: Sequence[int]) -> list[tuple[int, bool]]:
+    """The first of a report's runs, and whether there is such a page: reports outlive what they stand on."""
+    first = runs[:LINKED]
+    there = still_there(first)
+    return [(run, run in there) for run in first]
 
 
 def _files(analysis: str) -> dict[str, tuple[str, ...]]:

@@ -14,7 +14,7 @@ from django.db.models.functions import Cast, JSONObject
 from django.urls import reverse
 
 from evaluation.analyses.base import to_json
-from webapp.accounts.models import Membership, Team, User, Visibility
+from webapp.accounts.models import REMOVED, Membership, Team, User, Visibility
 from webapp.accounts.selectors import May, Viewer, roles_that, teams_where, visible
 from webapp.jobs.models import Run
 from webapp.prepared import OneOf, Prepared
@@ -240,7 +240,8 @@ class Thread:
 
 def placed_threads(review: Review) -> list[Thread]:
     found = threads(review)
-    runs = Run.objects.filter(pk__in={one.anchor["run"] for one in found if "run" in one.anchor})
+    anchored = {one.anchor["run"] for one in found if "run" in one.anchor}
+    runs = Run.objects.filter(pk__in=anchored).exclude(visibility=REMOVED)
     named = {run.pk: str(run) for run in runs.select_related("contender", "version__benchmark")}
     return [Thread(one, *_place(review, one.anchor, named)) for one in found]
 
@@ -251,10 +252,12 @@ def _place(review: Review, anchor: Mapping[str, Any], named: Mapping[int, str]) 
         return f"Plot “{anchor['plot']}”", report
     if "run" not in anchor:
         return "", ""
-    run, name = anchor["run"], named.get(anchor["run"], f"run {anchor['run']}")
+    run = anchor["run"]
+    opens, name = run in named, named.get(run, f"run {run} (deleted)")
     if "sample" in anchor:
-        return f"Sample {anchor['sample']} of {name}", reverse("results:sample", args=[run, anchor["sample"]])
-    return name, reverse("jobs:run", args=[run])
+        at = anchor["sample"]
+        return f"Sample {at} of {name}", reverse("results:sample", args=[run, at]) if opens else ""
+    return name, reverse("jobs:run", args=[run]) if opens else ""
 
 
 def state_context(pk: int) -> dict[str, Any]:
@@ -262,7 +265,8 @@ def state_context(pk: int) -> dict[str, Any]:
     review = Review.objects.select_related("team", "created_by", "report", "leaderboard__team", "superseded_by").get(
         pk=pk
     )
-    runs = list(runs_of(review).order_by("contender__name", "version__benchmark__name", "pk"))
+    there = runs_of(review).exclude(visibility=REMOVED)
+    runs = list(there.order_by("contender__name", "version__benchmark__name", "pk"))
     alive = review.state in (*OPEN, State.DRAFT, State.PUBLISHED)
     stale = stale_because(review) if alive else []
     standing = [replace(one, fresh=one.fresh and not stale) for one in standings(review)]

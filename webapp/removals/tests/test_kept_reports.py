@@ -1,4 +1,4 @@
-"""Reports stay when runs they stand on are deleted, and their pages still open."""
+"""Reports and reviews stay when runs they stand on are deleted: their pages open, and lead to nothing that is gone."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ from webapp.leaderboards.models import Leaderboard
 from webapp.removals import work
 from webapp.removals.services import remove_entry
 from webapp.results.models import Report
+from webapp.reviews.services import add_comment, withdraw_review
+from webapp.reviews.subjects import Remark
 from webapp.tests import factories
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -56,3 +58,44 @@ def test_a_sample_says_that_its_answers_are_gone(client: Client, kept: list[Repo
     answer = client.get(reverse("results:report_sample", args=[flips.pk, 0]))
     assert answer.status_code == 200
     assert "were deleted" in answer.content.decode()
+
+
+def dead(client: Client, page: str) -> set[str]:
+    """Links of a page that lead nowhere."""
+    answer = client.get(page)
+    assert answer.status_code == 200, page
+    links = {link.replace("&amp;", "&") for link in re.findall(r'href="(/[^"#]+)', answer.content.decode())}
+    return {link for link in links if not link.startswith("/static/") and client.get(link).status_code == 404}
+
+
+def test_no_link_of_a_kept_report_leads_to_what_is_deleted(
+    client: Client, kept: list[Report], entry: EntryVersion
+) -> None:
+    pages = [reverse(f"results:{page}", args=[one.pk]) for one in kept for page in ("report", "report_efficiency")]
+    assert {page: found for page in pages if (found := dead(client, page))} == {}
+    text = client.get(pages[0]).content.decode()
+    gone = sorted(set(kept[0].inputs["runs"]) - set(Run.objects.values_list("pk", flat=True)))
+    assert gone
+    assert all(f"{run} (deleted)" in text for run in gone)
+    assert "2 of the runs were deleted" in client.get(pages[1]).content.decode()
+
+
+def test_no_link_of_a_kept_review_leads_to_what_is_deleted(client, alice, bob, rita, runs, board, entry):
+    review = factories.review(bob, rita, board, [run.pk for run in runs])
+    gone = [run for run in runs if run.contender.version_id == entry.pk]
+    for run in gone:
+        for place in ({}, {"sample": 1}):
+            add_comment(actor=rita, review=review, remark=Remark("Odd.", {"run": run.pk, **place}))
+    withdraw_review(actor=bob, review=review)
+    client.force_login(alice)
+    page = reverse("reviews:review", args=[review.pk])
+    before = client.get(page).content.decode()
+    assert all(reverse("jobs:run", args=[run.pk]) in before for run in gone)
+
+    removal = remove_entry(actor=alice, entry=entry.entry, name="small")
+
+    assert dead(client, page) == set(), "hidden"
+    while not work.work_on(removal_id=removal.pk):
+        pass
+    assert dead(client, page) == set(), "gone"
+    assert f"Sample 1 of run {gone[0].pk} (deleted)" in client.get(page).content.decode()
