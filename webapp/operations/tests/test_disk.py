@@ -75,6 +75,14 @@ def test_only_reading_is_there(client: Client, operator: User, api: Api) -> None
         assert getattr(api(operator), method)("/api/v1/disk-usage/").status_code == 405
 
 
+@pytest.mark.parametrize("flags", [{"is_staff": True}, {"is_superuser": True}])
+def test_the_menu_of_every_operator_leads_to_it(client: Client, charlie: User, flags: dict[str, bool]) -> None:
+    client.force_login(charlie)
+    assert 'href="/disk-usage/"' not in client.get("/help/").content.decode()
+    User.objects.filter(pk=charlie.pk).update(**flags)
+    assert 'href="/disk-usage/"' in client.get("/help/").content.decode()
+
+
 def test_an_operator_comes_to_it_from_the_workers(client: Client, operator: User, page: Callable[[], str]) -> None:
     assert page().count("<h1>Disk usage</h1>") == 1
     assert 'href="/disk-usage/"' in client.get("/workers/").content.decode()

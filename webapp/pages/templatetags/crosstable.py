@@ -10,9 +10,11 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from evaluation import pricing
+from webapp.accounts.selectors import is_operator
 from webapp.jobs.recorded import spelled
 
 register = template.Library()
+register.filter("is_operator", is_operator)
 MISSING = "—"
 
 
