@@ -49,7 +49,7 @@ def work_on(*, removal_id: int) -> bool:
         try:
             over = _go_on(removal, time.monotonic() + SLICE_SECONDS)
         except IntegrityError as error:  # somebody added to it while it went: the next look begins anew
-            log.warning("removal %s of %s meets new rows: %s", removal.pk, removal, error)
+            log.warning("removal %s %s meets new rows: %s", removal.pk, removal, error)
             return False
     if not over:
         enqueue("remove", removal_id)

@@ -239,6 +239,18 @@ def test_a_submission_that_commits_after_its_entry_is_gone_is_refused(
     assert not Run.objects.filter(contender__name__startswith="small@bf16").exists()
 
 
+def test_new_rows_under_a_deletion_are_told_of_with_what_is_deleted(monkeypatch, caplog, removal):
+    def meets(*_: object) -> bool:
+        with connection.cursor() as cursor:
+            cursor.execute("INSERT INTO jobs_jobrun (job_id, run_id, reused) VALUES (0, 0, false)")
+        return True
+
+    with monkeypatch.context() as patched:
+        patched.setattr(work, "_batch", meets)
+        assert not work.work_on(removal_id=removal.pk)
+    assert caplog.messages[-1].startswith(f"removal {removal.pk} of entry lab/small meets new rows: ")
+
+
 def test_a_submission_at_the_same_time_goes_with_its_team(monkeypatch, answers, alice, team, suite, entry, runs):
     go_on, thread = asked_meanwhile(monkeypatch, answers, alice, team, suite, entry)
     removal = remove_team(actor=alice, team=team, name="lab")
