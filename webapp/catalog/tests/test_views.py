@@ -128,7 +128,7 @@ def test_a_benchmark_is_uploaded_and_shown_as_it_is_asked(client, bob, team):
     [
         ([b'{"question": "1+1", "choices": ["2", "3"], "gold": 2}'], {}, "Line 1: The field `gold` is 2"),
         ([b'{"question": "1+1", "choices": ["2", "3"], "gold": 0}', b"{"], {}, "Line 2"),
-        ([b'{"question": "1+1", "choices": ["2", "3"], "gold": 0}'], {"more": "no json"}, "valid JSON"),
+        ([b'{"question": "1+1", "choices": ["2", "3"], "gold": 0}'], {"more": "no json"}, "read as JSON"),
         ([b'{"question": "1+1", "choices": ["2", "3"], "gold": 0}'], {"prompt": "{{ missing }}"}, "missing"),
         ([b""], {}, "empty"),
     ],

@@ -178,7 +178,7 @@ def test_a_map_is_pasted_into_the_form(
     typed = {"suite": suite.pk, "entries": [entry.pk], "schemes": ["evopress_map"], "team": team.pk, "seed": 1}
     typed |= {"visibility": "team", "batch_size": 1, "repeat": 0, "priority": 0, "key": "k", "calibration": texts.pk}
     wrong = client.post("/jobs/new/", {**typed, "bits": "{"})
-    assert (wrong.status_code, b"valid JSON" in wrong.content) == (422, True)
+    assert (wrong.status_code, b"read as JSON" in wrong.content) == (422, True)
     wrong = client.post("/jobs/new/", {**typed, "bits": '{"a": 7}'})
     assert (wrong.status_code, b"gives a 7 bits" in wrong.content) == (422, True)
     assert client.post("/jobs/new/", {**typed, "bits": json.dumps(BITS)}).status_code == 302
