@@ -23,6 +23,7 @@ class Kind(models.TextChoices):
     REVIEW_PUBLISHED = "review_published", "A review that I asked for or was asked for is published"
     JOB_ENDED = "job_ended", "A job of mine is done, failed or cancelled"
     JOINED = "joined", "Somebody joins a team by my invitation"
+    ENTRY_DELETED = "entry_deleted", "An entry of a team of mine is deleted"
     WEBHOOK_OFF = "webhook_off", "A webhook of a team that I own was switched off"
 
 

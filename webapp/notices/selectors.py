@@ -26,7 +26,7 @@ class Channels:
 
 
 # What asks for an answer, or somebody waits for, comes by e-mail, too.
-QUIET = {Kind.COMMENT, Kind.REVIEW_PUBLISHED, Kind.JOINED}
+QUIET = {Kind.COMMENT, Kind.REVIEW_PUBLISHED, Kind.JOINED, Kind.ENTRY_DELETED}
 USUAL = {kind: Channels(by_email=kind not in QUIET) for kind in Kind}
 
 TITLES = {
@@ -38,6 +38,7 @@ TITLES = {
     Kind.REVIEW_PUBLISHED: "Published",
     Kind.JOB_ENDED: "Jobs",
     Kind.JOINED: "Invitations",
+    Kind.ENTRY_DELETED: "Deletions",
     Kind.WEBHOOK_OFF: "Webhooks",
 }
 EVENT_OF = {

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.db import IntegrityError, models, transaction
+from django.urls import reverse
 
 from webapp.accounts.models import REMOVED, Invitation, Membership, Team, User, Visibility
 from webapp.accounts.selectors import May, require
@@ -21,7 +22,8 @@ from webapp.leaderboards.models import Leaderboard
 from webapp.leaderboards.services import entries_changed, runs_landed
 from webapp.live import look_again, publish
 from webapp.locks import in_peace
-from webapp.notices.models import Webhook
+from webapp.notices.models import Kind, Webhook
+from webapp.notices.services import News, notify
 from webapp.releases.models import Release
 from webapp.removals import obstacles, selectors
 from webapp.removals.models import Removal
@@ -60,9 +62,17 @@ def remove_entry(*, actor: User, entry: ModelEntry, name: str) -> Removal:
     runs_landed(runs=runs.filter(subset=None).order_by("team_id", "version_id").distinct("team_id", "version_id"))
     ModelEntry.objects.filter(pk=entry.pk).update(visibility=REMOVED, name=_unnamed(entry.pk))
     entries_changed(entries=[entry.pk])
+    _tell(actor, entry)
     for pk in Job.objects.filter(runs__in=runs.values("pk")).order_by("pk").distinct().values_list("pk", flat=True):
         publish(f"job.{pk}", job=pk)
     return _begin(actor, Removal.Kind.ENTRY, entry.pk, entry.team, preview.title, preview.goes)
+
+
+def _tell(actor: User, entry: ModelEntry) -> None:
+    """The others who could read it; their log says what went with it."""
+    text = f"{actor.username} deleted the entry {entry.name} of {entry.team.title} with its runs."
+    news = News(Kind.ENTRY_DELETED, entry, text, reverse("accounts:audit", args=[entry.team.name]), actor)
+    notify(news=news, to=User.objects.filter(memberships__team=entry.team))
 
 
 @in_peace

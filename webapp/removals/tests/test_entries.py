@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from django.urls import reverse
 
-from webapp.accounts.models import AuditEvent, Visibility
-from webapp.accounts.services import create_team, create_token
+from webapp.accounts.models import AuditEvent, Role, Visibility
+from webapp.accounts.services import create_team, create_token, set_member
 from webapp.catalog.models import Contender, EntryVersion, ModelEntry, Price
 from webapp.catalog.selectors import entries
 from webapp.errors import Conflict, NotAllowed, Unprocessable
@@ -16,6 +16,7 @@ from webapp.jobs.selectors import runs as visible_runs
 from webapp.jobs.services import cancel_job
 from webapp.leaderboards.models import Standing
 from webapp.leaderboards.services import refresh
+from webapp.notices.models import Kind, Notice
 from webapp.releases.models import Release
 from webapp.removals import parts, selectors, work
 from webapp.removals.counting import counted
@@ -193,6 +194,18 @@ def test_the_log_says_who_and_what(alice, runs, entry):
     assert (began.verb, began.target, began.actor_name) == ("began deleting", "ModelEntry small", "alice")
     assert (over.verb, over.target, over.team.name) == ("deleted", "Removal of entry lab/small", "lab")
     assert over.after["runs"] == began.before["runs"] == 2
+
+
+@pytest.mark.parametrize(("visibility", "told"), [(Visibility.TEAM, ["bob", "vera"]), (Visibility.PRIVATE, ["bob"])])
+def test_the_others_who_could_read_it_are_told(client, alice, bob, vera, team, runs, entry, visibility, told):
+    set_member(actor=alice, team=team, username="bob", role=Role.OWNER)
+    ModelEntry.objects.filter(pk=entry.entry_id).update(visibility=visibility)
+    finish(remove_entry(actor=alice, entry=entry.entry, name="small"))
+    notices = Notice.objects.filter(kind=Kind.ENTRY_DELETED)
+    assert sorted(notices.values_list("user__username", flat=True)) == told
+    client.force_login(bob)
+    assert f"alice deleted the entry small of {team.title}" in client.get(reverse("notices:notices")).content.decode()
+    assert "began deleting" in client.get(notices[0].path).content.decode()
 
 
 def test_versions_of_other_entries_are_untouched(alice, lived, entry, other_entry):
