@@ -50,6 +50,11 @@ def number(name: str, default: int, *, least: int = 0, most: int = 10**15) -> in
     return int(value)
 
 
+def limit(name: str, *, most: int) -> int | None:
+    """None, written as nothing: there is no limit."""
+    return number(name, 0, most=most) if text(name) else None
+
+
 def networks(name: str) -> list[ipaddress.IPv4Network | ipaddress.IPv6Network]:
     try:
         return [ipaddress.ip_network(network) for network in words(name)]

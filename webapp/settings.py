@@ -145,6 +145,9 @@ X_FRAME_OPTIONS = "DENY"
 # What a request may bring (bounds.py): any one, and those of people who are signed in where files are uploaded.
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 2**20
 UPLOAD_BYTES = 64 * 2**20
+# Anybody may make teams, and teams take turns: how many a person may own, and how many runs at once a new one may have.
+OWNED_TEAMS = env.number("CROSSTABLE_OWNED_TEAMS", 10, least=1)
+TEAM_RUNNING_LIMIT = env.limit("CROSSTABLE_TEAM_RUNNING_LIMIT", most=10_000)
 # Folders below which a local checkpoint may lie. A path outside is refused, at submit and on the worker.
 MODEL_ROOTS = [
     Path(p).resolve() for p in env.words("CROSSTABLE_MODEL_ROOTS", str(BASE_DIR / "deploy/demo/checkpoints"), ":")

@@ -21,7 +21,7 @@ INTERNAL = {
 }  # fmt: skip
 # Read by the programs that run us.
 BY_OTHERS = {"FORWARDED_ALLOW_IPS": "uvicorn", "PROMETHEUS_MULTIPROC_DIR": "prometheus_client"}
-READERS = {"text", "flag", "words", "days", "number", "networks"}  # of webapp/env.py
+READERS = {"text", "flag", "words", "days", "number", "limit", "networks"}  # of webapp/env.py
 
 
 def sources() -> Iterator[Path]:

@@ -8,6 +8,7 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
+from django.conf import settings
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
@@ -15,7 +16,7 @@ from django.utils import timezone
 from django.utils.text import slugify
 
 from webapp.accounts.models import AuditEvent, Membership, Role, Scope, Team, Token, User
-from webapp.accounts.selectors import May, digest, require, require_operator
+from webapp.accounts.selectors import May, digest, is_operator, require, require_operator
 from webapp.errors import Conflict, DomainError, Unprocessable
 from webapp.live import look_again
 from webapp.prepared import PreparedInsert
@@ -76,14 +77,29 @@ def _free_team_name(username: str) -> str:
 
 @transaction.atomic
 def create_team(*, actor: User, name: str, title: str) -> Team:
+    """The actor owns it; how many teams somebody may own is limited, because each has its turn at the workers."""
     if Team.objects.filter(name=name).exists():
         raise Conflict(f"A team named {name} exists.", field="name", remedy="Choose another name.")
-    team = Team(name=name, title=title)
+    _require_room_for_a_team(actor, actor, field="name")
+    team = Team(name=name, title=title, running_limit=settings.TEAM_RUNNING_LIMIT)
     team.full_clean(validate_unique=False)
     team.save()
     Membership.objects.create(user=actor, team=team, role=Role.OWNER)
     record(actor=actor, team=team, verb="created", target=team)
     return team
+
+
+def _require_room_for_a_team(actor: User, owner: User, *, field: str) -> None:
+    """Raises Conflict where the person would own too many. What operators do is theirs to decide."""
+    if is_operator(actor) or is_operator(owner):
+        return
+    User.objects.select_for_update(no_key=True).get(pk=owner.pk)  # two at once would both find room
+    if Membership.objects.filter(user=owner, role=Role.OWNER).count() >= settings.OWNED_TEAMS:
+        raise Conflict(
+            f"{owner} owns as many teams as one person may: {settings.OWNED_TEAMS}.",
+            field=field,
+            remedy="Delete one, hand one over, or ask an operator of the platform.",
+        )
 
 
 @transaction.atomic
@@ -98,6 +114,8 @@ def set_member(*, actor: User, team: Team, username: str, role: str) -> Membersh
     old = Membership.objects.select_for_update().filter(team=team, user=user).first()
     if old and old.role == Role.OWNER and role != Role.OWNER:
         _keep_an_owner(team, user)
+    if role == Role.OWNER and not (old and old.role == Role.OWNER):
+        _require_room_for_a_team(actor, user, field="role")
     membership, _ = Membership.objects.update_or_create(team=team, user=user, defaults={"role": role})
     before = {"role": old.role} if old else {}
     record(actor=actor, team=team, verb="set role", target=user, before=before, after={"role": role})

@@ -25,6 +25,15 @@ def test_what_is_no_number_is_refused(monkeypatch: pytest.MonkeyPatch, value: st
         env.number("CROSSTABLE_X_GB", 8)
 
 
+def test_a_limit_may_be_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    for value, read in (("", None), ("0", 0), ("7", 7)):
+        monkeypatch.setenv("CROSSTABLE_X", value)
+        assert env.limit("CROSSTABLE_X", most=7) == read
+    monkeypatch.setenv("CROSSTABLE_X", "8")
+    with pytest.raises(ImproperlyConfigured, match="CROSSTABLE_X"):
+        env.limit("CROSSTABLE_X", most=7)
+
+
 BOUNDED = "does not work. Set it to a number from"
 NO_NUMBER = "is not a whole number. Set it to one, such as"
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor, wait
 from datetime import timedelta
 from itertools import pairwise
 
 import pytest
-from django.db import DatabaseError, IntegrityError, transaction
+from django.db import DatabaseError, IntegrityError, connection, transaction
+from django.test import Client
 from django.utils import timezone
+from pytest_django import Settings
 
 from webapp.accounts import selectors, services
 from webapp.accounts.models import AuditEvent, Membership, Role, Scope, Team, Token, User
@@ -60,6 +63,77 @@ def test_what_each_person_may(
 ) -> None:
     person = User.objects.get(username=name)
     assert [selectors.may(person, team, what) for what in May] == [True] * allowed + [False] * (4 - allowed)
+
+
+class TestOwnedTeams:
+    """Teams take turns at the workers, so whoever could make any number would have all the turns."""
+
+    @pytest.fixture(autouse=True)
+    def four_at_most(self, settings: Settings, team: Team) -> None:
+        """alice owns that of her sign-up and another one."""
+        settings.OWNED_TEAMS = 4
+
+    def test_are_limited(self, alice: User) -> None:
+        for name in ("second", "third"):
+            services.create_team(actor=alice, name=name, title="T")
+        with pytest.raises(Conflict, match="alice owns as many teams as one person may: 4") as error:
+            services.create_team(actor=alice, name="fourth", title="T")
+        assert (error.value.field, "ask an operator" in error.value.remedy) == ("name", True)
+        assert not Team.objects.filter(name="fourth").exists()
+
+    def test_are_limited_when_they_are_handed_over_too(self, alice: User, bob: User, charlie: User) -> None:
+        for name in ("second", "third"):
+            services.create_team(actor=alice, name=name, title="T")
+        theirs = services.create_team(actor=charlie, name="theirs", title="T")
+        with pytest.raises(Conflict, match="alice owns as many teams") as error:
+            services.set_member(actor=charlie, team=theirs, username="alice", role=Role.OWNER)
+        assert error.value.field == "role"
+        services.set_member(actor=charlie, team=theirs, username="alice", role=Role.SUBMITTER)
+        third = Team.objects.get(name="third")
+        services.set_member(actor=alice, team=third, username="alice", role=Role.OWNER)
+        services.set_member(actor=alice, team=third, username="bob", role=Role.OWNER)
+        services.remove_member(actor=alice, team=third, user=alice)
+        services.set_member(actor=charlie, team=theirs, username="alice", role=Role.OWNER)
+
+    def test_of_operators_are_not(self, alice: User, bob: User) -> None:
+        alice.is_staff = True
+        for name in ("second", "third", "fourth"):
+            made = services.create_team(actor=alice, name=name, title="T")
+            services.set_member(actor=alice, team=made, username="bob", role=Role.OWNER)
+        last = services.create_team(actor=alice, name="last", title="T")
+        services.set_member(actor=alice, team=last, username="bob", role=Role.OWNER)
+        assert Membership.objects.filter(user=bob, role=Role.OWNER).count() == 5
+
+    def test_say_so_on_the_page_and_over_rest(self, alice: User, client: Client, settings: Settings) -> None:
+        settings.OWNED_TEAMS = 2
+        client.force_login(alice)
+        page = client.post("/teams/new/", {"name": "more", "title": "More"})
+        assert page.status_code == 422
+        assert "alice owns as many teams as one person may: 2" in page.content.decode()
+        answer = client.post("/api/v1/teams/", {"name": "more", "title": "More"}, content_type="application/json")
+        assert answer.status_code == 409
+        assert "alice owns as many teams as one person may: 2" in answer.json()["errors"]["name"][0]
+
+    @pytest.mark.django_db(transaction=True)
+    def test_are_limited_in_the_same_instant(self, alice: User) -> None:
+        """Who comes second waits to see what the first one leaves."""
+
+        def make() -> bool:
+            try:
+                services.create_team(actor=alice, name="fifth", title="T")
+            except Conflict:
+                return False
+            finally:
+                connection.close()
+            return True
+
+        with ThreadPoolExecutor(1) as pool:
+            with transaction.atomic():
+                for name in ("third", "fourth"):
+                    services.create_team(actor=alice, name=name, title="T")
+                second = pool.submit(make)
+                wait([second], timeout=2)
+            assert not second.result(timeout=10)
 
 
 def test_only_owners_change_roles(bob: User, charlie: User, team: Team) -> None:

@@ -179,6 +179,12 @@ class TestLimit:
             assert sum(pool.map(work, [f"w{i}" for i in range(6)], timeout=30)) == 2
         assert job.runs.filter(state="running").count() == 2
 
+    def test_of_a_new_team_is_the_operators_default(self, alice: User, settings: Settings) -> None:
+        """Else whoever has a limit could make another team that has none."""
+        assert create_team(actor=alice, name="before", title="T").running_limit is None
+        settings.TEAM_RUNNING_LIMIT = 2
+        assert create_team(actor=alice, name="after", title="T").running_limit == 2
+
     def test_is_the_operators_to_set(self, alice: User, team: Team) -> None:
         with pytest.raises(NotAllowed):
             set_running_limit(actor=alice, team=team, runs=5)
@@ -216,8 +222,11 @@ def test_a_doorbell_is_rung_where_somebody_listens(job: Job, django_capture_on_c
     assert [bell.queue for bell in factories.rung(callbacks)] == ["evaluation.cpu", "evaluation.gpu-24"]
 
 
-def test_a_hundred_thousand_waiting_runs_cost_what_ten_do(job: Job, other_team: Team, alice: User) -> None:
+def test_a_hundred_thousand_waiting_runs_cost_what_ten_do(
+    job: Job, other_team: Team, alice: User, settings: Settings
+) -> None:
     """Explained: every step is a look into an index. Timed beside a short queue in the same moment."""
+    settings.OWNED_TEAMS = 30
     like = job.runs.order_by("pk")[0]
     short = _seconds()
     crowd = [create_team(actor=alice, name=f"team-{i}", title="T") for i in range(20)]
