@@ -124,6 +124,11 @@ def test_a_page_and_a_resource_say_it_in_their_own_way(server: Server, token: di
     assert json.loads(text)["detail"] == "The body is too large: at most 2 MiB are taken here."
 
 
+def test_who_reads_only_after_all_is_sent_learns_why(server: Server) -> None:
+    """More than the kernel keeps between them."""
+    assert server.post("/sign-in/", b" " * 40_000_000)[0] == 413
+
+
 @pytest.mark.parametrize("body", [b" " * MANY, None], ids=["length", "chunks"])
 def test_large_bodies_are_for_those_who_are_signed_in(server: Server, token: dict[str, str], body: Any) -> None:
     def status(**headers: str) -> int:
