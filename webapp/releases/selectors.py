@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -93,6 +93,11 @@ def drawn(frozen: Frozen, since: Release | None = None) -> Drawn:
     best = _best(frozen)
     lines = [_line(row, best, told) for row in frozen["standings"]]
     return Drawn(frozen, lines, since, gone(since.frozen, frozen) if since else [])
+
+
+def behind(lines: Iterable[Line]) -> set[int]:
+    """The runs of these numbers."""
+    return {cell.run for line in lines for cell in line.cells if cell.run}
 
 
 def _line(row: Mapping[str, Any], best: Sequence[float | None], told: Mapping[str, Change]) -> Line:

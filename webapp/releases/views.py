@@ -22,6 +22,7 @@ from django.views.decorators.http import require_POST
 from webapp.accounts.models import Visibility
 from webapp.accounts.selectors import May, may, require
 from webapp.errors import Unprocessable
+from webapp.jobs.selectors import still_there
 from webapp.leaderboards.models import Leaderboard
 from webapp.leaderboards.selectors import leaderboards
 from webapp.releases import selectors, services, snapshots
@@ -92,10 +93,11 @@ def as_of(request: MemberRequest, team: str, name: str) -> HttpResponse:
         raise Unprocessable("This is not a day.", field="on", remedy="Write it as 2026-11-21.")
     moment = services.end_of(form.day)
     frozen = snapshots.looked_at(board, moment)
+    drawn = selectors.drawn(frozen, selectors.before(request.user, board, moment))
     context = {
         "board": board,
-        "drawn": selectors.drawn(frozen, selectors.before(request.user, board, moment)),
-        "opens": may(request.user, board.team, May.READ),
+        "drawn": drawn,
+        "opens": selectors.behind(drawn.lines) if may(request.user, board.team, May.READ) else (),
         "on": form.day or moment.date(),
         "as_of": datetime.fromisoformat(frozen["as_of"]),
         "days": selectors.days(board),
@@ -109,14 +111,16 @@ def as_of(request: MemberRequest, team: str, name: str) -> HttpResponse:
 def release(request: PageRequest, pk: int) -> HttpResponse:
     found = _find(request, pk)
     shown = selectors.drawn(found.frozen, selectors.before(request.user, found.leaderboard, found.as_of))
+    page = Paginator(shown.ranked, ROWS).get_page(request.GET.get("page"))
+    inside = may(request.user, found.team, May.READ)
     context = {
         "release": found,
         "drawn": shown,
-        "page": Paginator(shown.ranked, ROWS).get_page(request.GET.get("page")),
+        "page": page,
         "manages": may(request.user, found.team, May.MANAGE),
         "form": WithdrawForm(),
         "visibilities": Visibility.choices,
-        "opens": may(request.user, found.team, May.READ),
+        "opens": still_there(selectors.behind([*page, *shown.unranked])) if inside else (),  # it outlives its runs
         "downloads": [
             (reverse("releases:release_csv", args=[pk]), "CSV"),
             (reverse("releases:release_json", args=[pk]), "JSON"),

@@ -80,6 +80,17 @@ def test_no_link_of_a_kept_report_leads_to_what_is_deleted(
     assert "2 of the runs were deleted" in client.get(pages[1]).content.decode()
 
 
+def test_no_link_of_a_release_leads_to_what_is_deleted(client: Client, alice, runs, board, entry) -> None:
+    release = factories.release(alice, board)
+    client.force_login(alice)
+    page = reverse("releases:release", args=[release.pk])
+    links = {reverse("jobs:run", args=[run.pk]): run.contender.version_id for run in runs}
+    assert all(link in client.get(page).content.decode() for link in links)
+    remove_entry(actor=alice, entry=entry.entry, name="small")
+    assert dead(client, page) == set()
+    assert all((link in client.get(page).content.decode()) == (of != entry.pk) for link, of in links.items())
+
+
 def test_no_link_of_a_kept_review_leads_to_what_is_deleted(client, alice, bob, rita, runs, board, entry):
     review = factories.review(bob, rita, board, [run.pk for run in runs])
     gone = [run for run in runs if run.contender.version_id == entry.pk]
