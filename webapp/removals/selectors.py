@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from django.db.models import Q, QuerySet
 from django.urls import reverse
 
-from webapp.accounts.models import Team, User
+from webapp.accounts.models import Team, User, Visibility
 from webapp.accounts.selectors import May, teams_where
 from webapp.catalog.models import ModelEntry
 from webapp.leaderboards.models import Leaderboard
@@ -48,7 +48,8 @@ class Preview:
 def of_entry(entry: ModelEntry) -> Preview:
     goes, size = counted(parts.of_entry(entry.pk))
     boards = Leaderboard.objects.filter(standings__contender__version__entry=entry).select_related("team").distinct()
-    shown = list(boards.order_by("title", "pk")[:SHOWN])
+    found = Q(team=entry.team) | Q(visibility=Visibility.PUBLIC)  # others are not theirs to see
+    shown = list(boards.filter(found).order_by("title", "pk")[:SHOWN])
     return Preview(
         kind="entry",
         name=entry.name,

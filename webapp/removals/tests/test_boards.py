@@ -80,3 +80,12 @@ def test_a_board_shows_no_entry_that_is_being_deleted(client, alice, entry, boar
     remove_entry(actor=alice, entry=entry.entry, name="small")
     assert board.standings.filter(contender__version=entry).exists(), "it is not refreshed yet"
     assert entries_on(client, board) == {"/entries/lab/large/"}
+
+
+def test_the_preview_leads_to_boards_that_its_reader_may_see(client, alice, team, heirs, entry, board, runs):
+    """The entry was handed over; its old team, of which nobody is any more, has it on a board."""
+    ModelEntry.objects.filter(pk=entry.entry_id).update(team=heirs)
+    team.memberships.all().delete()
+    client.force_login(alice)
+    preview = client.get(reverse("removals:delete_entry", args=["heirs", "small"])).context["preview"]
+    assert preview.links == ()
