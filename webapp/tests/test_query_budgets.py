@@ -116,6 +116,6 @@ def test_pages_stay_within_their_budgets(client, alice, addresses):
             response = client.get(reverse(name, args=addresses.get(name, ())))
         assert response.status_code == 200, name
         if len(queries) > budget:
-            told = "\n  ".join(query["sql"][:160] for query in queries)
+            told = "\n  ".join(str(query["sql"])[:160] for query in queries)
             beyond.append(f"{name} asks {len(queries)} times, not {budget}:\n  {told}")
     assert not beyond, "\n".join(beyond)
