@@ -84,13 +84,15 @@ def entry(actor: User, team: Team, name: str, folder: Path, **fields: Any) -> En
     return catalog.register_entry(actor=actor, team=team, name=name, source=source, **fields)
 
 
-def many_entries(actor: User, team: Team, names: Iterable[str], **fields: Any) -> list[EntryVersion]:
+def many_entries(
+    actor: User, team: Team, names: Iterable[str], *, below: Path = Path("/"), **fields: Any
+) -> list[EntryVersion]:
     """Of folders that are not there: registering reads the files of each."""
     owned = {"team": team, "created_by": actor, **fields}
     entries = ModelEntry.objects.bulk_create(ModelEntry(name=name, **owned) for name in names)
     made = {"source": Source.DIRECTORY, "number": 1, "created_by": actor}
     return EntryVersion.objects.bulk_create(
-        EntryVersion(entry=one, location=f"/{one.name}", fingerprint=one.name, **made) for one in entries
+        EntryVersion(entry=one, location=str(below / one.name), fingerprint=one.name, **made) for one in entries
     )
 
 

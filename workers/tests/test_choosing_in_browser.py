@@ -12,7 +12,7 @@ from webapp.catalog.models import EntryVersion
 from webapp.jobs.choosing import LISTED
 from webapp.jobs.models import Job
 from webapp.tests import factories
-from workers.tests.conftest import Lab
+from workers.tests.conftest import CHECKPOINTS, Lab
 from workers.tests.test_by_keyboard import press
 from workers.tests.test_review_in_browser import tab_to
 
@@ -23,7 +23,7 @@ BOXES = "input[name=entries]"
 @pytest.fixture
 def page(lab: Lab, site: str, browser: Browser) -> Page:
     lab.sums(4)
-    factories.many_entries(lab.owner, lab.team, [f"llama-{at}" for at in range(LISTED + 10)])
+    factories.many_entries(lab.owner, lab.team, [f"llama-{at}" for at in range(LISTED + 10)], below=CHECKPOINTS)
     client = Client()
     client.force_login(lab.owner)
     context = browser.new_context(base_url=site)
