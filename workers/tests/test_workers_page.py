@@ -178,7 +178,7 @@ def test_what_the_page_tells_is_what_the_process_has_and_does(
     operator: Lab, start: Start, page: Page, ask: Ask
 ) -> None:
     supervisor = supervised(start)
-    run = operator.job(operator.entry("tiny-m"), size=3000, settings=LONG).runs.get()
+    run = operator.job(operator.entry("tiny-m"), size=9000, settings=LONG).runs.get()
     wait_until(lambda: Worker.objects.get().samples_last_hour > 50, of=supervisor)
     page.reload()
 
@@ -193,8 +193,8 @@ def test_what_the_page_tells_is_what_the_process_has_and_does(
     assert 0 < told["memory_free"] < told["memory_total"]
     assert told["memory_rss"] == pytest.approx(process.memory_info().rss, rel=0.3)
     assert seen["State"] == "▶ Busy"
-    assert re.fullmatch("tiny-m@fp32 on choice-3000 v1 [0-9,]+ of 3,000", seen["Run"])
-    link = page.locator("#workers tr[data-key]").get_by_role("link", name="tiny-m@fp32 on choice-3000")
+    assert re.fullmatch("tiny-m@fp32 on choice-9000 v1 [0-9,]+ of 9,000", seen["Run"])
+    link = page.locator("#workers tr[data-key]").get_by_role("link", name="tiny-m@fp32 on choice-9000")
     assert (link.get_attribute("href"), told["run"], told["busy"]) == (f"/runs/{run.pk}/", run.pk, True)
     assert float(seen["Samples a minute"].replace(",", "")) > 0
     assert state(run) == Run.State.RUNNING
@@ -219,9 +219,9 @@ def test_the_page_tells_that_a_worker_is_gone(operator: Lab, start: Start, page:
     """Killed in mid-run: what it had a moment ago is not shown as if it still had it."""
     worker = evaluation_worker(start, "first")
     wait_until(lambda: living("first"), of=worker)
-    run = operator.job(operator.entry("tiny-m"), size=3000, settings=LONG).runs.get()
+    run = operator.job(operator.entry("tiny-m"), size=9000, settings=LONG).runs.get()
     row = page.locator("#workers tr[data-key]")
-    expect(row.get_by_role("link", name="tiny-m@fp32 on choice-3000")).to_be_visible(timeout=SECONDS)
+    expect(row.get_by_role("link", name="tiny-m@fp32 on choice-9000")).to_be_visible(timeout=SECONDS)
 
     worker.kill()
 
