@@ -8,6 +8,7 @@ import sys
 import tarfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -39,13 +40,14 @@ def copy(db: None) -> Iterator[str]:
 
 
 @pytest.fixture
-def finished(transactional_db: None) -> None:
+def finished(transactional_db: None, settings: Any, tmp_path: Path) -> None:
     """A run with its scores."""
+    settings.MODEL_ROOTS = [tmp_path]
     actor = factories.person("alice")
     team = create_team(actor=actor, name="lab", title="Lab")
     factories.worker()
     suite = factories.suite(actor, team, "sums", [factories.benchmark(actor, team, "sums", size=3)])
-    factories.job(actor, team, suite, factories.many_entries(actor, team, ["tiny"]))
+    factories.job(actor, team, suite, factories.many_entries(actor, team, ["tiny"], below=tmp_path))
     factories.finish([True, False, True])
 
 
