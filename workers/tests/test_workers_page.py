@@ -87,7 +87,7 @@ def test_a_worker_is_drained_over_rest(operator: Lab, start: Start, ask: Ask, wh
     """It finishes its run and ends, and so does its supervisor, whose only worker it was. Started again it waits."""
     supervisor = supervised(start)
     worker = Worker.objects.get()
-    run = operator.job(operator.entry("tiny-m"), size=1200, settings=LONG).runs.get()
+    run = operator.job(operator.entry("tiny-m"), size=2500, settings=LONG).runs.get()
     other = operator.job(operator.entry("tiny-xs"), size=10)
     wait_until(lambda: Score.objects.filter(run=run).exists(), of=supervisor)
     assert why(other) == "Next in the queue."
@@ -97,9 +97,9 @@ def test_a_worker_is_drained_over_rest(operator: Lab, start: Start, ask: Ask, wh
     assert (told["mode"], told["mode_reason"], told["busy"]) == ("draining", "Drained by alice.", True)
     assert (told["run"], state(run)) == (run.pk, Run.State.RUNNING)
     assert why(other) == HELD
-    wait_until(lambda: supervisor.child.poll() is not None, of=supervisor, seconds=120)
+    wait_until(lambda: supervisor.child.poll() is not None, of=supervisor, seconds=300)
     assert supervisor.child.returncode == 0
-    assert (state(run), run.attempt, run.done) == (Run.State.DONE, 1, 1200)
+    assert (state(run), run.attempt, run.done) == (Run.State.DONE, 1, 2500)
     assert (state(other.runs.get()), other.runs.get().attempt) == (Run.State.QUEUED, 0)
     assert why(other).startswith("No worker is running. Runs start by themselves when one does")
 
@@ -122,7 +122,7 @@ def test_a_worker_is_paused_and_resumed_on_its_page(
     """It finishes its run and stays, idle, also when it is started again."""
     first = evaluation_worker(start, "first")
     wait_until(lambda: living("first"), of=first)
-    run = operator.job(operator.entry("tiny-m"), size=1200, settings=LONG).runs.get()
+    run = operator.job(operator.entry("tiny-m"), size=2500, settings=LONG).runs.get()
     other = operator.job(operator.entry("tiny-xs"), size=10)
     wait_until(lambda: Score.objects.filter(run=run).exists(), of=first)
     row = page.locator("#workers tr[data-key]")
@@ -135,9 +135,9 @@ def test_a_worker_is_paused_and_resumed_on_its_page(
     expect(page.get_by_role("button", name="Drain first@test")).to_have_count(0, timeout=SECONDS)
     shows(page.locator("section[aria-labelledby=queue]"), "None: 1 paused or draining")
     assert (state(run), why(other)) == (Run.State.RUNNING, HELD)
-    wait_until(lambda: state(run) == Run.State.DONE, of=first, seconds=120)
+    wait_until(lambda: state(run) == Run.State.DONE, of=first, seconds=300)
     shows(row, "Idle")
-    assert (run.attempt, run.done, state(other.runs.get())) == (1, 1200, Run.State.QUEUED)
+    assert (run.attempt, run.done, state(other.runs.get())) == (1, 2500, Run.State.QUEUED)
     assert first.child.poll() is None
 
     first.stop()
